@@ -1,0 +1,115 @@
+"""Every result code with its frozen number. Texts in two languages: catalogue.py. Precedence: docs/*/points.md.
+
+1xxx envelope and node, 2xxx accounts, 3xxx amounts, 4xxx issuers, 5xxx orders and holds, 6xxx settlement,
+7xxx governance, 8xxx memo, 9xxx outside the state machine. A number is never given a second meaning.
+"""
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    OK = 0
+    OK_DUPLICATE = 1
+
+    DECODE = 1001
+    WRONG_CHAIN = 1002
+    EXPIRED_TX = 1003
+    TTL_TOO_LONG = 1004
+    BAD_SIGNATURE = 1005
+    DUPLICATE_TX = 1006
+    POOL_FULL = 1007
+    SENDER_POOL_LIMIT = 1008
+    KIND_DISABLED = 1009
+    BAD_BATCH = 1010
+    RATE_LIMITED = 1011
+    TOO_LARGE = 1012
+    NOT_READY = 1013
+
+    ACCOUNT_UNKNOWN = 2001
+    ACCOUNT_FROZEN = 2002
+    KYC_REQUIRED = 2003
+    NOT_AUTHORISED = 2004
+    KEY_LIMIT = 2005
+    ACCOUNT_EXISTS = 2006
+    TOO_MANY_KEYS = 2007
+    LAST_KEY = 2008
+    BAD_KEY = 2009
+    KEY_EXISTS = 2010
+    KEY_UNKNOWN = 2011
+    NOT_ATTESTER = 2012
+    NOT_REGULATOR = 2013
+    SPONSOR_LIMIT = 2014
+    BAD_THRESHOLD = 2015
+
+    BAD_AMOUNT = 3001
+    OVERFLOW = 3002
+    INSUFFICIENT = 3003
+    AMOUNT_TOO_SMALL = 3004
+    LOT_EXPIRED = 3005
+    MIN_OUT = 3006
+    SCOPE_DENIED = 3007
+    CLASS_PAUSED = 3008
+    TRANSFER_DISABLED = 3009
+    SELF_TRANSFER = 3010
+    VELOCITY = 3011
+    HOLDER_LIMIT = 3012
+    EXCHANGE_DISABLED = 3013
+
+    CLASS_UNKNOWN = 4001
+    BAD_CLASS = 4002
+    CLASS_EXISTS = 4003
+    NOT_ISSUER = 4004
+    MERCHANT_SUSPENDED = 4005
+    RESERVE_EXCEEDED = 4006
+    QUOTA_EXCEEDED = 4007
+    EARN_CAP = 4008
+    ISSUER_RESERVE_EXHAUSTED = 4009
+    STALE_ATTESTATION = 4010
+    MERCHANT_UNKNOWN = 4011
+    PROGRAM_ENDED = 4012
+    ORDER_MAXIMUM = 4013
+
+    IDEMPOTENCY_CONFLICT = 5001
+    ORDER_UNKNOWN = 5002
+    REVERSAL_EXCEEDS = 5003
+    REQUEST_EXPIRED = 5004
+    STATIC_QR_LIMIT = 5005
+    TOKEN_USED = 5006
+    TOKEN_EXPIRED = 5007
+    TOKEN_CAP = 5008
+    HOLD_NOT_OPEN = 5009
+    CAPTURE_EXCEEDS_HOLD = 5010
+    HOLD_LIMIT = 5011
+    REFUND_EXCEEDS = 5012
+    REFUND_WINDOW = 5013
+    RETURN_WINDOW = 5014
+    HOLD_UNKNOWN = 5015
+    BAD_TTL = 5016
+
+    WINDOW_STATE = 6001
+    NOT_PARTY = 6002
+    LEG_STATE = 6003
+    WINDOW_UNKNOWN = 6004
+    LEG_UNKNOWN = 6005
+
+    MEMO_TOO_LONG = 8001
+    MEMO_CHARSET = 8002
+    MEMO_PII = 8003
+
+    LEDGER_DAMAGED = 9001
+    DISK_FULL = 9002
+    PORT_TAKEN = 9003
+    DIRECTORY_LOCKED = 9004
+    WRONG_GENESIS = 9005
+    NODE_UNREACHABLE = 9006
+    BAD_REQUEST = 9007
+    NOT_FOUND = 9008
+    KEYSTORE_LOCKED = 9009
+    BAD_PROOF_FILE = 9010
+    USAGE = 9011
+    OUTCOME_UNKNOWN = 9012
+
+
+def code_text(code: int) -> str:
+    """HN-nnnn, as people read and search for it."""
+    return f"HN-{code:04d}"
