@@ -1,0 +1,92 @@
+"""The signatures of a message, checked in front of the core (the core trusts them and checks all the rest)."""
+
+from consensus.epochs import EpochContext
+from consensus.messages import (
+    BlockReply,
+    BlockRequest,
+    CertificateMessage,
+    Message,
+    NewView,
+    Proposal,
+    Status,
+    Summary,
+    ViewChange,
+    Vote,
+)
+from consensus.view_change import new_view_fault, view_change_fault
+from primitives.block import header_digest
+from primitives.certificate import Certificate, Verify, verify_certificate
+from primitives.keys import Signature
+from primitives.validators import NodeId
+
+
+def check_message(message: Message, sender: NodeId, context: EpochContext, verify: Verify) -> str | None:
+    """None, or the sentence with the rule that the message breaks; then it costs its sender and is not stepped.
+
+    Pure. `verify` may remember what it accepted (key, bytes, signature): certificates come many times. Messages of
+    another epoch are refused here (pitfalls 4 and 32 belong to the epoch change). The sender need not be the signer.
+    """
+    if not context.is_member(sender):
+        return f"node {sender} is no validator"
+    match message:
+        case Proposal():
+            return _check_proposal(message, context, verify)
+        case Vote():
+            if message.epoch != context.epoch or not context.is_member(message.signer):
+                return f"S1: a vote of node {message.signer} in epoch {message.epoch}"
+            signed = context.signed_vote_bytes(message)
+            valid = verify(context.key_of(message.signer), signed, Signature(message.signature))
+            return None if valid else f"S1: a wrong signature of node {message.signer} on a vote"
+        case ViewChange():
+            return (
+                view_change_fault(message, context)
+                or _check_summary(message.summary, context, verify)
+                or _check_certificate(message.certificate, context, verify)
+            )
+        case NewView():
+            return _check_new_view(message, context, verify)
+        case CertificateMessage():
+            return _check_certificate(message.certificate, context, verify)
+        case Status():
+            return None if message.epoch == context.epoch else f"L4: STATUS of epoch {message.epoch}"
+        case BlockRequest() | BlockReply():
+            return None  # bound by hashes, not by signatures
+
+
+def _check_proposal(proposal: Proposal, context: EpochContext, verify: Verify) -> str | None:
+    if proposal.block.header.epoch != context.epoch:
+        return f"S11: a proposal of epoch {proposal.block.header.epoch}"
+    leader = context.leader(proposal.view)
+    signed = context.proposal_bytes(proposal, header_digest(proposal.block.header))
+    if not verify(context.key_of(leader), signed, Signature(proposal.signature)):
+        return f"S0: the proposal does not carry the PREPARE of node {leader}, the leader of view {proposal.view}"
+    return _check_certificate(proposal.block.certificate, context, verify)
+
+
+def _check_summary(summary: Summary, context: EpochContext, verify: Verify) -> str | None:
+    valid = verify(context.key_of(summary.signer), context.summary_bytes(summary), Signature(summary.signature))
+    return None if valid else f"S6: a wrong signature of node {summary.signer} on a VIEWCHANGE"
+
+
+def _check_new_view(new_view: NewView, context: EpochContext, verify: Verify) -> str | None:
+    fault = new_view_fault(new_view, context)
+    if fault is not None:
+        return fault
+    leader = context.leader(new_view.view)
+    if not verify(context.key_of(leader), context.new_view_bytes(new_view), Signature(new_view.signature)):
+        return f"S7: NEWVIEW without the signature of node {leader}, the leader of view {new_view.view}"
+    for summary in new_view.summaries:
+        fault = _check_summary(summary, context, verify)
+        if fault is not None:
+            return fault
+    return _check_certificate(new_view.certificate, context, verify)
+
+
+def _check_certificate(certificate: Certificate | None, context: EpochContext, verify: Verify) -> str | None:
+    if certificate is None:
+        return None
+    if certificate.epoch != context.epoch:
+        return f"S11: a certificate of epoch {certificate.epoch}"
+    if not verify_certificate(certificate, context.chain_id, context.members, verify):
+        return f"C16: not a valid certificate of {context.members.quorum} members"
+    return None
