@@ -6,6 +6,7 @@ from primitives.codec import Malformed
 from primitives.keys import ADDRESS_BYTES, Address
 
 HRP: Final = "hn"
+FUND_ADDRESS: Final = Address(bytes(ADDRESS_BYTES))  # the clearing fund; no key hashes to it; sorts first (D11)
 _CHARSET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUE: Final = {char: value for value, char in enumerate(_CHARSET)}
 _BECH32M: Final = 0x2BC830A3

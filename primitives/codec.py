@@ -4,7 +4,7 @@ The decoder library accepts several spellings of one value (long integers, float
 from outside count only if encoding what they decode to gives the same bytes again.
 """
 
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Malformed(ValueError):
     """Bytes or text from outside that are not what they claim to be; the sentence names the value and the limit."""
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Base of everything encoded: immutable, an array on the wire, no unknown and no missing element."""
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from primitives.codec import U64, Bytes32, Record
+from primitives.codec import U64, Bytes20, Bytes32, Record
 from primitives.codes import Code
 
 Status = Literal["committed", "rejected"]
@@ -17,10 +17,16 @@ class First(Record):
 
 
 class Event(Record):
-    """One fact for the outside, in the order in which it happened. Values: counts, texts, addresses or hashes."""
+    """One fact for the outside, in the order in which it happened.
+
+    Three lists because the wire format has one text-like type per union: counts and texts, addresses, hashes; each
+    value has a name. A leg list is written as repeated events, one per leg.
+    """
 
     kind: str
-    fields: tuple[tuple[str, int | str | bytes], ...]
+    fields: tuple[tuple[str, int | str], ...] = ()
+    accounts: tuple[tuple[str, Bytes20], ...] = ()
+    hashes: tuple[tuple[str, Bytes32], ...] = ()
 
 
 class Receipt(Record):

@@ -5,7 +5,18 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from primitives.codec import U64, Bytes16, Bytes20, Bytes32, Bytes64, Malformed, Record, decode_canonical, decoder, encode
+from primitives.codec import (
+    U64,
+    Bytes16,
+    Bytes20,
+    Bytes32,
+    Bytes64,
+    Malformed,
+    Record,
+    decode_canonical,
+    decoder,
+    encode,
+)
 from primitives.hashing import TAG_PAY_CODE, TAG_REQUEST, TAG_SPONSOR, TAG_TRANSACTION, Digest, tagged_hash
 from primitives.keys import PublicKey, Signature, SigningKey
 from primitives.kinds import (
