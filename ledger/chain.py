@@ -1,0 +1,301 @@
+"""The chain of decided and executed blocks: one synced write per block, and reads that check what they load."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.anchor import HeadAnchor
+from ledger.failures import LedgerDamaged
+from ledger.schema import (
+    BATCH,
+    BLOCK,
+    CERTIFICATE,
+    HEAD_KEY,
+    MENTIONS,
+    RECEIPTS,
+    STATE,
+    TRANSACTION,
+    Head,
+    Place,
+    check_identity,
+    height_key,
+    identity_operation,
+    pack_head,
+    pack_items,
+    pack_place,
+    unpack_digests,
+    unpack_head,
+    unpack_items,
+    unpack_place,
+)
+from ledger.state_tree import TreeUpdate
+from ledger.store import Operation, Reader, Snapshot, Store
+from primitives.block import Block, Header, batch_digest, batches_root, header_digest
+from primitives.certificate import certificate_hash
+from primitives.codec import Malformed, decode_canonical, decoder, encode
+from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
+
+_BLOCK: Final = decoder(Block)
+_HEIGHT_AT: Final = 1  # in a key: behind the prefix
+
+
+class NotNext(ValueError):
+    """The block does not follow the head, or its parts do not belong together; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that becomes durable with one decided and executed block.
+
+    `certificate`: canonical bytes of a commit certificate for exactly this height, None if only a later one is held.
+    `transaction_ids`: every mention in order; `receipts` has the same length, None where a mention was skipped as a
+    duplicate (C6). `batches`: raw bytes by digest, at least those that the store does not hold yet.
+    `changes`: state key to new value, None deletes; `tree` is what StateTree.update made of the same changes.
+    """
+
+    block: Block
+    certificate: bytes | None
+    transaction_ids: Sequence[bytes]
+    receipts: Sequence[bytes | None]
+    batches: Mapping[bytes, bytes]
+    changes: Mapping[bytes, bytes | None]
+    tree: TreeUpdate
+
+
+class StateView:
+    """The state after one block. A View of raw bytes; hold a Snapshot as reader if blocks are appended meanwhile."""
+
+    def __init__(self, reader: Reader, head: Head) -> None:
+        self.reader: Final = reader
+        self.head: Final = head
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a state key, or None."""
+        return self.reader.get(STATE + key)
+
+    def range(self, start: bytes, stop: bytes | None, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """State keys and values with start <= key < stop (None: to the end) in order."""
+        end = bytes([STATE[0] + 1]) if stop is None else STATE + stop
+        for key, value in self.reader.range(STATE + start, end, reverse):
+            yield key[1:], value
+
+
+class Chain:
+    """One ledger. `append` has one owner; the reads may run in other threads, each sees whole blocks only."""
+
+    def __init__(self, store: Store, anchor: HeadAnchor, chain_id: bytes, head: Head) -> None:
+        """Use `create` or `open`."""
+        self._store, self._anchor = store, anchor
+        self.chain_id: Final = chain_id
+        self.head = head
+
+    @classmethod
+    def create(
+        cls, store: Store, anchor: HeadAnchor, chain_id: bytes, genesis: Block,
+        changes: Mapping[bytes, bytes], tree: TreeUpdate,
+    ) -> "Chain":
+        """A new chain in an empty store: the genesis block (height 0, its anchor made before) and its state.
+
+        Raises: NotNext if the store is not empty or the parts do not fit; FatalError.
+        """
+        if next(store.range(b"", None), None) is not None:
+            raise NotNext("a chain can only begin in an empty store")
+        head = Head(0, header_digest(genesis.header), tree.root)
+        if genesis.header.height != 0 or anchor.block_hash != head.block_hash or anchor.height != 0:
+            raise NotNext(f"genesis has height {genesis.header.height}, its anchor height {anchor.height}")
+        operations = [identity_operation(chain_id)]
+        operations += [(STATE + key, value) for key, value in changes.items()]
+        operations += tree.operations
+        operations.append((height_key(BLOCK, 0), head.block_hash + encode(genesis)))
+        operations.append((HEAD_KEY, pack_head(head)))
+        store.write(operations)
+        return cls(store, anchor, chain_id, head)
+
+    @classmethod
+    def open(cls, store: Store, anchor: HeadAnchor, chain_id: bytes) -> "Chain":
+        """The chain of a store, with the head checked against its block and the anchor; the anchor catches up.
+
+        Raises: DirectoryRefused for another schema or chain; LedgerDamaged if the ledger is behind its anchor, holds
+        another block there, or its head is not readable. Open a StateTree on `store` and `head.state_root` next.
+        """
+        check_identity(store, chain_id)
+        raw = store.get(HEAD_KEY)
+        if raw is None:
+            raise LedgerDamaged("the ledger has no head record: it lost its content")
+        chain = cls(store, anchor, chain_id, unpack_head(raw))
+        chain._check_anchor()
+        return chain
+
+    def append(self, entry: Entry) -> Head:
+        """Store a block with everything that belongs to it in one synced write, then sync the anchor (C15).
+
+        When it returns, the block may be acknowledged. After an exception the process must stop: the write may or may
+        not be in the store. Raises: NotNext, nothing written; FatalError. Costs 2 to 3 us per transaction beside the
+        store's own work.
+        """
+        header = entry.block.header
+        self._check_next(entry)
+        height = header.height
+        head = Head(height, header_digest(header), entry.tree.root)
+        operations: list[Operation] = [
+            (height_key(BLOCK, height), head.block_hash + encode(entry.block)),
+            (height_key(MENTIONS, height), b"".join(entry.transaction_ids)),
+            (height_key(RECEIPTS, height), pack_items(entry.receipts)),
+            *self._certificates(entry),
+            *((BATCH + digest, entry.batches[digest]) for digest in dict.fromkeys(entry.block.batch_digests)
+              if digest in entry.batches),
+            *((TRANSACTION + id, pack_place(height, index)) for index, id in enumerate(entry.transaction_ids)
+              if entry.receipts[index] is not None),
+            *((STATE + key, value) for key, value in entry.changes.items()),
+            *entry.tree.operations,
+            (HEAD_KEY, pack_head(head)),
+        ]
+        self._store.write(operations)
+        self._anchor.advance(height, head.block_hash)
+        self.head = head
+        return head
+
+    def block(self, height: int) -> Block | None:
+        """The block, its hash and batch list checked; None above the head. Raises LedgerDamaged."""
+        if not 0 <= height <= self.head.height:
+            return None
+        raw = self._store.get(height_key(BLOCK, height))
+        if raw is None:
+            raise LedgerDamaged(f"block {height} is missing below the head {self.head.height}")
+        try:
+            block = decode_canonical(_BLOCK, raw[DIGEST_BYTES:])
+        except Malformed as error:
+            raise LedgerDamaged(f"block {height}: {error}") from error
+        found = header_digest(block.header)
+        if found != raw[:DIGEST_BYTES] or block.header.height != height:
+            raise LedgerDamaged(f"block {height} hashes to {found.hex()}, stored as {raw[:DIGEST_BYTES].hex()}")
+        if batches_root(block.batch_digests) != block.header.batches_root:
+            raise LedgerDamaged(f"block {height}: the batch digests do not hash to its batches_root")
+        embedded = ZERO_DIGEST if block.certificate is None else certificate_hash(block.certificate)
+        if embedded != block.header.cert_hash:
+            raise LedgerDamaged(f"block {height}: the embedded certificate does not hash to its cert_hash")
+        return block
+
+    def header(self, height: int) -> Header | None:
+        """The header, checked as in `block`; None above the head."""
+        block = self.block(height)
+        return None if block is None else block.header
+
+    def headers(self, start: int, limit: int) -> list[Header]:
+        """Up to `limit` headers from height `start` up; fewer at the head."""
+        stop = min(start + limit, self.head.height + 1)
+        return [header for height in range(max(start, 0), stop) if (header := self.header(height)) is not None]
+
+    def certificate(self, height: int) -> bytes | None:
+        """The canonical commit certificate of exactly that height, if one is held."""
+        return self._store.get(height_key(CERTIFICATE, height))
+
+    def covering_certificate(self, height: int) -> tuple[int, bytes] | None:
+        """(height, bytes) of the lowest held certificate at or above `height`, which proves that block too (C3)."""
+        stop = height_key(CERTIFICATE, self.head.height + 1)
+        for key, raw in self._store.range(height_key(CERTIFICATE, height), stop):
+            return int.from_bytes(key[_HEIGHT_AT:], "big"), raw
+        return None
+
+    def batch(self, digest: bytes) -> bytes | None:
+        """The raw batch, hash checked; None if no block here names it. Raises LedgerDamaged."""
+        raw = self._store.get(BATCH + digest)
+        if raw is not None and batch_digest(raw) != digest:
+            raise LedgerDamaged(f"batch {digest.hex()} hashes to {batch_digest(raw).hex()}")
+        return raw
+
+    def transaction_ids(self, height: int) -> list[Digest]:
+        """All mentions of that block in order; none above the head. The audit checks them against tx_root."""
+        return unpack_digests(self._required(MENTIONS, height))
+
+    def receipts(self, height: int) -> list[bytes | None]:
+        """One for each mention, None for a skipped one (C6). The audit checks them against receipts_root (C3)."""
+        raw = self._required(RECEIPTS, height)
+        return unpack_items(raw) if raw else []
+
+    def place(self, transaction_id: bytes) -> Place | None:
+        """Height and index of the one receipt of a transaction; None if it was never executed here."""
+        raw = self._store.get(TRANSACTION + transaction_id)
+        return None if raw is None else unpack_place(raw)
+
+    def receipt(self, transaction_id: bytes) -> bytes | None:
+        """The receipt of a transaction; None if it was never executed here. Raises LedgerDamaged."""
+        place = self.place(transaction_id)
+        if place is None:
+            return None
+        receipts = self.receipts(place.height)
+        if place.index >= len(receipts):
+            raise LedgerDamaged(f"block {place.height} has no receipt {place.index}, which the index names")
+        return receipts[place.index]
+
+    def recent_ids(self, seconds: int) -> Iterator[tuple[int, list[Digest]]]:
+        """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6)."""
+        height, oldest = self.head.height, 0
+        while height > 0:
+            header = self.header(height)
+            assert header is not None, "heights up to the head have a header or raise"
+            if height == self.head.height:
+                oldest = header.time_ms - 1000 * seconds
+            if header.time_ms < oldest:
+                return
+            yield header.time_ms, self.transaction_ids(height)
+            height -= 1
+
+    def state(self) -> StateView:
+        """The state at the head. For the executor: it reads through to what is appended later."""
+        return StateView(self._store, self.head)
+
+    def snapshot(self) -> tuple[StateView, Snapshot]:
+        """The state at one head for readers beside the executor, and the snapshot to close after use."""
+        snapshot = self._store.snapshot()
+        raw = snapshot.get(HEAD_KEY)
+        if raw is None:
+            raise LedgerDamaged("the head record is gone")
+        return StateView(snapshot, unpack_head(raw)), snapshot
+
+    def _required(self, prefix: bytes, height: int) -> bytes:
+        raw = self._store.get(height_key(prefix, height))
+        if raw is None and 0 < height <= self.head.height:
+            raise LedgerDamaged(f"record {prefix.decode()} of block {height} is missing below head {self.head.height}")
+        return raw or b""
+
+    def _certificates(self, entry: Entry) -> list[Operation]:
+        """Its own certificate, and the embedded one if none was held for that height."""
+        operations: list[Operation] = []
+        if entry.certificate is not None:
+            operations.append((height_key(CERTIFICATE, entry.block.header.height), entry.certificate))
+        embedded = entry.block.certificate
+        if embedded is not None and self.certificate(embedded.height) is None:
+            operations.append((height_key(CERTIFICATE, embedded.height), encode(embedded)))
+        return operations
+
+    def _check_next(self, entry: Entry) -> None:
+        header = entry.block.header
+        if header.height != self.head.height + 1 or header.parent != self.head.block_hash:
+            raise NotNext(
+                f"block {header.height} with parent {header.parent.hex()} does not follow "
+                f"block {self.head.height} with hash {self.head.block_hash.hex()}"
+            )
+        if len(entry.receipts) != len(entry.transaction_ids):
+            raise NotNext(f"{len(entry.receipts)} receipts for {len(entry.transaction_ids)} mentions")
+        if batches_root(entry.block.batch_digests) != header.batches_root:
+            raise NotNext(f"block {header.height}: the batch digests do not hash to its batches_root")
+        for digest in entry.block.batch_digests:
+            if digest not in entry.batches and self._store.get(BATCH + digest) is None:
+                raise NotNext(f"block {header.height}: batch {digest.hex()} is neither given nor stored")
+
+    def _check_anchor(self) -> None:
+        anchor, head = self._anchor, self.head
+        if anchor.height > head.height:
+            raise LedgerDamaged(
+                f"the ledger came back at height {head.height}, but height {anchor.height} had been acknowledged: "
+                "LevelDB lost blocks; restore a backup or fetch the chain from the other validators"
+            )
+        stored = {height: self.block(height) for height in {anchor.height, head.height}}
+        for height, expected in ((anchor.height, anchor.block_hash), (head.height, head.block_hash)):
+            block = stored[height]
+            found = None if block is None else header_digest(block.header)
+            if found != expected:
+                raise LedgerDamaged(f"block {height} is {found.hex() if found else None}, expected {expected.hex()}")
+        if head.height > anchor.height:  # killed between the batch and the anchor
+            anchor.advance(head.height, head.block_hash)

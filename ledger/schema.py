@@ -1,0 +1,122 @@
+"""The keys of the ledger's store, the encodings of its fixed values, and the record that names version and chain.
+
+One byte of prefix per kind; heights are u64 big-endian, so that the order of keys is the order of heights.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from ledger.failures import DirectoryRefused, LedgerDamaged
+from ledger.store import Operation, Reader
+from primitives.hashing import DIGEST_BYTES, Digest
+
+SCHEMA_VERSION: Final = 1  # another number: another program wrote this; there is no silent migration
+
+IDENTITY_KEY: Final = b"i"
+HEAD_KEY: Final = b"h"
+BLOCK: Final = b"b"  # + height -> block hash, canonical Block
+CERTIFICATE: Final = b"c"  # + height -> canonical commit certificate of that height
+RECEIPTS: Final = b"r"  # + height -> lengths, then all receipts (pack_items)
+MENTIONS: Final = b"m"  # + height -> transaction ids in order, 32 bytes each
+BATCH: Final = b"d"  # + batch digest -> raw batch
+TRANSACTION: Final = b"t"  # + transaction id -> height, index of its receipt
+STATE: Final = b"s"  # + state key -> state value
+NODE: Final = b"n"  # + hex digits of the path -> node of the state tree
+
+_HEIGHT: Final = struct.Struct(">Q")
+_PLACE: Final = struct.Struct(">QI")
+_HEAD: Final = struct.Struct(">Q32s32s")
+_IDENTITY: Final = struct.Struct(">I32s")
+
+
+class Head(NamedTuple):
+    """The newest block in the ledger; it is executed, and `state_root` is the root after it."""
+
+    height: int
+    block_hash: Digest
+    state_root: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a receipt stands; `index` counts the mentions of the block from 0."""
+
+    height: int
+    index: int
+
+
+def height_key(prefix: bytes, height: int) -> bytes:
+    """The key of that kind for a height."""
+    return prefix + _HEIGHT.pack(height)
+
+
+def pack_head(head: Head) -> bytes:
+    """Fixed width, 72 bytes."""
+    return _HEAD.pack(*head)
+
+
+def unpack_head(raw: bytes) -> Head:
+    """Raises LedgerDamaged for another length."""
+    if len(raw) != _HEAD.size:
+        raise LedgerDamaged(f"the head record has {len(raw)} bytes, not {_HEAD.size}")
+    height, block_hash, state_root = _HEAD.unpack(raw)
+    return Head(height, Digest(block_hash), Digest(state_root))
+
+
+def pack_place(height: int, index: int) -> bytes:
+    """Fixed width, 12 bytes."""
+    return _PLACE.pack(height, index)
+
+
+def unpack_place(raw: bytes) -> Place:
+    """Raises LedgerDamaged for another length."""
+    if len(raw) != _PLACE.size:
+        raise LedgerDamaged(f"a transaction index record has {len(raw)} bytes, not {_PLACE.size}")
+    return Place(*_PLACE.unpack(raw))
+
+
+def pack_items(items: Sequence[bytes | None]) -> bytes:
+    """Count, lengths (0 for None; no item is empty), then the items: one value per block instead of one per item."""
+    lengths = [len(item) if item else 0 for item in items]
+    head = struct.pack(f">I{len(items)}I", len(items), *lengths)
+    return head + b"".join(item for item in items if item)
+
+
+def unpack_items(raw: bytes) -> list[bytes | None]:
+    """The inverse of pack_items. Raises LedgerDamaged if the lengths do not fill the value exactly."""
+    count = int.from_bytes(raw[:4], "big")
+    start = 4 + 4 * count
+    if len(raw) < start:
+        raise LedgerDamaged(f"{count} receipts do not fit into {len(raw)} bytes")
+    lengths = struct.unpack_from(f">{count}I", raw, 4)
+    ends = list(accumulate(lengths, initial=start))
+    if ends[-1] != len(raw):
+        raise LedgerDamaged(f"receipts end at byte {ends[-1]} of {len(raw)}")
+    return [raw[ends[i] : ends[i + 1]] or None for i in range(count)]
+
+
+def unpack_digests(raw: bytes) -> list[Digest]:
+    """The digests that stand one behind the other. Raises LedgerDamaged for a broken one at the end."""
+    if len(raw) % DIGEST_BYTES:
+        raise LedgerDamaged(f"a list of digests has {len(raw)} bytes")
+    return [Digest(raw[i : i + DIGEST_BYTES]) for i in range(0, len(raw), DIGEST_BYTES)]
+
+
+def identity_operation(chain_id: bytes) -> Operation:
+    """The record that a new store begins with."""
+    return IDENTITY_KEY, _IDENTITY.pack(SCHEMA_VERSION, chain_id)
+
+
+def check_identity(store: Reader, chain_id: bytes) -> None:
+    """Raises: DirectoryRefused, naming both, for another schema or chain; LedgerDamaged if the record is gone."""
+    raw = store.get(IDENTITY_KEY)
+    if raw is None or len(raw) != _IDENTITY.size:
+        raise LedgerDamaged("the ledger has no identity record: it was never initialised, or it lost its content")
+    version, found = _IDENTITY.unpack(raw)
+    if version != SCHEMA_VERSION:
+        raise DirectoryRefused(f"the ledger has schema {version}, this program reads and writes {SCHEMA_VERSION}")
+    if found != chain_id:
+        raise DirectoryRefused(f"the ledger is of chain {found.hex()}, the genesis given is of {chain_id.hex()}")
