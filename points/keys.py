@@ -1,0 +1,94 @@
+"""Where each record stands: key bytes from the nouns that name it. Prefixes are listed in state.RECORDS."""
+
+from typing import Final
+
+PARAMS_KEY: Final = b"p"
+HEAD_KEY: Final = b"w"
+CUSTODIANS_KEY: Final = b"r"
+
+
+def account_key(address: bytes) -> bytes:
+    return b"A" + address
+
+
+def holdings_key(address: bytes) -> bytes:
+    return b"L" + address
+
+
+def merchant_key(address: bytes) -> bytes:
+    return b"M" + address
+
+
+def books_key(merchant: bytes) -> bytes:
+    return b"B" + merchant
+
+
+def class_key(class_id: str) -> bytes:
+    return b"C" + class_id.encode()
+
+
+def counters_key(class_id: str) -> bytes:
+    return b"K" + class_id.encode()
+
+
+def open_agg_key(bucket: int, class_id: str) -> bytes:
+    return b"G" + bucket.to_bytes(8, "big") + class_id.encode()
+
+
+def closed_agg_key(bucket: int, class_id: str) -> bytes:
+    """Of a bucket that expired while holds on it were open."""
+    return b"g" + bucket.to_bytes(8, "big") + class_id.encode()
+
+
+def hold_key(hold_id: bytes) -> bytes:
+    return b"H" + hold_id
+
+
+def due_hold_key(expires_at: int, hold_id: bytes) -> bytes:
+    return b"T" + expires_at.to_bytes(8, "big") + hold_id
+
+
+def order_key(merchant: bytes, order_id: str) -> bytes:
+    return b"O" + merchant + order_id.encode()
+
+
+def refund_key(merchant: bytes, order_id: str, refund_id: str) -> bytes:
+    """The zero byte cannot stand in an identifier, so no two pairs share a key."""
+    return b"R" + merchant + order_id.encode() + b"\x00" + refund_id.encode()
+
+
+def window_key(window: int) -> bytes:
+    return b"W" + window.to_bytes(8, "big")
+
+
+def due_window_key(due: int, window: int) -> bytes:
+    return b"X" + due.to_bytes(8, "big") + window.to_bytes(8, "big")
+
+
+def obligation_key(window: int, debtor: bytes, creditor: bytes) -> bytes:
+    return b"Y" + window.to_bytes(8, "big") + debtor + creditor
+
+
+def position_key(window: int, participant: bytes) -> bytes:
+    return b"N" + window.to_bytes(8, "big") + participant
+
+
+def leg_key(window: int, payer: bytes, payee: bytes) -> bytes:
+    return b"E" + window.to_bytes(8, "big") + payer + payee
+
+
+def carry_key(participant: bytes) -> bytes:
+    return b"V" + participant
+
+
+def daily_key(day: int, what: bytes, who: bytes) -> bytes:
+    """`what` is one byte: k key limit, t transfers of a sender, q static code, s sponsor."""
+    return b"D" + day.to_bytes(4, "big") + what + who
+
+
+def used_key(account: bytes, key: bytes, seq: int) -> bytes:
+    return b"U" + account + key + seq.to_bytes(8, "big")
+
+
+def garbage_key(due: int, first: bytes) -> bytes:
+    return b"P" + due.to_bytes(8, "big") + first

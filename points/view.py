@@ -1,0 +1,111 @@
+"""Reading the state, and writing on top of it without copying it.
+
+An Overlay is the draft of one block: a dict over a view, with a log of what each write replaced. Transactions and the
+operations of a batch are savepoints in that log (`mark`, `rollback`), so a commit costs nothing and a reject costs only
+what it wrote. Reads look in one dict, then in the view below.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from primitives.codec import Record
+
+Changes = dict[bytes, Record | None]  # None deletes the key
+
+
+class View(Protocol):
+    """A state that does not change while it is read."""
+
+    def get(self, key: bytes) -> Any:
+        """The record under the key, or None. Its type follows from the key's first byte."""
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, Any]]:
+        """Every (key, record) with start <= key < stop, in order of the keys."""
+
+
+class Memory:
+    """A whole state in one dict; the View of tests, simulations and scenario files."""
+
+    def __init__(self, records: dict[bytes, Any] | None = None) -> None:
+        self.records: Final[dict[bytes, Any]] = {} if records is None else records
+
+    def get(self, key: bytes) -> Any:
+        return self.records.get(key)
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, Any]]:
+        for key in sorted(k for k in self.records if start <= k < stop):
+            yield key, self.records[key]
+
+    def apply(self, changes: Changes) -> None:
+        """Make the changes part of the state."""
+        for key, record in changes.items():
+            if record is None:
+                self.records.pop(key, None)
+            else:
+                self.records[key] = record
+
+
+_ABSENT: Final = object()  # not written here, as opposed to None: deleted here
+
+
+class Overlay:
+    """A view with writes on top. `changes` is what the block hands to the ledger.
+
+    A savepoint is a position in the log: everything written after it can be taken back, in reverse.
+    """
+
+    __slots__ = ("_get_below", "_log", "below", "changes")
+
+    def __init__(self, below: View) -> None:
+        self.below = below
+        self.changes: dict[bytes, Any] = {}
+        self._get_below = below.get
+        self._log: list[tuple[bytes, Any]] = []
+
+    def get(self, key: bytes) -> Any:
+        found = self.changes.get(key, _ABSENT)
+        return self._get_below(key) if found is _ABSENT else found
+
+    def put(self, key: bytes, record: Record | None) -> None:
+        """Write a record; None deletes."""
+        changes = self.changes
+        self._log.append((key, changes.get(key, _ABSENT)))
+        changes[key] = record
+
+    def mark(self) -> int:
+        """A savepoint for `rollback` and `since`."""
+        return len(self._log)
+
+    def rollback(self, mark: int) -> None:
+        """Take back every write since the savepoint."""
+        log, changes = self._log, self.changes
+        while len(log) > mark:
+            key, before = log.pop()
+            if before is _ABSENT:
+                del changes[key]
+            else:
+                changes[key] = before
+
+    def since(self, mark: int) -> Changes:
+        """The writes since the savepoint, each key with its newest record."""
+        return {key: self.changes[key] for key, _ in self._log[mark:]}
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, Any]]:
+        """As View.range; looks at every key written here, so it is for the rare operations (settlement, time)."""
+        written = sorted(key for key in self.changes if start <= key < stop)
+        below = iter(self.below.range(start, stop))
+        position = 0
+        for key, record in below:
+            while position < len(written) and written[position] < key:
+                if (own := self.changes[written[position]]) is not None:
+                    yield written[position], own
+                position += 1
+            if position < len(written) and written[position] == key:
+                if (own := self.changes[key]) is not None:
+                    yield key, own
+                position += 1
+            else:
+                yield key, record
+        for key in written[position:]:
+            if (own := self.changes[key]) is not None:
+                yield key, own
