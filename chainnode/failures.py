@@ -1,0 +1,25 @@
+"""A broken environment: one log line, an exit code, and a restart recovers. Never raised for what a peer or user sends."""
+
+
+class NodeFailure(Exception):
+    """Stops the node. `exit_code` is the process's (2 configuration, 74 ledger damaged, 75 disk full)."""
+
+    exit_code = 70
+
+
+class BadConfiguration(NodeFailure):
+    """A file, key or setting of the operator is missing or contradicts another; nothing was written."""
+
+    exit_code = 2
+
+
+class PortTaken(NodeFailure):
+    """A listener's address is in use; the sentence names it."""
+
+    exit_code = 2
+
+
+class Diverged(NodeFailure):
+    """This node's execution differs from what a quorum certified: it halts loudly rather than serve (pitfall 78)."""
+
+    exit_code = 74
