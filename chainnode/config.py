@@ -1,4 +1,4 @@
-"""The node's own configuration: one TOML file beside its keys. What must be equal on all nodes is in genesis instead."""
+"""The node's own configuration: one TOML file beside its keys. What must be equal on all nodes is in genesis."""
 
 import os
 import stat
@@ -18,17 +18,17 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file: an unknown field is refused with its path, so that a typing error is never a silent default."""
+    """A table of the file: an unknown field is refused with its path, never a silent default."""
 
 
-class PeerSection(_Section):
+class PeerSection(_Section, kw_only=True):
     """Where other validators connect to."""
 
     host: str = "127.0.0.1"
     port: Port
 
 
-class HttpSection(_Section):
+class HttpSection(_Section, kw_only=True):
     """The public API. Rates are requests per second and address, with a burst of twice that; 0 = off."""
 
     host: str = "127.0.0.1"
@@ -39,22 +39,22 @@ class HttpSection(_Section):
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
 
-class AdminSection(_Section):
-    """The admin listener: loopback only. `token` names a file of mode 0600 that holds a bearer token of 64 hex digits."""
+class AdminSection(_Section, kw_only=True):
+    """The admin listener: loopback only. `token` names a file of mode 0600 that holds 64 hex digits."""
 
     host: str = "127.0.0.1"
     port: Port
     token: str
 
 
-class IngressSection(_Section):
+class IngressSection(_Section, kw_only=True):
     """The framed binary listener for gateways and benchmarks."""
 
     host: str = "127.0.0.1"
     port: Port
 
 
-class NodeConfig(_Section):
+class NodeConfig(_Section, kw_only=True):
     """Paths are relative to the file. `peers` maps every other validator's name in genesis to "host:port"."""
 
     name: str

@@ -1,4 +1,4 @@
-"""A broken environment: one log line, an exit code, and a restart recovers. Never raised for what a peer or user sends."""
+"""A broken environment: one log line, an exit code, a restart recovers. Never for what a peer or user sends."""
 
 
 class NodeFailure(Exception):
