@@ -1,0 +1,108 @@
+"""All that the HTTP edge asks of a node. The node implements it; the edge never sees consensus, peers or the mempool.
+
+Reads go to `chain` directly (each sees whole blocks only) and to snapshots of the state (record_view.open_state).
+Everything here runs on the node's own event loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from chainnode.commit_feed import CommitFeed
+from ledger.chain import Chain
+from primitives.codes import Code
+from primitives.genesis import Genesis
+from primitives.transaction import Decoded
+
+PendingState = Literal["pending", "expired", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to one submitted transaction before consensus: Code.OK means that it is in the pool (again or still).
+
+    Anything else is a refusal with its sentence; nothing was kept. DUPLICATE_TX: the id is already here, in the pool,
+    in a batch or executed; the edge then answers with the first receipt or waits for it.
+    """
+
+    code: Code
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One other validator as this node sees it. `height` is the last decided height that it reported."""
+
+    name: str
+    connected: bool
+    height: int
+    round_trip_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a node knows about itself at this moment. Times in ms; `leader` is the name of the view's leader."""
+
+    name: str
+    version: str
+    epoch: int
+    view: int
+    leader: str
+    decided_height: int  # >= the executed height of chain.head
+    pool_transactions: int
+    pool_bytes: int
+    ready: bool  # caught up and in touch with a quorum: it takes transactions
+    reason: str  # why it is not ready; "" if it is
+    uptime_ms: int
+    peers: tuple[PeerStatus, ...]
+
+
+class NodeBackend(Protocol):
+    """A running node, or one process with an engine of its own (scenario files, tests)."""
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    @property
+    def chain(self) -> Chain:
+        """Reads only."""
+        ...
+
+    @property
+    def commits(self) -> CommitFeed:
+        """The node publishes every block here, after its ledger write is synced."""
+        ...
+
+    def now_ms(self) -> int:
+        """Wall clock of the node, unix ms; with genesis.test_clock the one that set_clock set."""
+        ...
+
+    def status(self) -> NodeStatus: ...
+
+    async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:
+        """Check (signatures in bulk, off the loop; then admission) and pool them; one answer each, in order.
+
+        Decoded by the edge, once. Never raises for what a client can send. It may wait for the signature thread.
+        """
+        ...
+
+    def pending_state(self, transaction_id: bytes) -> PendingState:
+        """Of an id that has no receipt here: pooled or in an undecided batch; seen, but its valid_until has passed."""
+        ...
+
+    def set_clock(self, time_ms: int) -> None:
+        """Set the node's clock (C14). The edge calls it only if genesis.test_clock."""
+        ...
+
+    async def submit_block(self, transactions: Sequence[Decoded], timeout_ms: int) -> int | Admission:
+        """Decide exactly one block that holds these, in this order (none: an empty block), and return its height once
+        it is committed here. An Admission says why not. Only if genesis.test_clock."""
+        ...
+
+    def drop_peers(self, names: frozenset[str]) -> None:
+        """Cut the links to exactly these validators until the next call; the empty set heals. Only if test_clock."""
+        ...
+
+    def stop(self) -> None:
+        """Begin the graceful stop and return at once."""
+        ...
