@@ -57,6 +57,18 @@ class NodeStatus:
     peers: tuple[PeerStatus, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExactBlock:
+    """What submit_block did: one admission per transaction, and the height of the block that holds the admitted ones.
+
+    `height` is None if no block was made: nothing was admitted of a list that was not empty, or `fault` says why.
+    """
+
+    height: int | None
+    admissions: tuple[Admission, ...]
+    fault: str = ""
+
+
 class NodeBackend(Protocol):
     """A running node, or one process with an engine of its own (scenario files, tests)."""
 
@@ -94,9 +106,9 @@ class NodeBackend(Protocol):
         """Set the node's clock (C14). The edge calls it only if genesis.test_clock."""
         ...
 
-    async def submit_block(self, transactions: Sequence[Decoded], timeout_ms: int) -> int | Admission:
-        """Decide exactly one block that holds these, in this order (none: an empty block), and return its height once
-        it is committed here. An Admission says why not. Only if genesis.test_clock."""
+    async def submit_block(self, transactions: Sequence[Decoded], timeout_ms: int) -> ExactBlock:
+        """Decide exactly one block that holds those of these that are admitted, in this order (an empty list: an empty
+        block at the present clock), and return once it is committed here. Only if genesis.test_clock."""
         ...
 
     def drop_peers(self, names: frozenset[str]) -> None:
