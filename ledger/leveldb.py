@@ -1,8 +1,8 @@
 """The store on LevelDB, with every check switched on that LevelDB leaves off by default.
 
 Measured on LevelDB 1.22: without `paranoid_checks` a flipped bit in the log drops records without an error; without
-`verify_checksums` a flipped bit in a table returns a wrong value; `create_if_missing` on a store without its CURRENT file
-deletes what was left. A cut or deleted log stays silent even so: that is what the head anchor is for.
+`verify_checksums` a flipped bit in a table returns a wrong value; `create_if_missing` on a store without its CURRENT
+file deletes what was left. A cut or deleted log stays silent even so: that is what the head anchor is for.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,166 @@
+"""One node's directory: who owns it, of which chain it is, and that all its parts are there.
+
+    chain      format, chain id; written last by `initialise`, so its presence means that the rest is complete
+    LOCK       locked while a process uses the directory; holds that process's pid
+    ledger/    LevelDB
+    head       the head anchor
+    journal    the promises of consensus
+"""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.anchor import HeadAnchor
+from ledger.chain import Chain
+from ledger.disk import DiskDirectory
+from ledger.failures import DirectoryRefused, LedgerDamaged, storage_failure
+from ledger.genesis_block import genesis_block
+from ledger.journal import Journal
+from ledger.leveldb import LevelDbStore
+from ledger.state_tree import StateTree
+from ledger.store import MemoryStore
+from primitives.block import header_digest
+from primitives.genesis import Genesis, chain_id
+
+CHAIN_FILE: Final = "chain"
+LOCK_FILE: Final = "LOCK"
+LEDGER_DIRECTORY: Final = "ledger"
+JOURNAL_FILE: Final = "journal"
+_FORMAT: Final = "hnchain-data 1"
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """All parts open, checked against each other, and locked until `close`."""
+
+    path: Path
+    chain: Chain
+    tree: StateTree  # at the chain's head
+    journal: Journal
+    journal_records: list[bytes]  # as found at open, in order
+    store: LevelDbStore
+    anchor: HeadAnchor
+    lock: int  # descriptor
+
+    def close(self) -> None:
+        """Release everything, the lock last."""
+        self.journal.close()
+        self.anchor.close()
+        self.store.close()
+        os.close(self.lock)
+
+
+def initialise(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
+    """Make a directory for a new node of this chain at height 0; `changes` is the whole genesis state.
+
+    Raises: DirectoryRefused if anything but an empty directory is there; FatalError. After a crash in between it is
+    refused by `open_data_directory` and may be deleted.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DirectoryRefused(f"{path} is not empty; a new data directory is only made in an empty place")
+    chain = chain_id(genesis)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(path, chain, create=True)
+        try:
+            _fill(path, genesis, changes)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise storage_failure(f"data directory {path}", error) from error
+
+
+def open_data_directory(path: Path, genesis: Genesis) -> DataDirectory:
+    """Lock and open the directory of this chain.
+
+    Raises: DirectoryRefused, nothing written, if it is missing, unfinished, of another chain (both ids named) or in
+    use (pid and chain of the holder named); LedgerDamaged, JournalDamaged, DiskFull, StorageFailed.
+    """
+    chain = chain_id(genesis)
+    _check_chain_file(path, chain)
+    try:
+        lock = _lock(path, chain, create=False)
+    except OSError as error:
+        raise storage_failure(f"data directory {path}", error) from error
+    try:
+        return _open_parts(path, chain, lock)
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
+    chain, directory = chain_id(genesis), DiskDirectory(path)
+    tree = StateTree(MemoryStore()).update(changes)
+    block = genesis_block(genesis, tree.root)
+    (path / LEDGER_DIRECTORY).mkdir(mode=0o700)
+    anchor = HeadAnchor.create(directory, chain, header_digest(block.header))
+    store = LevelDbStore.create(path / LEDGER_DIRECTORY)
+    Chain.create(store, anchor, chain, block, changes, tree)
+    store.close()
+    anchor.close()
+    Journal.create(directory, JOURNAL_FILE, chain).close()
+    temporary = directory.create(CHAIN_FILE + ".tmp")
+    temporary.write_at(0, _chain_text(chain))
+    temporary.sync()
+    temporary.close()
+    directory.rename(CHAIN_FILE + ".tmp", CHAIN_FILE)
+    directory.sync()
+
+
+def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
+    directory = DiskDirectory(path)
+    if not (path / LEDGER_DIRECTORY).is_dir() or not any((path / LEDGER_DIRECTORY).iterdir()):
+        raise LedgerDamaged(f"{path} has lost its ledger; fetch the chain from the other validators")
+    anchor = HeadAnchor.open(directory, chain)
+    journal, records = Journal.open(directory, JOURNAL_FILE, chain)
+    store = LevelDbStore.open(path / LEDGER_DIRECTORY)
+    try:
+        opened = Chain.open(store, anchor, chain)
+        tree = StateTree(store, opened.head.state_root)
+    except BaseException:
+        store.close()
+        raise
+    return DataDirectory(path, opened, tree, journal, records, store, anchor, lock)
+
+
+def _chain_text(chain: bytes) -> bytes:
+    return f"{_FORMAT}\n{chain.hex()}\n".encode()
+
+
+def _check_chain_file(path: Path, chain: bytes) -> None:
+    if not path.is_dir():
+        raise DirectoryRefused(f"there is no data directory at {path}; make one with `hnchain node init`")
+    try:
+        text = (path / CHAIN_FILE).read_bytes()
+    except FileNotFoundError as error:
+        raise DirectoryRefused(f"{path} is not a data directory, or its making was interrupted") from error
+    except OSError as error:
+        raise storage_failure(f"data directory {path}", error) from error
+    lines = text.decode(errors="replace").split("\n")
+    if len(lines) != 3 or lines[0] != _FORMAT:
+        raise DirectoryRefused(f"{path / CHAIN_FILE} begins with {lines[0][:60]!r}, this program knows {_FORMAT!r}")
+    if lines[1] != chain.hex():
+        raise DirectoryRefused(f"{path} is of chain {lines[1][:64]}, the genesis given is of chain {chain.hex()}")
+
+
+def _lock(path: Path, chain: bytes, create: bool) -> int:
+    """The descriptor that holds the lock; the kernel lets go of it when the process ends, however it ends."""
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    try:
+        descriptor = os.open(path / LOCK_FILE, flags, 0o600)
+    except FileNotFoundError:  # somebody removed it; the lock is the kernel's, the name is only where it hangs
+        descriptor = os.open(path / LOCK_FILE, flags | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
+        os.close(descriptor)
+        raise DirectoryRefused(f"{path} is in use by {holder}") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"pid {os.getpid()}, chain {chain.hex()}\n".encode(), 0)
+    return descriptor
