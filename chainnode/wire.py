@@ -83,7 +83,7 @@ CLASS_OF: Final[Mapping[type[object], FrameClass]] = {
 }
 
 _DECODERS: Final[Mapping[int, msgspec.msgpack.Decoder[Any]]] = {
-    FrameClass.CONTROL: decoder(Hello | Refused | Ping | Pong),  # type: ignore[arg-type]
+    FrameClass.CONTROL: decoder(Hello | Refused | Ping | Pong),
     FrameClass.VOTE: decoder(Vote | ViewChange | CertificateMessage | Status),  # type: ignore[arg-type]
     FrameClass.PROPOSAL: decoder(  # type: ignore[arg-type]
         Proposal | NewView | BlockRequest | BatchRequest | BatchesUnknown

@@ -1,0 +1,327 @@
+"""Batches that are not executed yet: held once, as the bytes that came, with their decoded transactions. No clock, no IO.
+
+A batch is HELD after all its signatures verified, NAMED while an undecided or unexecuted block refers to it. Named ones
+are exempt from the quota of their origin and are never dropped (C5).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from chainnode.mempool import Packed
+from primitives.block import Batch, batch_digest, decode_batch
+from primitives.codec import Malformed
+from primitives.hashing import Digest
+from primitives.transaction import Decoded
+from primitives.validators import NodeId
+
+ASK_AGAIN_MS: Final = 150  # a batch of 512 KiB crosses a WAN in less; then the next holder is asked
+REFUSED_MAX: Final = 1024  # digests of bad batches that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """batch_*: of the network (genesis). origin_*: quota per origin that this node keeps unnamed. A node itself sends
+    only half of that, so that a slower peer has room for it. wanted: window x batches per block."""
+
+    batch_transactions: int
+    batch_bytes: int
+    origin_batches: int = 256
+    origin_octets: int = 16 * 1024 * 1024
+    wanted: int = 8 * 64
+
+
+class HeldBatch(NamedTuple):
+    """A verified batch; `ids` in its order, computed once."""
+
+    digest: Digest
+    raw: bytes
+    origin: NodeId
+    sequence: int
+    transactions: tuple[Decoded, ...]
+    ids: tuple[Digest, ...]
+    valid_until: int  # the largest of its transactions, unix seconds
+    held_ms: int
+
+
+class Candidate(NamedTuple):
+    """A batch that came in and deserves verification. `wanted`: it was asked for, so its carrier does not answer for
+    what is in it; the leader that named it does."""
+
+    digest: Digest
+    batch: Batch
+    raw: bytes
+    sender: NodeId
+    wanted: bool
+
+
+class Declined(Enum):
+    """Why a well-formed batch is not taken; none of these is the fault of its sender."""
+
+    HELD = "held or executed already"
+    IN_HAND = "being verified"
+    REFUSED = "known to be bad"
+    QUOTA = "its origin already has its share here"
+
+
+class _Wanted:
+    """A missing batch: whom to ask, in turn, and when next."""
+
+    __slots__ = ("ask", "due_ms", "turn")
+
+    def __init__(self, ask: Sequence[NodeId], now_ms: int) -> None:
+        self.ask = list(dict.fromkeys(ask))
+        self.turn = 0
+        self.due_ms = now_ms
+
+
+class BatchStore:
+    """The batches of one node."""
+
+    def __init__(self, me: NodeId, size: int, limits: BatchLimits) -> None:
+        """`size`: number of validators."""
+        self._me: Final = me
+        self._limits: Final = limits
+        self._held: Final[dict[Digest, HeldBatch]] = {}
+        self._by_origin: Final[list[dict[Digest, None]]] = [{} for _ in range(size)]  # FIFO
+        self._octets: Final = [0] * size  # held and unnamed, per origin
+        self._unnamed: Final = [0] * size
+        self._names: Final[dict[Digest, int]] = {}  # batch -> blocks that name it
+        self._blocks: Final[dict[Digest, tuple[Digest, ...]]] = {}  # block -> batches that it names
+        self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
+        self._in_hand: Final[dict[Digest, Candidate]] = {}
+        self._wanted: Final[dict[Digest, _Wanted]] = {}
+        self._done: Final[dict[Digest, int]] = {}  # executed -> valid_until, kept until then
+        self._refused: Final[dict[Digest, str]] = {}
+
+    # ---- coming in
+
+    def offer(self, sender: NodeId, raw: bytes) -> Candidate | Declined:
+        """A batch from the link of `sender`. A Candidate must be verified and given to `keep` or `refuse`.
+
+        Raises: Malformed if it does not decode, breaks a limit of genesis, or is another origin's and was not asked for:
+        the sender lies.
+        """
+        digest = batch_digest(raw)
+        if digest in self._held or digest in self._done:
+            return Declined.HELD
+        if digest in self._in_hand:
+            return Declined.IN_HAND
+        if digest in self._refused:
+            return Declined.REFUSED
+        batch = self._check_form(raw)
+        wanted = digest in self._wanted
+        if not wanted:
+            if batch.origin != sender:
+                raise Malformed(f"a batch of origin {batch.origin} that nobody asked node {sender} for")
+            if not self._room(sender, len(raw), self._limits.origin_batches, self._limits.origin_octets):
+                return Declined.QUOTA
+        candidate = Candidate(digest, batch, raw, sender, wanted)
+        self._in_hand[digest] = candidate
+        if not wanted:
+            self._count(NodeId(batch.origin), len(raw), 1)
+        return candidate
+
+    def keep(self, candidate: Candidate, transactions: tuple[Decoded, ...], now_ms: int) -> HeldBatch:
+        """All its transactions decoded and verified."""
+        self._let_go(candidate)
+        held = self._hold(candidate.digest, candidate.raw, candidate.batch, transactions, now_ms)
+        if held.origin != self._me:
+            for identity in held.ids:
+                self._mentions[identity] = self._mentions.get(identity, 0) + 1
+        return held
+
+    def refuse(self, candidate: Candidate, reason: str) -> None:
+        """One transaction is bad, so the whole batch is; a block that names it is not acceptable."""
+        self._let_go(candidate)
+        self._wanted.pop(candidate.digest, None)
+        if len(self._refused) >= REFUSED_MAX:
+            del self._refused[next(iter(self._refused))]
+        self._refused[candidate.digest] = reason
+
+    def add_own(self, packed: Packed, now_ms: int) -> HeldBatch:
+        """A batch that this node packed; its transactions verified when they were admitted."""
+        return self._hold(packed.digest, packed.raw, packed.batch, packed.transactions, now_ms)
+
+    def own_room(self) -> bool:
+        """Whether this node may pack another batch: it keeps to half of what the others grant it, so a batch is not
+        lost because one of them is a little behind. Without room, transactions wait in the mempool."""
+        limits = self._limits
+        return self._room(self._me, limits.batch_bytes, limits.origin_batches // 2, limits.origin_octets // 2)
+
+    # ---- looking up
+
+    def get(self, digest: Digest) -> HeldBatch | None:
+        """The held batch, or None if it is missing, not verified yet, or executed."""
+        return self._held.get(digest)
+
+    def missing(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Those that are not held."""
+        return [digest for digest in digests if digest not in self._held]
+
+    def refused(self, digest: Digest) -> str | None:
+        """Why this batch is bad; None if it is not known to be."""
+        return self._refused.get(digest)
+
+    def mentions(self, identity: Digest) -> bool:
+        """Whether a held batch of another origin contains this transaction (C6)."""
+        return identity in self._mentions
+
+    def pending(self) -> list[HeldBatch]:
+        """Held batches that no block names, one origin after the other in turn, FIFO within an origin: what a leader
+        proposes, and what arms the timers (C4, C5)."""
+        lines = [[self._held[d] for d in line if d not in self._names] for line in self._by_origin]
+        longest = max(map(len, lines))
+        return [line[i] for i in range(longest) for line in lines if i < len(line)]
+
+    @property
+    def pending_count(self) -> int:
+        """len(pending()), for the price of a sum; batches under verification are not in it."""
+        in_hand = sum(1 for candidate in self._in_hand.values() if not candidate.wanted)
+        return sum(self._unnamed) - in_hand
+
+    @property
+    def held_octets(self) -> int:
+        """Bytes of everything held or under verification."""
+        return sum(len(held.raw) for held in self._held.values()) + sum(len(c.raw) for c in self._in_hand.values())
+
+    # ---- blocks
+
+    def name(self, block: Digest, digests: Iterable[Digest]) -> None:
+        """An undecided block inside the window refers to these; once per block."""
+        if block in self._blocks:
+            return
+        self._blocks[block] = tuple(digests)
+        for digest in self._blocks[block]:
+            count = self._names.get(digest, 0)
+            self._names[digest] = count + 1
+            held = self._held.get(digest)
+            if held is not None and not count:
+                self._count(held.origin, len(held.raw), -1)
+
+    def release(self, block: Digest) -> None:
+        """The block can never be decided: another one at its height was. Its batches are pending again, each once."""
+        for digest in self._blocks.pop(block, ()):
+            self._names[digest] -= 1
+            if self._names[digest]:
+                continue
+            del self._names[digest]
+            self._wanted.pop(digest, None)
+            held = self._held.get(digest)
+            if held is not None:
+                self._count(held.origin, len(held.raw), 1)
+
+    def executed(self, block: Digest, digests: Iterable[Digest]) -> None:
+        """The block is executed and in the ledger: its bodies are served from there."""
+        self.release(block)
+        for digest in digests:
+            self._wanted.pop(digest, None)
+            held = self._held.get(digest)
+            if held is not None:
+                self._done[digest] = held.valid_until
+                self._drop(held)
+
+    def expire(self, block_time_s: int) -> list[HeldBatch]:
+        """Drop what no later block can use: no block names it, and its last valid_until is before this decided time."""
+        gone = [h for h in self._held.values() if h.valid_until < block_time_s and h.digest not in self._names]
+        for held in gone:
+            self._drop(held)
+        for digest in [digest for digest, second in self._done.items() if second < block_time_s]:
+            del self._done[digest]
+        return gone
+
+    # ---- asking for what is missing
+
+    def want(self, digests: Iterable[Digest], ask: Sequence[NodeId], now_ms: int) -> None:
+        """Fetch these: ask the nodes of `ask` in turn, the likeliest holder (leader, carrier) first."""
+        for digest in digests:
+            if digest in self._held or digest in self._wanted or digest in self._refused:
+                continue
+            if len(self._wanted) >= self._limits.wanted:
+                return
+            self._wanted[digest] = _Wanted([node for node in ask if node != self._me], now_ms)
+
+    def unwant(self, digests: Iterable[Digest]) -> None:
+        """Nobody needs these any more."""
+        for digest in digests:
+            self._wanted.pop(digest, None)
+
+    def unknown(self, node: NodeId, digests: Iterable[Digest], now_ms: int) -> None:
+        """`node` said that it lacks these: the next one is asked at once."""
+        for digest in digests:
+            wanted = self._wanted.get(digest)
+            if wanted is not None and wanted.ask and wanted.ask[(wanted.turn - 1) % len(wanted.ask)] == node:
+                wanted.due_ms = now_ms
+
+    def requests(self, now_ms: int, at_most: int) -> list[tuple[NodeId, tuple[Digest, ...]]]:
+        """Requests to send now, at most `at_most` digests in each; every call with a later time gives what is due."""
+        asked: dict[NodeId, list[Digest]] = {}
+        for digest, wanted in self._wanted.items():
+            if wanted.due_ms > now_ms or not wanted.ask or digest in self._in_hand:
+                continue
+            node = wanted.ask[wanted.turn % len(wanted.ask)]
+            wanted.turn += 1
+            wanted.due_ms = now_ms + ASK_AGAIN_MS
+            asked.setdefault(node, []).append(digest)
+        return [
+            (node, tuple(digests[i : i + at_most]))
+            for node, digests in asked.items()
+            for i in range(0, len(digests), at_most)
+        ]
+
+    @property
+    def wanted_count(self) -> int:
+        """Missing batches that are being asked for."""
+        return len(self._wanted)
+
+    # ---- inside
+
+    def _check_form(self, raw: bytes) -> Batch:
+        limits = self._limits
+        if len(raw) > limits.batch_bytes:
+            raise Malformed(f"a batch of {len(raw)} bytes, limit {limits.batch_bytes}")
+        batch = decode_batch(raw)
+        if len(batch.transactions) > limits.batch_transactions:
+            raise Malformed(f"a batch of {len(batch.transactions)} transactions, limit {limits.batch_transactions}")
+        if batch.origin >= len(self._by_origin):
+            raise Malformed(f"a batch of origin {batch.origin}, there are {len(self._by_origin)} validators")
+        return batch
+
+    def _room(self, origin: NodeId, size: int, batches: int, octets: int) -> bool:
+        return self._unnamed[origin] < batches and self._octets[origin] + size <= octets
+
+    def _count(self, origin: NodeId, size: int, sign: int) -> None:
+        self._unnamed[origin] += sign
+        self._octets[origin] += sign * size
+
+    def _let_go(self, candidate: Candidate) -> None:
+        if self._in_hand.pop(candidate.digest, None) is not None and not candidate.wanted:
+            self._count(NodeId(candidate.batch.origin), len(candidate.raw), -1)
+
+    def _hold(
+        self, digest: Digest, raw: bytes, batch: Batch, transactions: tuple[Decoded, ...], now_ms: int
+    ) -> HeldBatch:
+        ids = tuple(decoded.id for decoded in transactions)
+        valid_until = max(decoded.transaction.envelope.valid_until for decoded in transactions)
+        origin = NodeId(batch.origin)
+        held = HeldBatch(digest, raw, origin, batch.sequence, transactions, ids, valid_until, now_ms)
+        self._held[digest] = held
+        self._by_origin[origin][digest] = None
+        self._wanted.pop(digest, None)
+        if digest not in self._names:
+            self._count(origin, len(raw), 1)
+        return held
+
+    def _drop(self, held: HeldBatch) -> None:
+        del self._held[held.digest]
+        del self._by_origin[held.origin][held.digest]
+        if held.digest not in self._names:
+            self._count(held.origin, len(held.raw), -1)
+        if held.origin != self._me:
+            for identity in held.ids:
+                left = self._mentions[identity] - 1
+                if left:
+                    self._mentions[identity] = left
+                else:
+                    del self._mentions[identity]

@@ -1,0 +1,93 @@
+"""Batches from peers: decoded, hashed and verified once per node, in short turns beside everything else.
+
+One worker; the peers take turns, so one that floods waits behind itself. A batch with one bad transaction is refused
+whole and costs whoever answers for it (section 5 of the protocol, T9).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from chainnode.batches import BatchStore, Candidate, Declined, HeldBatch
+from chainnode.signatures import TURN_CHECKS, BulkVerifier
+from primitives.codec import Malformed
+from primitives.transaction import Decoded, decode_transaction
+from primitives.validators import NodeId
+
+
+class BatchIntake:
+    """Between the links and the store. Its queues need no bound of their own: the store's quotas count what is in
+    hand, and what was asked for is bounded by the window."""
+
+    def __init__(
+        self,
+        store: BatchStore,
+        verifier: BulkVerifier,
+        chain_id: bytes,
+        clock_ms: Callable[[], int],
+        on_held: Callable[[HeldBatch], None],
+        on_bad: Callable[[Candidate, str], None],
+    ) -> None:
+        """on_held: a foreign batch is now in the store. on_bad: it is refused; if not `candidate.wanted`, its sender
+        lied, else the leader whose proposal names it did."""
+        self._store: Final = store
+        self._verifier: Final = verifier
+        self._chain_id: Final = chain_id
+        self._clock_ms: Final = clock_ms
+        self._on_held: Final = on_held
+        self._on_bad: Final = on_bad
+        self._lines: Final[dict[NodeId, deque[Candidate]]] = {}
+        self._work: Final = asyncio.Event()
+
+    def receive(self, sender: NodeId, raw: bytes) -> Declined | None:
+        """Take a batch from the link of `sender`; None: it is in hand, on_held or on_bad follows.
+
+        Raises: Malformed if the sender lies; charge it.
+        """
+        found = self._store.offer(sender, raw)
+        if isinstance(found, Declined):
+            return found
+        self._lines.setdefault(sender, deque()).append(found)
+        self._work.set()
+        return None
+
+    async def run(self) -> None:
+        """Work until cancelled; run it in the node's TaskGroup."""
+        while True:
+            await self._work.wait()
+            for sender in list(self._lines):
+                line = self._lines[sender]
+                candidate = line.popleft()
+                if not line:
+                    del self._lines[sender]
+                await self._verify(candidate)
+            if not self._lines:
+                self._work.clear()
+
+    async def _verify(self, candidate: Candidate) -> None:
+        try:
+            decoded = await self._decode(candidate)
+        except Malformed as error:
+            self._refuse(candidate, str(error))
+            return
+        bad = await self._verifier.bad_transactions(decoded)
+        if bad:
+            self._refuse(candidate, f"transaction {bad[0]} of a batch: a signature does not verify")
+            return
+        self._on_held(self._store.keep(candidate, tuple(decoded), self._clock_ms()))
+
+    async def _decode(self, candidate: Candidate) -> list[Decoded]:
+        decoded: list[Decoded] = []
+        for number, raw in enumerate(candidate.batch.transactions):
+            if number and not number % (TURN_CHECKS * 8):  # decoding costs a tenth of a signature
+                await self._verifier.turn()
+            one = decode_transaction(raw)
+            if one.transaction.envelope.chain_id != self._chain_id:
+                raise Malformed(f"transaction {number} of a batch is of another chain")
+            decoded.append(one)
+        return decoded
+
+    def _refuse(self, candidate: Candidate, reason: str) -> None:
+        self._store.refuse(candidate, reason)
+        self._on_bad(candidate, reason)
