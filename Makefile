@@ -1,0 +1,45 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each makes its own environment first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SEEDS ?= 2000
+JOBS ?= 2
+
+.PHONY: demo test lint sim mutants properties micro lock clean
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: $(STAMP)            ## a tourism day on four validators; ends 0 only if every receipt verified
+	$(BIN)/hnchain demo
+
+test: lint                ## types, style and the whole test suite
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+sim: $(STAMP)             ## make sim SEEDS=2000
+	$(BIN)/python -m tests.simulation.campaign --seeds $(SEEDS) --nodes 4,5,7 --jobs $(JOBS)
+
+mutants: $(STAMP)         ## every planted bug must turn a named test red
+	$(BIN)/python -m tests.mutants.run
+
+properties: $(STAMP)      ## the hypothesis machines with the large profile
+	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties
+
+micro: $(STAMP)           ## micro-benchmarks of the hot path
+	$(BIN)/python -m pytest -q --benchmark-only benchmarks/micro
+
+lock:                     ## renew requirements.lock from pyproject.toml
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	$(VENV)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra node --extra bench --extra dev --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
