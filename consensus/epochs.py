@@ -50,9 +50,7 @@ class EpochContext:
 
     def signed_vote_bytes(self, vote: Vote) -> bytes:
         """What the signer of a vote signed (S1, pitfall 3)."""
-        return vote_bytes(
-            self.chain_id, vote.epoch, self.members.hash, vote.phase, vote.view, vote.height, vote.digest
-        )
+        return vote_bytes(self.chain_id, vote.epoch, self.members.hash, vote.phase, vote.view, vote.height, vote.digest)
 
     def summary_bytes(self, summary: Summary) -> bytes:
         """What the signer of a VIEWCHANGE signed (S6)."""

@@ -80,8 +80,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A certified piece of chain from catch-up: blocks in height order, at the latest from the next undecided height on,
-    and a verified COMMIT certificate of the last one. It goes through the one decide function (S5).
+    """A certified piece of chain from catch-up: blocks in height order, the first not above the next undecided
+    height, and a verified COMMIT certificate of the last one. It goes through the one decide function (S5).
     """
 
     blocks: tuple[Block, ...]

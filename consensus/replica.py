@@ -1,0 +1,189 @@
+"""The core: one event in, effects out, the same for the same history. `step` never raises on what a peer can send."""
+
+from collections.abc import Iterable
+from typing import Final, Self, assert_never
+
+from consensus import deciding, ordering, repair, view_moves
+from consensus.events import (
+    BlockBuilt,
+    BlockChecked,
+    Effects,
+    Event,
+    Executed,
+    Pending,
+    Received,
+    Synced,
+    Tick,
+)
+from consensus.journal_records import JournalRecord
+from consensus.messages import (
+    BlockReply,
+    BlockRequest,
+    CertificateMessage,
+    Message,
+    NewView,
+    Proposal,
+    Status,
+    ViewChange,
+    Vote,
+)
+from consensus.restoring import blocks_promised, ledger_has, restore_state, snapshot
+from consensus.settings import LedgerHead, ReplicaConfig
+from consensus.state import State
+from primitives.block import Block
+from primitives.certificate import Certificate
+from primitives.validators import Height, NodeId, View
+
+BUILD_RETRY_MS: Final = 100  # a leader that got no block asks again while batches wait
+
+
+class Replica:
+    """One validator of one epoch. The driver steps it from one task and carries the effects out in their order.
+
+    After construction or `restore` the driver gives a Tick and a Pending; nothing is sent before the first event.
+    """
+
+    def __init__(self, config: ReplicaConfig, head: LedgerHead, records: Iterable[JournalRecord] = ()) -> None:
+        self._state: Final[State] = restore_state(config, records, head)
+
+    @classmethod
+    def restore(cls, config: ReplicaConfig, records: Iterable[JournalRecord], head: LedgerHead) -> Self:
+        """The replica as it was when the last of the records became durable (S9). The ledger may be ahead (C15)."""
+        return cls(config, head, records)
+
+    @property
+    def view(self) -> View:
+        """The view it stands in."""
+        return self._state.view
+
+    @property
+    def active(self) -> bool:
+        """Whether it may vote in that view (S3)."""
+        return self._state.active
+
+    @property
+    def leader(self) -> NodeId:
+        """The leader of that view; batches go there first (C7)."""
+        return self._state.context.leader(self._state.view)
+
+    @property
+    def decided(self) -> Height:
+        """The last decided height; the ledger follows it (C12)."""
+        return self._state.decided
+
+    @property
+    def decided_certificate(self) -> Certificate | None:
+        """The COMMIT certificate of that height, None at genesis."""
+        return self._state.decided_certificate
+
+    @property
+    def behind(self) -> bool:
+        """Whether a certificate beyond the window was seen: it follows and abstains (L8)."""
+        return self._state.behind
+
+    @property
+    def timeout_ms(self) -> int:
+        """T, the length of the progress timer now (C7)."""
+        return self._state.timer.length_ms
+
+    def undecided(self) -> tuple[Block, ...]:
+        """The chain from the decided height to the vote tip, lowest first, as far as its blocks are here."""
+        return self._state.tree.path(self._state.tip.digest, self._state.tip.height, self._state.decided).blocks
+
+    def promised_blocks(self) -> tuple[Block, ...]:
+        """Blocks this node signed for that the ledger does not have yet: keep their batches (C1, C5)."""
+        return blocks_promised(self._state)
+
+    def journal_snapshot(self) -> tuple[JournalRecord, ...]:
+        """The records that a rotated journal must begin with; restore() needs no others from before (C15)."""
+        return snapshot(self._state)
+
+    def step(self, event: Event) -> Effects:
+        """Advance by one event. Total: never raises on anything a peer can send."""
+        state, effects = self._state, Effects()
+        match event:
+            case Received():
+                self._receive(event.sender, event.message, effects)
+            case Tick():
+                self._tick(event.now_ms, effects)
+            case BlockChecked():
+                ordering.on_checked(state, event, effects)
+            case BlockBuilt():
+                ordering.on_built(state, event, effects)
+            case Executed():
+                self._executed(event)
+            case Pending():
+                state.ask_build = state.ask_build or event.batches > 0
+                state.pending_batches = event.batches
+                state.inclusion.watch(event.oldest)
+            case Synced():
+                deciding.on_synced(state, event, effects)
+            case _:
+                assert_never(event)
+        self._advance(effects)
+        return effects
+
+    def _receive(self, sender: NodeId, message: Message, effects: Effects) -> None:
+        state = self._state
+        if not state.context.is_member(sender) or sender == state.me:
+            effects.violations.append((sender, f"S1: a message of node {sender}, which is no other validator"))
+            return
+        match message:
+            case Proposal():
+                ordering.on_proposal(state, sender, message, effects)
+            case Vote():
+                ordering.on_vote(state, sender, message, effects)
+            case ViewChange():
+                view_moves.on_view_change(state, sender, message, effects)
+            case NewView():
+                view_moves.on_new_view(state, sender, message, effects)
+            case Status():
+                repair.on_status(state, sender, message, effects)
+            case CertificateMessage():
+                deciding.adopt(state, message.certificate, effects)
+            case BlockRequest():
+                repair.on_block_request(state, sender, message, effects)
+            case BlockReply():
+                deciding.on_block_reply(state, sender, message, effects)
+            case _:
+                assert_never(message)
+
+    def _executed(self, event: Executed) -> None:
+        state = self._state
+        state.executed = max(state.executed, event.height)
+        if event.changed:
+            state.changed = max(state.changed, event.height)
+        if event.full:
+            state.inclusion.restart()
+        ledger_has(state, event.height)
+
+    def _tick(self, now_ms: int, effects: Effects) -> None:
+        state = self._state
+        state.clock.advance(now_ms)
+        now = state.clock.now
+        if state.pending_batches > 0 and now - state.asked_build >= BUILD_RETRY_MS:
+            state.ask_build = True
+        expired = state.timer.run(now, repair.timer_armed(state))
+        may_pass_over = state.active and not state.leads and not repair.lacks_chain(state)
+        starved = may_pass_over and state.inclusion.run(now, state.timer.backoff)
+        if expired or starved or repair.forfeits(state):
+            view_moves.leave_view(state, state.view + 1, effects)
+        repair.tick_wants(state, effects)
+        deciding.seek_high(state, effects)
+        repair.tick_status(state, effects)
+
+    def _advance(self, effects: Effects) -> None:
+        """Do what the rules now allow, until nothing more moves."""
+        state = self._state
+        while True:
+            before = (state.view, state.active, state.decided, state.tip, state.high_rank)
+            deciding.retry_pending(state, effects)
+            view_moves.lead_new_view(state, effects)
+            ordering.vote_base(state, effects)
+            ordering.raise_tip(state)
+            ordering.commit_locked(state, effects)
+            ordering.request_checks(state, effects)
+            ordering.prepare_checked(state, effects)
+            if before == (state.view, state.active, state.decided, state.tip, state.high_rank):
+                break
+        ordering.request_build(state, effects)
