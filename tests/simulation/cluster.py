@@ -1,0 +1,252 @@
+"""The whole network in one process: nodes, links, faults, clients, traitors and checkers; a function of one plan."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.epochs import EpochContext
+from consensus.events import ALL, Decided, Effects, Event
+from consensus.journal_records import JournalRecord
+from consensus.messages import MESSAGE_DECODER, Message
+from consensus.replica import Replica
+from consensus.settings import ReplicaConfig
+from consensus.verification import check_message
+from primitives import merkle
+from primitives.block import Batch, Block, Header, batches_root, header_digest, tx_root
+from primitives.codec import Malformed, decode_canonical, encode
+from primitives.hashing import TAG_GENESIS, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
+from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
+from tests.simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
+from tests.simulation.byzantine import FORGE, PERTURB, Villain
+from tests.simulation.checkers import Checkers
+from tests.simulation.network import Network
+from tests.simulation.node import SHELL_PARCELS, Machine, Node
+from tests.simulation.parcels import Parcel
+from tests.simulation.plan import Plan, Role
+from tests.simulation.schedule import Schedule
+from tests.simulation.shell import WALL_MS
+from tests.simulation.signatures import Ed25519, Modelled, Scheme
+from tests.simulation.trace import describe_step
+
+FORGE_MS: Final = 300
+CLIENT_PATIENCE_MS: Final = 2_000
+TWIN_ROUND_MS: Final = 700
+MEMORY_PER_MEMBER: Final = 3_000  # elements in one core, per validator: windows and views of S12 times what a slot holds
+Trace = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the link layer found out about some bytes."""
+
+    message: Message
+    fault: str | None
+
+
+def genesis_block(members: ValidatorSet) -> Block:
+    """Height 0 of the simulated chain."""
+    header = Header(
+        epoch=0, height=0, parent=ZERO_DIGEST, batches_root=batches_root(()), tx_root=tx_root(()), exec_height=0,
+        state_root=GENESIS_STATE_ROOT, receipts_root=merkle.EMPTY_ROOT, cert_height=0, cert_hash=ZERO_DIGEST,
+        valset_hash=members.hash, next_valset_hash=None, time_ms=WALL_MS - 1, proposer=0,
+    )  # fmt: skip
+    return Block(header, (), None)
+
+
+class Cluster:
+    """Build it from a plan, let time run, look at the nodes. The checkers raise AssertionError on the way."""
+
+    def __init__(self, plan: Plan, trace: Trace | None = None) -> None:
+        self.plan, self._trace = plan, trace
+        self.schedule = Schedule()
+        self.network = Network(self.schedule, plan.seed, plan.nodes, plan.delay_ms, plan.jitter_ms)
+        self.scheme: Scheme = Ed25519(plan.seed, plan.nodes) if plan.real_signatures else Modelled(plan.seed)
+        members = ValidatorSet(
+            tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(plan.nodes))
+        )
+        self.genesis = genesis_block(members)
+        chain_id = tagged_hash(TAG_GENESIS, plan.seed.to_bytes(8, "big"))
+        self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
+        self.honest = [node for node in range(plan.nodes) if node not in plan.byzantine]
+        self.checkers = Checkers(
+            self.context, self.scheme.verify, frozenset(self.honest), genesis_ledger(self.genesis),
+            MEMORY_PER_MEMBER * plan.nodes,
+        )
+        self.done: set[Digest] = set()  # transactions that an honest node has executed
+        self.counts: Counter[str] = Counter()
+        self._known: dict[bytes, _Known] = {}
+        self._sequence = 0
+        self._sides: dict[tuple[int, int, int], int] = {}
+        self.villains: dict[int, Villain] = {}
+        self.nodes: dict[int, Node] = {}
+        self._machines: dict[int, list[int]] = {node: [node] for node in range(plan.nodes)}
+        for node in range(plan.nodes):
+            self._add_machine(node, node)
+        for node, role in plan.byzantine.items():
+            if role is Role.TWIN:
+                self._machines[node].append(plan.nodes + node)
+                self._add_machine(plan.nodes + node, node)
+        for number in self.villains:
+            self.schedule.after(FORGE_MS + number, lambda number=number: self._forge(number))
+
+    def _add_machine(self, number: int, identity: int) -> None:
+        plan, sign = self.plan, self.scheme.signer(identity)
+        draw = random.Random(f"{plan.seed}/node/{number}")
+        if identity in plan.byzantine:
+            self.villains[number] = Villain(identity, self.context, sign, random.Random(f"{plan.seed}/villain/{number}"))
+        machine = Machine(
+            number, ReplicaConfig(self.context, NodeId(identity), sign, plan.window), self.scheme.verify, plan.sync_ms,
+            plan.execution_ms, plan.tick_ms, plan.rotate_records, draw.randint(-plan.skew_ms, plan.skew_ms),
+        )
+        self.nodes[number] = Node(machine, genesis_ledger(self.genesis), self.schedule, draw, self, self._transmit)
+
+    # Time.
+
+    def run_until(self, until_ms: int) -> None:
+        """Let everything happen that is due before this virtual time."""
+        while self.schedule.next_ms < until_ms and self.schedule.step():
+            pass
+        self.schedule.now_ms = max(self.schedule.now_ms, until_ms)
+
+    # Clients.
+
+    def submit(self, number: int, node: int) -> Digest:
+        """A client hands in transaction `number`; it goes on to the next node until it is decided. Returns its id."""
+        raw = number.to_bytes(8, "big") * 4
+        identity = tagged_hash(TAG_TRANSACTION, raw)
+        self._attempt(raw, identity, node)
+        return identity
+
+    def _attempt(self, raw: bytes, identity: Digest, node: int) -> None:
+        if identity in self.done:
+            return
+        target = self.nodes[node]
+        wait = CLIENT_PATIENCE_MS
+        if target.up:
+            self._sequence += 1
+            self.note(node, f"takes transaction {identity.hex()[:8]} in batch {self._sequence}")
+            target.shell.take_batch(encode(Batch(node, self._sequence, (raw,))), own=True)
+        else:
+            wait = 300
+        following = (node + 1) % self.plan.nodes
+        self.schedule.after(wait, lambda: self._attempt(raw, identity, following))
+
+    # Messages.
+
+    def _transmit(self, number: int, receiver: int, parcel: Parcel) -> None:
+        villain = self.villains.get(number)
+        sender = self.nodes[number].me
+        if villain is None:
+            self._post(number, sender, receiver, parcel)
+            return
+        role = self.plan.byzantine[sender]
+        if isinstance(parcel, SHELL_PARCELS):
+            if role is not Role.MUTE:
+                self._post(number, sender, receiver, parcel)
+            return
+        villain.hears(parcel)
+        villain.said.append(parcel)
+        for target, message in PERTURB[role](villain, receiver, parcel):
+            self._post(number, sender, target, message)
+
+    def _forge(self, number: int) -> None:
+        self.schedule.after(FORGE_MS, lambda: self._forge(number))
+        node, villain = self.nodes[number], self.villains[number]
+        if node.up:
+            for receiver, message in FORGE[self.plan.byzantine[node.me]](villain, node.replica.view):
+                self.counts["forged"] += 1
+                self._post(number, node.me, receiver, message)
+
+    def _post(self, number: int, sender: int, receiver: int, parcel: Parcel) -> None:
+        if not isinstance(parcel, SHELL_PARCELS):
+            known = self._through_codec(sender, parcel)
+            if known is None or known.fault is not None:
+                assert number in self.villains, f"{known and known.fault}: refused, but sent by the honest node {sender}"
+                self.counts["refused"] += 1
+                return
+            parcel = known.message
+        targets = [node for node in range(self.plan.nodes) if node != sender] if receiver == ALL else [receiver]
+        for target in targets:
+            machine = self._route(number, sender, target)
+            if machine is not None:
+                self.network.send(sender, target, lambda to=machine: self._deliver(sender, to, parcel))
+
+    def _through_codec(self, sender: int, message: Message) -> _Known | None:
+        """Encode, decode, verify, as two sockets and a verifier would; None if it does not even decode."""
+        raw = encode(message)
+        known = self._known.get(raw)
+        if known is None:
+            try:
+                decoded: Message = decode_canonical(MESSAGE_DECODER, raw)
+            except Malformed:
+                return None
+            fault = check_message(decoded, NodeId(sender), self.context, self.scheme.verify)
+            known = self._known[raw] = _Known(decoded, fault)
+        return known
+
+    def _route(self, number: int, sender: int, target: int) -> int | None:
+        """The machine that hears it: of twins each talks to a part of the others that changes every round."""
+        round_number = self.schedule.now_ms // TWIN_ROUND_MS
+        if len(self._machines[sender]) > 1 and number != self._machines[sender][self._side(sender, target, round_number)]:
+            return None
+        machines = self._machines[target]
+        return machines[self._side(target, sender, round_number)] if len(machines) > 1 else machines[0]
+
+    def _side(self, twin: int, other: int, round_number: int) -> int:
+        key = twin, other, round_number
+        if key not in self._sides:
+            self._sides[key] = random.Random(f"{self.plan.seed}/{key}").randrange(2)
+        return self._sides[key]
+
+    def _deliver(self, sender: int, machine: int, parcel: Parcel) -> None:
+        node = self.nodes[machine]
+        if node.up:
+            villain = self.villains.get(machine)
+            if villain is not None and not isinstance(parcel, SHELL_PARCELS):
+                villain.hears(parcel)
+            node.receive(sender, parcel)
+
+    # What the nodes report: on to the checkers and the trace.
+
+    def note(self, node: int, line: str) -> None:
+        """A line of the trace."""
+        if self._trace is not None:
+            self._trace(f"{self.schedule.now_ms:7} ms  node {node}  {line}")
+
+    def started(self, node: int, kept: list[JournalRecord], height: int) -> None:
+        """See Watcher."""
+        self.note(node, f"starts with {len(kept)} records at height {height}")
+        self.checkers.started(node, kept, height)
+
+    def synced(self, node: int, records: list[JournalRecord]) -> None:
+        """See Watcher."""
+        self.checkers.synced(node, records)
+
+    def sends(self, node: int, receiver: int, message: Message) -> None:
+        """See Watcher."""
+        self.checkers.sends(node, receiver, message)
+
+    def stepped(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
+        """See Watcher."""
+        if self._trace is not None:
+            self._trace_step(node, replica, event, effects)
+        self.checkers.stepped(node, replica, event, effects)
+
+    def decided(self, node: int, decided: Decided) -> None:
+        """See Watcher."""
+        self.counts["decided"] += 1
+        self.note(node, f"decides {decided.height} {header_digest(decided.block.header).hex()[:8]}")
+        self.checkers.decided(node, decided)
+
+    def executed(self, node: int, stored: Stored) -> None:
+        """See Watcher."""
+        if node in self.honest:
+            self.done.update(stored.receipts)
+        self.checkers.executed(node, stored)
+
+    def _trace_step(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
+        line = describe_step(replica, event, effects)
+        if line:
+            self.note(node, line)
