@@ -1,0 +1,5 @@
+"""`python -m cli` is `hnchain`."""
+
+from cli.main import main
+
+main()

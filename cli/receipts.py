@@ -1,0 +1,110 @@
+"""Receipt files: fetch one from a node, and prove one with nothing but genesis.json."""
+
+import os
+from pathlib import Path
+
+import click
+
+from cli.amounts import HEX
+from cli.language import t
+from cli.network import Network, read_genesis, with_network
+from cli.output import answer, pairs, with_output
+from cli.verdicts import Refusal, Verdict, usage
+from primitives.codec import Malformed
+from primitives.codes import Code
+from primitives.json_form import transaction_to_plain
+from primitives.kinds import kind_of
+from primitives.proof import PROOF_BYTES_MAX, ProvenReceipt, verify_receipt_proof
+from primitives.receipt_form import receipt_to_plain
+
+
+@click.group(help=t("Receipts that prove themselves.", "可自证的凭证。"),
+             epilog=t("Example: hnchain wallet receipt verify r.hnproof --genesis genesis.json",
+                      "示例：hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
+def receipt() -> None:
+    pass
+
+
+@receipt.command(help=t("Download the proof file of a transaction.", "下载交易的凭证文件。"),
+                 epilog=t("Example: hnchain wallet receipt save TX --to r.hnproof",
+                          "示例：hnchain wallet receipt save TX --to r.hnproof"))  # fmt: skip
+@click.argument("tx", type=HEX)
+@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE",
+              help=t("Default: the id's first 16 digits.", "默认以交易编号前 16 位命名。"))  # fmt: skip
+@with_network
+@with_output
+def save(tx: bytes, target: Path | None, network: Network) -> None:
+    path = target or Path(f"{tx.hex()[:16]}.hnproof")
+    raw = download_proof(network, tx.hex())
+    write_file(path, raw)
+    answer({"file": str(path), "bytes": len(raw), "tx": tx.hex()}, f"{path}  {len(raw)} B")
+
+
+def download_proof(network: Network, tx: str) -> bytes:
+    """The proof file's bytes. Raises: Refusal (exit 1) if there is no such receipt, or no certified header yet."""
+    raw = network.client().download(f"/v1/transactions/{tx}/proof")
+    if raw is None:
+        detail = t("no executed transaction has this id", "没有此编号的已执行交易")
+        raise Refusal(Verdict.REJECTED, Code.NOT_FOUND, detail, tx=tx)
+    return raw
+
+
+def write_file(path: Path, raw: bytes) -> None:
+    """A new file, durable; Refusal (exit 2) if it is there already."""
+    try:
+        with open(path, "xb") as stream:
+            stream.write(raw)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise usage(f"{path}: {error.strerror}") from error
+
+
+@receipt.command(help=t("Prove a receipt file; no node, no network.", "离线核验凭证文件，无需节点与网络。"),
+                 epilog=t("Example: hnchain wallet receipt verify r.hnproof --genesis genesis.json",
+                          "示例：hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--genesis", "genesis_path", type=click.Path(path_type=Path), required=True, metavar="FILE",
+              help=t("The network's genesis.json.", "网络的 genesis.json。"))  # fmt: skip
+@with_output
+def verify(file: Path, genesis_path: Path) -> None:
+    genesis = read_genesis(genesis_path)
+    try:
+        with open(file, "rb") as stream:
+            raw = stream.read(PROOF_BYTES_MAX + 1)
+    except OSError as error:
+        raise usage(f"{file}: {error.strerror}") from error
+    try:
+        proven = verify_receipt_proof(raw, genesis)
+    except Malformed as error:
+        raise Refusal(Verdict.REJECTED, Code.BAD_PROOF_FILE, str(error), file=str(file)) from error
+    answer(proven_plain(proven), proven_text(proven))
+
+
+def proven_plain(proven: ProvenReceipt) -> dict[str, object]:
+    """Everything that the proof proves."""
+    return {
+        "verified": True,
+        "receipt": receipt_to_plain(proven.receipt),
+        "transaction": transaction_to_plain(proven.transaction),
+        "block_hash": proven.block_hash.hex(),
+        "certified_height": proven.certified_height,
+        "signers": list(proven.signers),
+        "members": proven.members,
+    }
+
+
+def proven_text(proven: ProvenReceipt) -> str:
+    """The same for people: who certified, what was done, and what came of it."""
+    receipt_plain = receipt_to_plain(proven.receipt)
+    envelope = proven.transaction.envelope
+    signed = t("certified by", "已由") + f" {len(proven.signers)}/{proven.members}"
+    return f"✓ {t('the receipt is genuine', '凭证真实')}\n" + pairs([
+        (t("validators", "验证者"), f"{signed} ({', '.join(proven.signers)})"),
+        (t("position", "位置"), f"{proven.receipt.height}.{proven.receipt.index}"),
+        (t("transaction", "交易"), proven.receipt.tx.hex()),
+        (t("kind", "类型"), kind_of(envelope.body)),
+        (t("outcome", "结果"), f"{receipt_plain['status']} {receipt_plain['code']}"),
+        *((event["kind"], ", ".join(f"{k}={v}" for k, v in event.items() if k != "kind"))
+          for event in receipt_plain["events"]),
+    ])  # fmt: skip
