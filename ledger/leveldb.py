@@ -31,7 +31,7 @@ _OPTIONS: Final = {
 _LOCKED: Final = ("lock", "Resource temporarily unavailable")
 
 
-def _fatal(path: Path, error: Exception) -> FatalError:
+def failure_of(path: Path, error: Exception) -> FatalError:
     """The FatalError that an exception of plyvel means."""
     text = str(error)
     if "No space left" in text or "quota" in text:
@@ -81,7 +81,7 @@ class LevelDbStore:
         try:
             return cls(path, plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **_OPTIONS))
         except (plyvel.Error, OSError) as error:
-            raise _fatal(path, error) from error
+            raise failure_of(path, error) from error
 
     @classmethod
     def open(cls, path: Path) -> "LevelDbStore":
@@ -101,7 +101,7 @@ class LevelDbStore:
         except (plyvel.Error, OSError) as error:
             if any(sign in str(error) for sign in _LOCKED):
                 raise DirectoryRefused(f"ledger {path} is in use by another process: {error}") from error
-            raise _fatal(path, error) from error
+            raise failure_of(path, error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """See Reader."""
@@ -147,17 +147,36 @@ class LevelDbStore:
         self, handle: Any, start: bytes, stop: bytes | None, reverse: bool
     ) -> Iterator[tuple[bytes, bytes]]:
         """`range` on the database or a snapshot of it, with the checksums verified."""
-        make = handle.iterator
-        pairs = self._attempt(lambda: make(start=start, stop=stop, reverse=reverse, verify_checksums=True))
+        if reverse:
+            yield from self._backwards(handle, start, stop)
+            return
+        pairs = self._attempt(lambda: handle.iterator(start=start, stop=stop, verify_checksums=True))
         with pairs:
-            while True:
-                try:
-                    pair = next(pairs)
-                except StopIteration:
-                    return
-                except (plyvel.Error, OSError) as error:
-                    raise self._fail(error) from error
+            while (pair := self._attempt(lambda: next(pairs, None))) is not None:
                 yield pair
+
+    def _backwards(self, handle: Any, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        """Not plyvel's `reverse`: it finds nothing in a range whose only key is its start (1.5.1)."""
+
+        def seek() -> None:
+            if stop is None:
+                cursor.seek_to_last()
+                return
+            cursor.seek(stop)
+            if cursor.valid():
+                cursor.prev()
+            else:
+                cursor.seek_to_last()
+
+        def pair() -> tuple[bytes, bytes] | None:
+            return cursor.item() if cursor.valid() and cursor.key() >= start else None
+
+        cursor = self._attempt(lambda: handle.raw_iterator(verify_checksums=True))
+        with cursor:
+            self._attempt(seek)
+            while (found := self._attempt(pair)) is not None:
+                yield found
+                self._attempt(cursor.prev)
 
     def _attempt(self, action: Callable[[], T]) -> T:
         if self._failure is not None:
@@ -168,5 +187,5 @@ class LevelDbStore:
             raise self._fail(error) from error
 
     def _fail(self, error: Exception) -> FatalError:
-        self._failure = _fatal(self._path, error)
+        self._failure = failure_of(self._path, error)
         return self._failure

@@ -1,6 +1,6 @@
 """Ordered bytes to bytes: the protocol of every store, and the one in memory.
 
-Keys are ordered as unsigned bytes. One `write` is atomic: after a crash all of it is there or nothing.
+Keys are not empty, and ordered as unsigned bytes. One `write` is atomic: after a crash all of it is there or nothing.
 """
 
 from bisect import bisect_left, insort

@@ -1,0 +1,123 @@
+"""A toy application and a chain builder for the ledger's tests: no rule of points, no vote."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ledger.anchor import HeadAnchor
+from ledger.audit import Executed
+from ledger.chain import Chain, Entry
+from ledger.disk import JournalDirectory
+from ledger.genesis_block import genesis_block
+from ledger.memory_disk import MemoryDisk
+from ledger.state_tree import StateTree
+from ledger.store import MemoryStore, Store
+from primitives import merkle
+from primitives.block import Batch, Block, Header, batch_digest, batches_root, decode_batch, header_digest, tx_root
+from primitives.certificate import Certificate, Phase, certificate_hash
+from primitives.codec import encode
+from primitives.genesis import Genesis, chain_id
+from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.validators import Validator
+
+
+def make_genesis(name: str = "test") -> Genesis:
+    """A genesis that only has a name: the ledger reads nothing else of it."""
+    members = tuple(Validator(f"v{i}", bytes([i + 1]) * 32, b"der") for i in range(4))
+    return Genesis(format=1, name=name, time=1_800_000_000, validators=members, accounts=())
+
+
+GENESIS = make_genesis()
+CHAIN_ID = chain_id(GENESIS)
+GENESIS_STATE = {b"a": b"1", b"b": b"2"}
+
+
+def transaction_id(raw: bytes) -> bytes:
+    return hashlib.sha256(raw).digest()
+
+
+def execute(height: int, header: Header, batches: Sequence[bytes], seen: set[bytes]) -> Executed:
+    """A transaction is `key=value` or `key=` (delete); each mention after the first is skipped."""
+    ids, receipts, changes = [], [], {}
+    for raw_batch in batches:
+        for raw in decode_batch(raw_batch).transactions:
+            id = transaction_id(raw)
+            ids.append(id)
+            if id in seen:
+                receipts.append(None)
+                continue
+            seen.add(id)
+            key, _, value = raw.partition(b"=")
+            changes[key] = value or None
+            receipts.append(encode((id, height, len(ids) - 1)))
+    return Executed(ids, receipts, changes)
+
+
+def certificate_for(height: int, block_hash: bytes) -> Certificate:
+    return Certificate(Phase.COMMIT, 0, 0, height, block_hash, 7, (bytes(64),) * 3)
+
+
+def certificate_valid(height: int, block_hash: Digest, raw: bytes) -> bool:
+    return raw == encode(certificate_for(height, block_hash))
+
+
+@dataclass
+class Builder:
+    """Makes decided and executed blocks on top of a chain, `lag` heights before their roots are named."""
+
+    chain: Chain
+    tree: StateTree
+    lag: int = 1
+    roots: dict[int, Digest] = field(default_factory=dict)
+    receipts: dict[int, list[bytes]] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        self.roots[self.chain.head.height] = self.chain.head.state_root
+
+    def batch(self, *transactions: bytes) -> bytes:
+        self.sequence += 1
+        return encode(Batch(0, self.sequence, transactions))
+
+    def entry(self, batches: Sequence[bytes], certified: bool = True, given: Sequence[bytes] | None = None) -> Entry:
+        """The next block with these batches; `given`: the raw ones handed to the ledger, by default all."""
+        parent = self.chain.header(self.chain.head.height)
+        assert parent is not None
+        height = parent.height + 1
+        digests = tuple(batch_digest(raw) for raw in batches)
+        exec_height = max(parent.exec_height, height - self.lag)
+        covered = [r for h in range(parent.exec_height + 1, exec_height + 1) for r in self.receipts[h]]
+        embedded = None if parent.height == 0 else certificate_for(parent.height, header_digest(parent))
+        header = Header(
+            epoch=0, height=height, parent=header_digest(parent), batches_root=batches_root(digests),
+            tx_root=tx_root([transaction_id(t) for raw in batches for t in decode_batch(raw).transactions]),
+            exec_height=exec_height, state_root=self.roots[exec_height], receipts_root=merkle.root(covered),
+            cert_height=parent.height, cert_hash=certificate_hash(embedded) if embedded else ZERO_DIGEST,
+            valset_hash=parent.valset_hash, next_valset_hash=None, time_ms=parent.time_ms + 1000, proposer=0,
+        )
+        result = execute(height, header, batches, self.seen)
+        self.receipts[height] = [receipt for receipt in result.receipts if receipt]
+        tree = self.tree.update(result.changes)
+        self.roots[height] = tree.root
+        certificate = encode(certificate_for(height, header_digest(header))) if certified else None
+        stored = {batch_digest(raw): raw for raw in (batches if given is None else given)}
+        block = Block(header, digests, embedded)
+        return Entry(block, certificate, result.transaction_ids, result.receipts, stored, result.changes, tree)
+
+    def add(self, *transactions: bytes) -> Entry:
+        """Append a block with one batch (none for no transactions)."""
+        entry = self.entry([self.batch(*transactions)] if transactions else [])
+        self.chain.append(entry)
+        return entry
+
+
+def new_chain(store: Store | None = None, directory: JournalDirectory | None = None, lag: int = 1) -> Builder:
+    """A builder on a chain at height 0; everything in memory unless given."""
+    store = MemoryStore() if store is None else store
+    tree = StateTree(store)
+    update = tree.update(GENESIS_STATE)
+    block = genesis_block(GENESIS, update.root)
+    directory = MemoryDisk() if directory is None else directory
+    anchor = HeadAnchor.create(directory, CHAIN_ID, header_digest(block.header))
+    return Builder(Chain.create(store, anchor, CHAIN_ID, block, GENESIS_STATE, update), tree, lag)

@@ -1,0 +1,160 @@
+"""The state tree holds what a dict holds, its root depends on the content alone, its proofs prove nothing else."""
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.failures import LedgerDamaged
+from ledger.schema import NODE
+from ledger.state_tree import StateTree
+from ledger.store import MemoryStore
+from primitives.codec import decode_canonical, decoder, encode
+from primitives.state_proof import (
+    BUCKET_ENTRIES_MAX,
+    EMPTY_STATE_ROOT,
+    StateProof,
+    key_hash,
+    node_digest,
+    value_digest,
+    verify_state_proof,
+)
+
+KEYS = st.integers(0, 60).map(lambda number: b"key%d" % number)
+CHANGES = st.dictionaries(KEYS, st.none() | st.binary(max_size=3), max_size=40)
+
+
+def grown(content: dict[bytes, bytes]) -> StateTree:
+    """The tree of that content, built in one update."""
+    store = MemoryStore()
+    tree = StateTree(store)
+    store.write(tree.update(content).operations)
+    return tree
+
+
+@given(st.lists(CHANGES, max_size=8), st.integers(0, 40))
+@settings(deadline=None, max_examples=150)
+def test_tree_is_a_dict_whatever_its_history(steps: list[dict[bytes, bytes | None]], cache_nodes: int) -> None:
+    store, model = MemoryStore(), {}
+    tree = StateTree(store, cache_nodes=cache_nodes)
+    for changes in steps:
+        update = tree.update(changes)
+        store.write(update.operations)
+        model = {k: v for k, v in {**model, **changes}.items() if v is not None}
+        again = StateTree(store, update.root)  # reopened, nothing cached
+        assert dict(again.entries()) == {key_hash(k): value_digest(v) for k, v in model.items()}
+    whole = grown(model)
+    assert tree.root == whole.root
+    nodes = {key for key, _ in store.range(NODE, b"o")}
+    assert nodes == {key for key, _ in whole._reader.range(NODE, b"o")}, "no node is left behind"
+    for number in range(62):
+        key = b"key%d" % number
+        proof = tree.prove(key)
+        assert verify_state_proof(tree.root, key, model.get(key), proof)
+        assert not verify_state_proof(tree.root, key, b"another", proof)
+        assert not verify_state_proof(tree.root, key, None if key in model else b"", proof)
+
+
+def test_root_depends_on_content_only_at_every_size_around_a_split() -> None:
+    rng = random.Random(5)
+    keys = [rng.randbytes(8) for _ in range(600)]
+    for count in [0, 1, BUCKET_ENTRIES_MAX, BUCKET_ENTRIES_MAX + 1, 100, 257, 400]:
+        content = {key: b"v" + key for key in keys[:count]}
+        expected = grown(content).root
+        store = MemoryStore()
+        tree = StateTree(store)
+        order = rng.sample(keys, len(keys))
+        for start in range(0, len(order), 37):
+            store.write(tree.update(dict.fromkeys(order[start : start + 37], b"old")).operations)
+        for _ in range(0, len(order), 23):
+            changes = {key: content.get(key) for key in rng.sample(order, len(order))[:23]}
+            store.write(tree.update(changes).operations)
+        store.write(tree.update({key: content.get(key) for key in keys}).operations)
+        assert tree.root == expected
+        assert (tree.root == EMPTY_STATE_ROOT) == (count == 0)
+
+
+def plain_root(entries: list[tuple[str, bytes]], depth: int = 0) -> bytes:
+    """The root by definition, from (hex of hashed key, value digest) in order: the oracle for every shape."""
+    if len(entries) <= BUCKET_ENTRIES_MAX:
+        return node_digest(b"\0" + b"".join(bytes.fromhex(key) + value for key, value in entries))
+    groups = [[entry for entry in entries if entry[0][depth] == digit] for digit in "0123456789abcdef"]
+    counts = bytes(255 if len(group) > BUCKET_ENTRIES_MAX else len(group) for group in groups)
+    digests = b"".join(plain_root(group, depth + 1) if group else bytes(32) for group in groups)
+    return node_digest(b"\1" + counts + digests)
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 40, 300, 5000])
+def test_root_is_the_one_of_the_definition(count: int) -> None:
+    content = {b"k%d" % i: b"v%d" % i for i in range(count)}
+    assert grown(content).root == plain_root(sorted((key_hash(k).hex(), value_digest(v)) for k, v in content.items()))
+
+
+def test_golden_roots() -> None:
+    """A change of these bytes is a hard fork."""
+    assert EMPTY_STATE_ROOT.hex() == "6ba0af3d132afe7046de62eca13f2830ee42f8fd550867a3133811cd98a71ae1"
+    assert grown({b"a": b"1"}).root.hex() == "470de619e0e9197918f645d4cd3d70f2c665dfb36397e93e5cec7eac683fa9e0"
+    squares = {b"%d" % i: b"%d" % (i * i) for i in range(1000)}
+    assert grown(squares).root.hex() == "cb3fa38883b139ecefa428d20e9135e84c22dddd371374de3f5b03ced9db7ebf"
+
+
+@pytest.mark.parametrize("key", [b"7", b"absent", b"absent2"])
+def test_every_changed_byte_of_a_proof_is_noticed(key: bytes) -> None:
+    content = {b"%d" % i: b"value" for i in range(300)}
+    tree = grown(content)
+    raw = encode(tree.prove(key))
+    proofs = decoder(StateProof)
+    assert verify_state_proof(tree.root, key, content.get(key), decode_canonical(proofs, raw))
+    for at in range(len(raw)):
+        for mask in (1, 0x80):
+            damaged = bytearray(raw)
+            damaged[at] ^= mask
+            try:
+                proof = proofs.decode(bytes(damaged))
+            except msgspec.DecodeError:
+                continue
+            assert not verify_state_proof(tree.root, key, content.get(key), proof)
+
+
+def test_a_proof_with_a_node_too_many_or_too_few_proves_nothing() -> None:
+    content = {b"%d" % i: b"value" for i in range(3000)}
+    tree = grown(content)
+    nodes = tree.prove(b"7").nodes
+    assert len(nodes) > 2
+    for wrong in (nodes[:-1], nodes[1:], (*nodes, nodes[-1]), (nodes[0], *nodes), nodes[::-1]):
+        assert not verify_state_proof(tree.root, b"7", b"value", StateProof(wrong))
+        assert not verify_state_proof(tree.root, b"7", None, StateProof(wrong))
+    assert not verify_state_proof(EMPTY_STATE_ROOT, b"7", b"value", StateProof(nodes))
+    assert verify_state_proof(EMPTY_STATE_ROOT, b"7", None, grown({}).prove(b"7"))
+
+
+def test_a_snapshot_proves_the_past() -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    store.write(tree.update({b"%d" % i: b"old" for i in range(100)}).operations)
+    snapshot, old_root = store.snapshot(), tree.root
+    store.write(tree.update({b"%d" % i: b"new" for i in range(100)}).operations)
+    assert verify_state_proof(old_root, b"7", b"old", StateTree(snapshot, old_root).prove(b"7"))
+    assert verify_state_proof(tree.root, b"7", b"new", tree.prove(b"7"))
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete"])
+def test_a_damaged_node_is_noticed_when_it_is_loaded(damage: str) -> None:
+    content = {b"%d" % i: b"value" for i in range(100)}
+    source = grown(content)
+    for key, node in list(source._reader.range(NODE, b"o")):
+        store = MemoryStore()
+        store.write(list(source._reader.range(NODE, b"o")))
+        store.write([(key, None if damage == "delete" else node[:-1] + bytes([node[-1] ^ 1]))])
+        with pytest.raises(LedgerDamaged, match="state tree node"):
+            list(StateTree(store, source.root).entries())
+
+
+def test_updates_of_unchanged_or_absent_keys_keep_the_root() -> None:
+    tree = grown({b"%d" % i: b"value" for i in range(50)})
+    root = tree.root
+    assert tree.update({}).root == root
+    assert tree.update({b"7": b"value"}).root == root
+    assert tree.update({b"absent": None}).root == root
