@@ -20,6 +20,7 @@ from ledger.schema import (
     check_identity,
     height_key,
     identity_operation,
+    item_at,
     pack_head,
     pack_items,
     pack_place,
@@ -223,10 +224,7 @@ class Chain:
         place = self.place(transaction_id)
         if place is None:
             return None
-        receipts = self.receipts(place.height)
-        if place.index >= len(receipts):
-            raise LedgerDamaged(f"block {place.height} has no receipt {place.index}, which the index names")
-        return receipts[place.index]
+        return item_at(self._required(RECEIPTS, place.height), place.index)
 
     def recent_ids(self, seconds: int) -> Iterator[tuple[int, list[Digest]]]:
         """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6)."""

@@ -6,7 +6,7 @@ One byte of prefix per kind; heights are u64 big-endian, so that the order of ke
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from ledger.failures import DirectoryRefused, LedgerDamaged
@@ -19,7 +19,7 @@ IDENTITY_KEY: Final = b"i"
 HEAD_KEY: Final = b"h"
 BLOCK: Final = b"b"  # + height -> block hash, canonical Block
 CERTIFICATE: Final = b"c"  # + height -> canonical commit certificate of that height
-RECEIPTS: Final = b"r"  # + height -> lengths, then all receipts (pack_items)
+RECEIPTS: Final = b"r"  # + height -> all receipts of the block (pack_items)
 MENTIONS: Final = b"m"  # + height -> transaction ids in order, 32 bytes each
 BATCH: Final = b"d"  # + batch digest -> raw batch
 TRANSACTION: Final = b"t"  # + transaction id -> height, index of its receipt
@@ -79,23 +79,34 @@ def unpack_place(raw: bytes) -> Place:
 
 
 def pack_items(items: Sequence[bytes | None]) -> bytes:
-    """Count, lengths (0 for None; no item is empty), then the items: one value per block instead of one per item."""
-    lengths = [len(item) if item else 0 for item in items]
-    head = struct.pack(f">I{len(items)}I", len(items), *lengths)
+    """Count, end of each item, then the items (None takes no bytes; no item is empty): one value for a whole block."""
+    ends = accumulate(len(item) if item else 0 for item in items)
+    head = struct.pack(f">I{len(items)}I", len(items), *ends)
     return head + b"".join(item for item in items if item)
 
 
 def unpack_items(raw: bytes) -> list[bytes | None]:
-    """The inverse of pack_items. Raises LedgerDamaged if the lengths do not fill the value exactly."""
+    """The inverse of pack_items. Raises LedgerDamaged if the ends do not rise to the end of the value."""
     count = int.from_bytes(raw[:4], "big")
-    start = 4 + 4 * count
-    if len(raw) < start:
+    body = 4 + 4 * count
+    if len(raw) < body:
         raise LedgerDamaged(f"{count} receipts do not fit into {len(raw)} bytes")
-    lengths = struct.unpack_from(f">{count}I", raw, 4)
-    ends = list(accumulate(lengths, initial=start))
-    if ends[-1] != len(raw):
-        raise LedgerDamaged(f"receipts end at byte {ends[-1]} of {len(raw)}")
-    return [raw[ends[i] : ends[i + 1]] or None for i in range(count)]
+    ends = (0, *struct.unpack_from(f">{count}I", raw, 4))
+    if any(a > b for a, b in pairwise(ends)) or ends[-1] != len(raw) - body:
+        raise LedgerDamaged(f"receipts end at byte {ends[-1]} of {len(raw) - body}")
+    return [raw[body + start : body + end] or None for start, end in pairwise(ends)]
+
+
+def item_at(raw: bytes, index: int) -> bytes | None:
+    """One item of what pack_items made, without unpacking the others. Raises LedgerDamaged if it is not inside."""
+    count = int.from_bytes(raw[:4], "big")
+    body = 4 + 4 * count
+    if not 0 <= index < count or len(raw) < body:
+        raise LedgerDamaged(f"receipt {index} of {count} is not in {len(raw)} bytes")
+    start, end = struct.unpack_from(">II", raw, 4 * index) if index else (0, int.from_bytes(raw[4:8], "big"))
+    if not start <= end <= len(raw) - body:
+        raise LedgerDamaged(f"receipt {index} lies at {start} to {end} of {len(raw) - body} bytes")
+    return raw[body + start : body + end] or None
 
 
 def unpack_digests(raw: bytes) -> list[Digest]:

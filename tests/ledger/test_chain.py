@@ -12,7 +12,18 @@ from ledger.chain import Chain, Entry, NotNext
 from ledger.failures import DirectoryRefused, LedgerDamaged, StorageFailed
 from ledger.leveldb import LevelDbStore
 from ledger.memory_disk import MemoryDisk
-from ledger.schema import BATCH, BLOCK, HEAD_KEY, MENTIONS, RECEIPTS, TRANSACTION, height_key, pack_items, unpack_items
+from ledger.schema import (
+    BATCH,
+    BLOCK,
+    HEAD_KEY,
+    MENTIONS,
+    RECEIPTS,
+    TRANSACTION,
+    height_key,
+    item_at,
+    pack_items,
+    unpack_items,
+)
 from ledger.state_tree import StateTree, TreeUpdate
 from ledger.store import MemoryStore, Store
 from primitives.block import batch_digest, header_digest
@@ -229,9 +240,17 @@ def test_damaged_blocks_batches_and_records_are_noticed_at_the_read() -> None:
 
 
 def test_items_pack_and_unpack() -> None:
-    for items in ([], [None], [b"a"], [b"a", None, b"ccc", None], [b"x" * 70_000, b"y"]):
-        assert unpack_items(pack_items(items)) == items
-    for broken in (b"", b"\0\0\0\2\0\0\0\1", pack_items([b"abc"])[:-1], pack_items([b"abc"]) + b"x"):
-        if broken:
-            with pytest.raises(LedgerDamaged):
-                unpack_items(broken)
+    for items in ([], [None], [b"a"], [b"a", None, b"ccc", None], [None, b"x" * 70_000, b"y"]):
+        raw = pack_items(items)
+        assert unpack_items(raw) == items
+        assert [item_at(raw, index) for index in range(len(items))] == items
+        with pytest.raises(LedgerDamaged):
+            item_at(raw, len(items))
+    whole = pack_items([b"abc", b"de"])
+    for broken in (b"\0\0\0\2\0\0\0\1", whole[:-1], whole + b"x", whole[:4] + b"\0\0\0\6" + whole[8:]):
+        with pytest.raises(LedgerDamaged):
+            unpack_items(broken)
+    with pytest.raises(LedgerDamaged):
+        item_at(whole[:-1], 1)
+    with pytest.raises(LedgerDamaged):
+        item_at(b"", 0)
