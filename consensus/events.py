@@ -113,6 +113,7 @@ class CheckBlock:
     height: Height
     digest: Digest
     block: Block
+    parent_block: Block  # receipts_root covers what was executed after the parent's exec_height (C3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 from consensus.settings import Timing
 from primitives.hashing import Digest
 
-ROUNDS_KEPT: Final = 64
+ROUNDS_KEPT: Final = 256
 TICK_CREDIT_MS: Final = 500  # a paused process resumes with its timers where they stood (pitfall 49)
 
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 class ProgressTimer:
-    """T = max(progress, 8 x slowest recent round) * 2^k, capped; k + 1 per view change, - 1 per height (C7, L1)."""
+    """T = max(progress, 8 x p99 of recent rounds) * 2^k, capped; k + 1 per view change, - 1 per height (C7, L1)."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
@@ -35,8 +35,11 @@ class ProgressTimer:
 
     @property
     def round_ms(self) -> int:
-        """The slowest recent round from proposal to decision, 0 before the first."""
-        return max(self._rounds, default=0)
+        """The 99th percentile of the recent rounds from proposal to decision, 0 before the first.
+
+        Rounded down, so that one outlier alone does not stretch T.
+        """
+        return sorted(self._rounds)[99 * (len(self._rounds) - 1) // 100] if self._rounds else 0
 
     @property
     def length_ms(self) -> int:

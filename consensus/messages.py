@@ -88,7 +88,8 @@ class SlotStatus(Record):
 class Status(Record, tag=5):
     """Where the sender stands, so that others send exactly what it lacks (L4). Unsigned: it speaks for its link only.
 
-    slots[i] is height decided + 1 + i of `view`. view_changes: signers of the VIEWCHANGEs for `view` that it holds.
+    slots[i] is height decided + 1 + i of `view`. view_changes: signers of the VIEWCHANGEs that it holds and can use,
+    those above `view`, or from `view` on while inactive.
     """
 
     epoch: Counter

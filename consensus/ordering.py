@@ -58,7 +58,6 @@ def keep_proposal(state: State, proposal: Proposal, effects: Effects) -> None:
     state.tree.add(proposal.block)
     state.wants.pop(digest, None)
     state.first_seen.setdefault(Height(height), state.clock.now)
-    state.progressed = state.clock.now
     vote = Vote(
         Phase.PREPARE, state.context.epoch, proposal.view, height, digest, leader, Signature(proposal.signature)
     )
@@ -173,7 +172,7 @@ def _begin_check(state: State, block: Block, digest: Digest, effects: Effects) -
         effects.violations.append((state.context.leader(state.view), fault))
         return False
     state.verdicts[digest] = None
-    effects.check.append(CheckBlock(state.view, Height(block.header.height), digest, block))
+    effects.check.append(CheckBlock(state.view, Height(block.header.height), digest, block, parent))
     return True
 
 
@@ -206,7 +205,7 @@ def can_extend(state: State) -> bool:
     if parent is None or state.behind:
         return False
     lowest = max(parent.header.exec_height, state.tip.height + 1 - state.window)
-    return state.executed >= lowest and state.decided >= lowest
+    return state.executed >= lowest and state.certified >= lowest
 
 
 def request_build(state: State, effects: Effects) -> None:
@@ -214,7 +213,7 @@ def request_build(state: State, effects: Effects) -> None:
     if not (state.active and state.leads and state.building is None) or state.base_vote_due:
         return
     height = Height(state.tip.height + 1)
-    flush = flush_due(state) and state.tip.height == state.decided
+    flush = flush_due(state) and state.tip.height == state.decided == state.executed
     if not (state.ask_build or flush) or height > state.decided + state.window or not can_extend(state):
         return
     if not state.may_sign(Phase.PREPARE, height):
@@ -231,9 +230,9 @@ def request_build(state: State, effects: Effects) -> None:
             parent=state.tip.digest,
             parent_block=parent,
             undecided=state.tree.path(state.tip.digest, state.tip.height, state.decided).blocks,
-            certificate=state.decided_certificate if state.decided > start else None,
+            certificate=state.decided_certificate if state.certified > start else None,
             exec_height_min=Height(max(start, parent.header.exec_height, height - state.window)),
-            exec_height_max=min(state.executed, state.decided),
+            exec_height_max=Height(min(state.executed, state.certified)),
             flush=flush,
         )
     )

@@ -28,7 +28,7 @@ def build_status(state: State) -> Status:
         slots.append(_NOTHING if slot is None else _slot_status(slot))
     while slots and slots[-1] == _NOTHING:
         slots.pop()
-    signers = [] if state.active else [n for n, m in state.view_changes.items() if m.summary.view == state.view]
+    signers = [n for n, m in state.view_changes.items() if m.summary.view > state.view or not state.active]
     return Status(state.context.epoch, state.view, state.active, state.decided, bitmap(signers), tuple(slots))
 
 
@@ -90,7 +90,7 @@ def on_status(state: State, sender: NodeId, status: Status, effects: Effects) ->
     state.answers[sender] = (now, count + 1)
     relay = state.leads or (count + state.me) % min(RELAY_TURNS, state.context.members.size) == 0
     missing: list[Message] = []
-    if status.decided < state.decided and state.decided_certificate is not None and relay:
+    if status.decided < state.certified and state.decided_certificate is not None and relay:
         missing.append(CertificateMessage(state.decided_certificate))
     if status.view <= state.view:
         missing += _missing_of_view(state, status, relay)
@@ -102,12 +102,7 @@ def _missing_of_view(state: State, status: Status, relay: bool) -> list[Message]
     if state.active and (status.view < state.view or not status.active):
         return [state.new_view] if state.new_view is not None and relay else []
     if not state.active:
-        known = status.view_changes if status.view == state.view else 0
-        return [
-            message
-            for node, message in sorted(state.view_changes.items())
-            if (node == state.me or relay) and not known >> node & 1
-        ]
+        return _view_changes_to_send(state, status, relay)
     missing: list[Message] = []
     for offset in range(state.window):
         height = status.decided + 1 + offset
@@ -116,6 +111,16 @@ def _missing_of_view(state: State, status: Status, relay: bool) -> list[Message]
             held = status.slots[offset] if offset < len(status.slots) else _NOTHING
             missing += _missing_of_slot(state, slot, held, relay)
     return missing
+
+
+def _view_changes_to_send(state: State, status: Status, relay: bool) -> list[Message]:
+    """Those that the sender lacks; the own one now and then anyway, what it holds may be of an older view."""
+    stale = relay and status.view < state.view
+    return [
+        message
+        for node, message in sorted(state.view_changes.items())
+        if (stale and node == state.me) or ((relay or node == state.me) and not status.view_changes >> node & 1)
+    ]
 
 
 def _missing_of_slot(state: State, slot: Slot, held: SlotStatus, relay: bool) -> list[Message]:

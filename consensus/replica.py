@@ -73,7 +73,7 @@ class Replica:
 
     @property
     def decided_certificate(self) -> Certificate | None:
-        """The COMMIT certificate of that height, None at genesis."""
+        """The newest COMMIT certificate at or below that height, None at genesis."""
         return self._state.decided_certificate
 
     @property

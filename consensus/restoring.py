@@ -26,12 +26,11 @@ def state_at(config: ReplicaConfig, head: LedgerHead) -> State:
     """The state of a replica that has its ledger and no memory of votes: view 0 of the epoch, active."""
     block = head.blocks[-1]
     height, digest = Height(block.header.height), header_digest(block.header)
-    assert head.certificate is None or head.certificate.digest == digest, "the certificate is not that of the head"
     state = State(
         config=config,
         decided=height,
         decided_digest=digest,
-        decided_certificate=head.certificate,
+        decided_certificate=_newest_certificate(head),
         executed=height,
         changed=head.changed,
         tip=Tip(height, digest),
@@ -40,6 +39,15 @@ def state_at(config: ReplicaConfig, head: LedgerHead) -> State:
     for known in head.blocks:
         state.tree.add(known)
     return state
+
+
+def _newest_certificate(head: LedgerHead) -> Certificate | None:
+    """The highest known COMMIT certificate at or below the head: a leader embeds it, peers are served with it."""
+    height = head.blocks[-1].header.height
+    known = [block.certificate for block in head.blocks if block.certificate is not None]
+    if head.certificate is not None and head.certificate.height <= height:
+        known.append(head.certificate)
+    return max(known, key=lambda certificate: certificate.height, default=None)
 
 
 def restore_state(config: ReplicaConfig, records: Iterable[JournalRecord], head: LedgerHead) -> State:

@@ -15,11 +15,11 @@ WINDOW_DEFAULT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds. T is at least progress; round_factor x the slowest recent round raises it up to round_cap (C7)."""
+    """Milliseconds. T is at least progress; round_factor x the p99 of recent rounds raises it up to round_cap (C7)."""
 
     progress_ms: int = 1_000
     round_factor: int = 8
-    round_cap_ms: int = 5_000  # a slow leader must not stretch its own deadline without bound
+    round_cap_ms: int = 3_000  # a slow leader must not stretch its own deadline without bound
     progress_cap_ms: int = 30_000
     inclusion_ms: int = 5_000  # T_fair, on-chain
     status_idle_ms: int = 200
@@ -45,7 +45,8 @@ class LedgerHead:
 
     blocks: the last ones in height order, at least the head itself, better 2 W of them (to serve peers and to check
     embedded certificates); genesis is Block(header of height 0, (), None).
-    certificate: the COMMIT certificate of the head, None for genesis; a certificate of an ancestor does not do.
+    certificate: the newest COMMIT certificate that the ledger knows, best of the head or of a height above it (the one
+    that came with the head in Decided); None for genesis.
     changed: the last height whose execution changed something (Executed.changed), 0 if none.
     """
 

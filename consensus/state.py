@@ -55,7 +55,7 @@ class State:
     config: ReplicaConfig
     decided: Height
     decided_digest: Digest
-    decided_certificate: Certificate | None
+    decided_certificate: Certificate | None  # of the decided height; after a restart perhaps of one below
     executed: Height
     changed: Height
     tip: Tip
@@ -116,6 +116,12 @@ class State:
     def leads(self) -> bool:
         """Whether this validator leads the current view."""
         return self.context.leader(self.view) == self.me
+
+    @property
+    def certified(self) -> int:
+        """The height that a leader can prove by an embedded certificate; the start of the epoch needs none (C9)."""
+        known = self.decided_certificate
+        return self.context.start_height if known is None else known.height
 
     @property
     def high_rank(self) -> Rank:

@@ -238,5 +238,4 @@ class Node:
         last = stored[-1]
         changed = max((s.block.header.height for s in stored if s.receipts), default=0)
         window = 2 * self.machine.config.window
-        own = last.certificate is not None and last.certificate.height == last.block.header.height
-        return LedgerHead(tuple(s.block for s in stored[-window:]), last.certificate if own else None, changed)
+        return LedgerHead(tuple(s.block for s in stored[-window:]), last.certificate, changed)
