@@ -26,6 +26,23 @@ def _slot(chain_id: bytes, height: int, block_hash: bytes) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "big")
 
 
+def _newest(raw: bytes, chain_id: bytes) -> tuple[int, bytes, int]:
+    """(height, block hash, slot) of the whole slot with the higher height."""
+    best: tuple[int, bytes, int] | None = None
+    for slot in (0, 1):
+        record = raw[slot * SLOT_BYTES : slot * SLOT_BYTES + _SLOT.size]
+        if len(record) < _SLOT.size:
+            continue
+        _, found, height, block_hash, _ = _SLOT.unpack(record)
+        if record == _slot(found, height, block_hash) and (best is None or height > best[0]):
+            if found != chain_id:
+                raise LedgerDamaged(f"the head anchor is of chain {found.hex()}, not {chain_id.hex()}")
+            best = height, block_hash, slot
+    if best is None:
+        raise LedgerDamaged("the head anchor is damaged: nothing shows whether the ledger is whole")
+    return best
+
+
 class HeadAnchor:
     """The open anchor. Any error of the disk is final: every later call raises the same FatalError."""
 
@@ -62,24 +79,18 @@ class HeadAnchor:
         """
         try:
             file = directory.open(ANCHOR_FILE)
-            raw = file.read()
         except FileNotFoundError as error:
             raise LedgerDamaged("the head anchor is missing: nothing shows whether the ledger is whole") from error
         except OSError as error:
             raise storage_failure("head anchor", error) from error
-        best: tuple[int, bytes, int] | None = None
-        for slot in (0, 1):
-            record = raw[slot * SLOT_BYTES : slot * SLOT_BYTES + _SLOT.size]
-            if len(record) < _SLOT.size:
-                continue
-            _, found, height, block_hash, _ = _SLOT.unpack(record)
-            if record == _slot(found, height, block_hash) and (best is None or height > best[0]):
-                if found != chain_id:
-                    raise LedgerDamaged(f"the head anchor is of chain {found.hex()}, not {chain_id.hex()}")
-                best = height, block_hash, slot
-        if best is None:
-            raise LedgerDamaged("the head anchor is damaged: nothing shows whether the ledger is whole")
-        return cls(file, chain_id, *best)
+        try:
+            return cls(file, chain_id, *_newest(file.read(), chain_id))
+        except OSError as error:
+            file.close()
+            raise storage_failure("head anchor", error) from error
+        except LedgerDamaged:
+            file.close()
+            raise
 
     def advance(self, height: int, block_hash: bytes) -> None:
         """Make (height, block_hash) durable; one fdatasync, 0.1 to 0.4 ms. Heights only rise."""

@@ -10,6 +10,7 @@
 import fcntl
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -116,16 +117,17 @@ def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
     directory = DiskDirectory(path)
     if not (path / LEDGER_DIRECTORY).is_dir() or not any((path / LEDGER_DIRECTORY).iterdir()):
         raise LedgerDamaged(f"{path} has lost its ledger; fetch the chain from the other validators")
-    anchor = HeadAnchor.open(directory, chain)
-    journal, records = Journal.open(directory, JOURNAL_FILE, chain)
-    store = LevelDbStore.open(path / LEDGER_DIRECTORY)
-    try:
-        opened = Chain.open(store, anchor, chain)
-        tree = StateTree(store, opened.head.state_root)
-    except BaseException:
-        store.close()
-        raise
-    return DataDirectory(path, opened, tree, journal, records, store, anchor, lock)
+    with ExitStack() as opened:  # released again if a later part is refused
+        anchor = HeadAnchor.open(directory, chain)
+        opened.callback(anchor.close)
+        journal, records = Journal.open(directory, JOURNAL_FILE, chain)
+        opened.callback(journal.close)
+        store = LevelDbStore.open(path / LEDGER_DIRECTORY)
+        opened.callback(store.close)
+        ledger = Chain.open(store, anchor, chain)
+        tree = StateTree(store, ledger.head.state_root)
+        opened.pop_all()
+    return DataDirectory(path, ledger, tree, journal, records, store, anchor, lock)
 
 
 def _chain_text(chain: bytes) -> bytes:

@@ -137,16 +137,23 @@ class Journal:
             if directory.exists(name + TEMPORARY):
                 directory.remove(name + TEMPORARY)  # a rotation that did not finish; the old file is complete
             file = directory.open(name)
+        except FileNotFoundError as error:
+            raise JournalDamaged(f"journal {name} is missing: this validator must not vote with this key") from error
+        except OSError as error:
+            raise storage_failure(f"journal {name}", error) from error
+        try:
             raw = file.read()
             first, settled = _checked_head(raw, name, chain_id)
             payloads, size = _frames(raw, first, settled)
             if size < len(raw):
                 file.truncate(size)
             file.sync()  # after a crash of the process alone, what was read may not be on the disk yet
-        except FileNotFoundError as error:
-            raise JournalDamaged(f"journal {name} is missing: this validator must not vote with this key") from error
         except OSError as error:
+            file.close()
             raise storage_failure(f"journal {name}", error) from error
+        except JournalDamaged:
+            file.close()
+            raise
         return cls(directory, name, chain_id, file, size, first + len(payloads) - 1), payloads
 
     def append(self, records: Sequence[bytes]) -> None:

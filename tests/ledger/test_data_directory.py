@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.audit import tree_difference
 from ledger.chain import Entry
 from ledger.data_directory import initialise, open_data_directory
 from ledger.failures import DirectoryRefused, FatalError, JournalDamaged, LedgerDamaged
@@ -133,3 +134,47 @@ def test_an_unfinished_directory_is_refused(tmp_path: Path) -> None:
     (path / "chain").write_text("something else\n")
     with pytest.raises(DirectoryRefused, match="this program knows"):
         open_data_directory(path, GENESIS)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from ledger.data_directory import open_data_directory
+from tests.ledger.builders import GENESIS, Builder
+data = open_data_directory(Path(sys.argv[1]), GENESIS)
+builder, first = Builder(data.chain, data.tree), data.chain.head.height + 1
+builder.receipts[first - 1] = []
+for height in range(first, first + 100_000):
+    data.journal.append([b"%d" % height])
+    data.journal.sync()
+    builder.add(b"k%d=%d" % (height % 50, height), b"last=%d" % height)
+    print(height, flush=True)
+"""
+
+
+def test_killed_at_any_moment_everything_acknowledged_is_there(tmp_path: Path) -> None:
+    """SIGKILL while it writes, eight times; a power cut is the business of the disk in memory."""
+    path = tmp_path / "data"
+    initialise(path, GENESIS, GENESIS_STATE)
+    acknowledged = 0
+    for round_ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+        assert writer.stdout is not None
+        for _ in range(3 + 7 * round_):
+            acknowledged = int(writer.stdout.readline())
+        writer.kill()
+        rest = writer.communicate()[0].rpartition("\n")[0]
+        acknowledged = int(rest.rpartition("\n")[2]) if rest else acknowledged
+        data = open_data_directory(path, GENESIS)
+        height = data.chain.head.height
+        assert acknowledged <= height <= acknowledged + 1
+        assert data.anchor.height == height
+        assert data.chain.state().get(b"last") == b"%d" % height
+        assert data.journal_records == [b"%d" % h for h in range(1, len(data.journal_records) + 1)]
+        assert len(data.journal_records) in (height, height + 1), "a promise precedes its block"
+        assert tree_difference(data.store, data.chain.head.state_root) is None
+        if len(data.journal_records) > height:
+            data.journal.rotate(data.journal_records[:height])
+        data.close()
