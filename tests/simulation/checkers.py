@@ -149,6 +149,14 @@ class Checkers:
         assert header.exec_height < header.height, f"block {header.height} names the roots of {header.exec_height}"
         assert self._roots[header.exec_height] == header.state_root, f"C3: block {header.height} was decided with a wrong root"
 
+    def durable_votes(self, node: int) -> dict[Slot, bytes]:
+        """The own votes that an honest node has on its disk, by (phase, view, height)."""
+        return self._promises[node].votes
+
+    def last_decided(self, node: int) -> int:
+        """The height that a node decided last."""
+        return self._last[node]
+
     # The rules.
 
     def _check_certificate(self, node: int, height: int, digest: Digest, certificate: Certificate) -> None:

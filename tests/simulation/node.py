@@ -96,6 +96,8 @@ class Node:
         self._inbox: deque[Event] = deque()
         self._busy = False
         self._records = 0
+        self.syncs = 0  # since the birth of the node
+        self.power_cut: tuple[int, bool] | None = None  # (number of the sync, whether the sync still happened)
         self.start()
 
     def start(self) -> None:
@@ -192,10 +194,17 @@ class Node:
         self._busy = False
 
     def _persisted(self, records: list[JournalRecord], groups: list[Effects]) -> None:
+        self.syncs += 1
+        if self.power_cut == (self.syncs, False):
+            self.crash()
+            return
         self._journal.sync()
         self.shell.application.synced()
         self._records += len(records)
         self._watcher.synced(self.machine.number, records)
+        if self.power_cut == (self.syncs, True):
+            self.crash()
+            return
         self._rotate()
         self._release(groups)
         self._run()

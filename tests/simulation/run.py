@@ -37,7 +37,7 @@ def run_plan(plan: Plan, trace: Trace | None = None) -> Outcome:
     cluster: Cluster | None = None
     try:
         cluster = Cluster(plan, trace)
-        return _play(cluster)
+        return play(cluster)
     except Exception as error:
         now = 0 if cluster is None else cluster.schedule.now_ms
         raise SimulationFailed(
@@ -47,7 +47,8 @@ def run_plan(plan: Plan, trace: Trace | None = None) -> Outcome:
         ) from error
 
 
-def _play(cluster: Cluster) -> Outcome:
+def play(cluster: Cluster) -> Outcome:
+    """Play the plan of a cluster that a test may have prepared."""
     plan = cluster.plan
     for fault in plan.faults:
         cluster.schedule.at(fault.at_ms, lambda fault=fault: _begin(cluster, fault))

@@ -19,6 +19,7 @@ BLOCK_BATCHES: Final = 4  # room in one simulated block
 CHAIN_BLOCKS_MAX: Final = 64  # blocks in one reply
 TIME_TOLERANCE_MS: Final = 5_500  # C14
 FORWARD_MS: Final = 200  # a batch of another origin goes to the leader after this (C7)
+SPREAD_MS: Final = 1_000  # and to everybody after this: a node alone in a later view may itself lead it (L7)
 RESEND_MS: Final = 500  # the model of a lossy link: what is not decided yet is sent again
 WALL_MS: Final = 1_700_000_000_000  # wall clock at virtual time 0
 
@@ -100,12 +101,12 @@ class Shell:
         pending = [d for d in self.application.pending() if d not in self._named]
         for digest in pending:
             sent = self._sent.setdefault(digest, {})
-            if digest in self._own:
-                receivers = [node for node in range(self._context.members.size) if node != self._me]
-            else:
-                receivers = [leader] if leader != self._me and now - self._held_since[digest] >= FORWARD_MS else []
+            waited = now - self._held_since[digest]
+            receivers = [leader] if waited >= FORWARD_MS else []
+            if digest in self._own or waited >= SPREAD_MS:
+                receivers = list(range(self._context.members.size))
             for receiver in receivers:
-                if now - sent.get(receiver, -RESEND_MS) >= RESEND_MS:
+                if receiver != self._me and now - sent.get(receiver, -RESEND_MS) >= RESEND_MS:
                     sent[receiver] = now
                     self._around.send(receiver, BatchParcel(self.application.bodies[digest]))
             if oldest is None and (leader in sent or leader == self._me):

@@ -1,0 +1,125 @@
+"""Cores without a network: a test decides who hears what, in which order. For schedules that chance does not find.
+
+Bodies are always there and good; blocks are decided and executed at once. The checkers of the simulator judge the
+honest ones; members that are not honest have no core here, a test signs for them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from consensus.epochs import EpochContext
+from consensus.events import ALL, BlockBuilt, BlockChecked, BuildBlock, Event, Executed, Received, Tick
+from consensus.messages import Message, Status
+from consensus.replica import Replica
+from consensus.settings import LedgerHead, ReplicaConfig
+from consensus.verification import check_message
+from primitives.block import Block, Header, batches_root, header_digest
+from primitives.certificate import certificate_hash
+from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
+from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
+from tests.simulation.application import genesis_ledger
+from tests.simulation.byzantine import Villain
+from tests.simulation.checkers import Checkers
+from tests.simulation.cluster import genesis_block
+from tests.simulation.signatures import Modelled
+
+import random
+
+TICK_MS = 25
+Filter = Callable[[Message], bool]
+
+
+class Stage:
+    """`honest` members have real cores; `villain(i)` is the pen of another one."""
+
+    def __init__(self, size: int, honest: Iterable[int], window: int = 8) -> None:
+        self.scheme = Modelled(0)
+        members = ValidatorSet(tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(size)))
+        self.genesis = genesis_block(members)
+        chain_id = tagged_hash(TAG_GENESIS, b"stage")
+        self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
+        self.now_ms = {node: 0 for node in honest}
+        self.checkers = Checkers(
+            self.context, self.scheme.verify, frozenset(self.now_ms), genesis_ledger(self.genesis), 10_000
+        )
+        self.links: dict[tuple[int, int], deque[Message]] = {}
+        self.builds: dict[int, BuildBlock] = {}
+        self.decided: dict[int, dict[int, Digest]] = {node: {} for node in self.now_ms}
+        self.violations: list[tuple[int, int, str]] = []  # who complains, about whom, the sentence
+        self.replicas: dict[int, Replica] = {}
+        for node in self.now_ms:
+            config = ReplicaConfig(self.context, NodeId(node), self.scheme.signer(node), window)
+            self.checkers.started(node, [], 0)
+            self.replicas[node] = Replica.restore(config, (), LedgerHead((self.genesis,), None, Height(0)))
+            self.step(node, Tick(0))
+
+    def villain(self, node: int) -> Villain:
+        """The pen of a Byzantine member."""
+        return Villain(node, self.context, self.scheme.signer(node), random.Random(node))
+
+    def step(self, node: int, event: Event) -> None:
+        """One step of a core; what it asks is answered at once, what it sends waits on its links."""
+        effects = self.replicas[node].step(event)
+        self.checkers.synced(node, effects.persist)
+        for receiver, message in effects.send:
+            self.checkers.sends(node, receiver, message)
+            targets = [r for r in range(self.context.members.size) if r != node] if receiver == ALL else [receiver]
+            for target in targets:
+                self.links.setdefault((node, target), deque()).append(message)
+        for decided in effects.decide:
+            self.checkers.decided(node, decided)
+            self.decided[node][decided.height] = header_digest(decided.block.header)
+        self.violations += [(node, about, sentence) for about, sentence in effects.violations]
+        for build in effects.build:
+            self.builds[node] = build
+        for decided in effects.decide:
+            self.step(node, Executed(decided.height, ZERO_DIGEST, ZERO_DIGEST, False))
+        for check in effects.check:
+            self.step(node, BlockChecked(check.digest, True))
+
+    def wait(self, node: int, milliseconds: int) -> None:
+        """Time passes for one node."""
+        for _ in range(milliseconds // TICK_MS):
+            self.now_ms[node] += TICK_MS
+            self.step(node, Tick(self.now_ms[node]))
+
+    def deliver(self, sender: int, receiver: int, which: Filter | None = None) -> int:
+        """Everything that is on the link now, or what the filter takes; the rest is lost. Returns how many arrived."""
+        waiting = self.links.pop((sender, receiver), deque())
+        arrived = [m for m in waiting if not isinstance(m, Status) and (which is None or which(m))]
+        for message in arrived:
+            self.hear(receiver, sender, message)
+        return len(arrived)
+
+    def hear(self, receiver: int, sender: int, message: Message) -> str | None:
+        """One message from anybody, through the check in front of the core; the fault if that refuses it."""
+        fault = check_message(message, NodeId(sender), self.context, self.scheme.verify)
+        if fault is None:
+            self.step(receiver, Received(NodeId(sender), message))
+        return fault
+
+    def build(self, node: int, mark: int) -> Block:
+        """Answer the open request of a leader with a block that `mark` makes different; returns the block."""
+        request = self.builds.pop(node)
+        block = self.child(request, node, mark)
+        self.step(node, BlockBuilt(request.view, request.height, block))
+        return block
+
+    def child(self, request: BuildBlock, proposer: int, mark: int) -> Block:
+        """A block for a request."""
+        body, certificate = (Digest(mark.to_bytes(32, "big")),), request.certificate
+        header = Header(
+            epoch=0, height=request.height, parent=request.parent, batches_root=batches_root(body), tx_root=body[0],
+            exec_height=request.exec_height_min, state_root=ZERO_DIGEST, receipts_root=ZERO_DIGEST,
+            cert_height=0 if certificate is None else certificate.height,
+            cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
+            valset_hash=self.context.members.hash, next_valset_hash=None,
+            time_ms=request.parent_block.header.time_ms + 1, proposer=proposer,
+        )  # fmt: skip
+        return Block(header, body, certificate)
+
+    def settle(self, group: Iterable[int]) -> None:
+        """Deliver everything between these nodes until nothing but STATUS is left."""
+        nodes = list(group)
+        while sum(self.deliver(a, b) for a in nodes for b in nodes if a != b):
+            pass
