@@ -22,7 +22,8 @@ class Expectation:
     def __init__(self, feed: "CommitFeed", ids: Iterable[bytes]) -> None:
         """Use CommitFeed.expect."""
         self._feed = feed
-        self.missing: Final[set[bytes]] = set(ids)
+        self._ids: Final = frozenset(ids)
+        self.missing: Final[set[bytes]] = set(self._ids)
         self.found: Final[dict[bytes, Outcome]] = {}
         self._done: Final = asyncio.get_running_loop().create_future()
 
@@ -41,12 +42,12 @@ class Expectation:
         return self.found
 
     def __enter__(self) -> "Expectation":
-        for transaction_id in self.missing:
+        for transaction_id in self._ids:
             self._feed.waiting.setdefault(transaction_id, []).append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for transaction_id in self.missing:
+        for transaction_id in self._ids:
             rest = [e for e in self._feed.waiting.get(transaction_id, ()) if e is not self]
             if rest:
                 self._feed.waiting[transaction_id] = rest

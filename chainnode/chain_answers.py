@@ -1,0 +1,238 @@
+"""Blocks, headers, certificates, members and the node itself, as the API shows them."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from chainnode.backend import NodeBackend, NodeStatus
+from chainnode.calls import Answer, Call, Query, not_found, read_number, record_answer
+from chainnode.proofs import decode_receipt
+from chainnode.record_view import open_state
+from points.keys import PARAMS_KEY
+from primitives.block import Header, header_digest
+from primitives.certificate import Certificate, signer_ids
+from primitives.codec import U64, Bytes32, Record, decode_canonical, decoder
+from primitives.genesis import Limits, Parameters, validator_set
+from primitives.json_form import to_plain
+from primitives.receipt_form import code_name
+
+HEADERS_MAX: Final = 256
+MENTIONS_MAX: Final = 1000
+_CERTIFICATE: Final = decoder(Certificate)
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class BlockQuery(Query, frozen=True):
+    """The part of the block's transactions to list: `limit` mentions from number `offset` on."""
+
+    offset: Count = 0
+    limit: Annotated[int, msgspec.Meta(ge=0, le=MENTIONS_MAX)] = 100
+
+
+class HeadersQuery(Query, frozen=True):
+    start: Count = msgspec.field(name="from", default=0)
+    limit: Annotated[int, msgspec.Meta(ge=1, le=HEADERS_MAX)] = 50
+
+
+class Mention(Record):
+    """A transaction in a block. `code` is None where it was a repetition that was skipped (C6)."""
+
+    index: U64
+    id: Bytes32
+    code: str | None
+
+
+class BlockAnswer(Record):
+    hash: Bytes32
+    header: Header
+    batch_digests: tuple[Bytes32, ...]
+    count: U64  # mentions in the block
+    transactions: tuple[Mention, ...]
+    certified: bool  # whether a certificate at or above this height is held here
+
+
+class HashedHeader(Record):
+    hash: Bytes32
+    header: Header
+
+
+class HeadersAnswer(Record):
+    head: U64  # height of the newest block here
+    headers: tuple[HashedHeader, ...]
+
+
+class CertificateAnswer(Record):
+    """The certificate of `height`, the lowest one held at or above the height asked for; it proves that one too."""
+
+    height: U64
+    signers: tuple[str, ...]
+    certificate: Certificate
+
+
+class PeerAnswer(Record):
+    name: str
+    connected: bool
+    height: U64
+    round_trip_ms: U64 | None
+
+
+class StatusAnswer(Record):
+    node: str
+    version: str
+    network: str
+    chain_id: Bytes32
+    filing: str  # the record number of the operator (备案号)
+    height: U64  # newest block in the ledger, executed
+    block_hash: Bytes32
+    state_root: Bytes32
+    block_time_ms: U64
+    clock_ms: U64
+    test_clock: bool
+    epoch: U64
+    view: U64
+    leader: str
+    decided_height: U64
+    pool_transactions: U64
+    pool_bytes: U64
+    ready: bool
+    reason: str
+    uptime_ms: U64
+    validators: U64
+    quorum: U64
+    peers: tuple[PeerAnswer, ...]
+
+
+class HealthAnswer(Record):
+    status: str
+    height: U64
+    reason: str
+
+
+class MemberAnswer(Record):
+    index: U64
+    name: str
+    vote_key: Bytes32
+    leader: bool
+
+
+class ValidatorsAnswer(Record):
+    epoch: U64
+    hash: Bytes32
+    quorum: U64
+    faulty: U64
+    members: tuple[MemberAnswer, ...]
+
+
+class ParamsAnswer(Record):
+    chain_id: Bytes32
+    network: str
+    test_clock: bool
+    parameters: Parameters  # as they are in the state now
+    limits: Limits
+
+
+def block_answer(backend: NodeBackend, height: int, query: BlockQuery) -> BlockAnswer:
+    """The block with a page of its mentions. Raises: Refused above the head."""
+    chain = backend.chain
+    block = chain.block(height)
+    if block is None:
+        raise not_found(f"block {height} is above the head {chain.head.height}")
+    ids = chain.transaction_ids(height)
+    receipts = chain.receipts(height)
+    mentions = []
+    for index in range(query.offset, min(query.offset + query.limit, len(ids))):
+        raw = receipts[index]
+        code = None if raw is None else code_name(decode_receipt(raw).code)
+        mentions.append(Mention(index, ids[index], code))
+    digest = header_digest(block.header)
+    certified = height == 0 or chain.covering_certificate(height) is not None
+    return BlockAnswer(digest, block.header, block.batch_digests, len(ids), tuple(mentions), certified)
+
+
+def _height(backend: NodeBackend, call: Call) -> int:
+    text = call.path["height"]
+    return backend.chain.head.height if text == "latest" else read_number(text, "height")
+
+
+async def get_block(backend: NodeBackend, call: Call) -> Answer:
+    return record_answer(block_answer(backend, _height(backend, call), call.query))
+
+
+async def get_certificate(backend: NodeBackend, call: Call) -> Answer:
+    """404 for genesis, which needs none, and until a certificate at or above the height is held."""
+    height = _height(backend, call)
+    if height > backend.chain.head.height:
+        raise not_found(f"block {height} is above the head {backend.chain.head.height}")
+    held = backend.chain.covering_certificate(height) if height else None
+    if held is None:
+        raise not_found(f"no certificate at or above height {height} is held here")
+    certificate = decode_canonical(_CERTIFICATE, held[1])
+    members = backend.genesis.validators
+    names = tuple(members[node].name for node in signer_ids(certificate.signers))
+    return record_answer(CertificateAnswer(held[0], names, certificate))
+
+
+async def get_headers(backend: NodeBackend, call: Call) -> Answer:
+    query: HeadersQuery = call.query
+    headers = backend.chain.headers(query.start, query.limit)
+    pairs = tuple(HashedHeader(header_digest(header), header) for header in headers)
+    return record_answer(HeadersAnswer(backend.chain.head.height, pairs))
+
+
+def status_answer(backend: NodeBackend) -> StatusAnswer:
+    """The node and its chain at this moment."""
+    node, head, genesis = backend.status(), backend.chain.head, backend.genesis
+    header = backend.chain.header(head.height)
+    assert header is not None, "the head has a header"
+    members = validator_set(genesis)
+    return StatusAnswer(
+        node=node.name, version=node.version, network=genesis.name, chain_id=backend.chain.chain_id,
+        filing=genesis.filing, height=head.height, block_hash=head.block_hash, state_root=head.state_root,
+        block_time_ms=header.time_ms, clock_ms=backend.now_ms(), test_clock=genesis.test_clock, epoch=node.epoch,
+        view=node.view, leader=node.leader, decided_height=node.decided_height,
+        pool_transactions=node.pool_transactions, pool_bytes=node.pool_bytes, ready=node.ready, reason=node.reason,
+        uptime_ms=node.uptime_ms, validators=members.size, quorum=members.quorum, peers=_peers(node),
+    )  # fmt: skip
+
+
+def _peers(node: NodeStatus) -> tuple[PeerAnswer, ...]:
+    return tuple(PeerAnswer(p.name, p.connected, p.height, p.round_trip_ms) for p in node.peers)
+
+
+async def get_status(backend: NodeBackend, call: Call) -> Answer:
+    return record_answer(status_answer(backend))
+
+
+async def get_health(backend: NodeBackend, call: Call) -> Answer:
+    """200 if the node takes transactions, else 503 with the reason; both as the same small document."""
+    status = backend.status()
+    health = HealthAnswer("ok" if status.ready else "not ready", backend.chain.head.height, status.reason)
+    return record_answer(health, 200 if status.ready else 503)
+
+
+def validators_answer(backend: NodeBackend) -> ValidatorsAnswer:
+    """The members of the epoch in their order."""
+    status, members = backend.status(), validator_set(backend.genesis)
+    found = tuple(
+        MemberAnswer(i, m.name, m.vote_key, m.name == status.leader) for i, m in enumerate(members.members)
+    )
+    return ValidatorsAnswer(status.epoch, members.hash, members.quorum, members.faulty, found)
+
+
+async def get_validators(backend: NodeBackend, call: Call) -> Answer:
+    return record_answer(validators_answer(backend))
+
+
+async def get_params(backend: NodeBackend, call: Call) -> Answer:
+    with open_state(backend.chain) as state:
+        parameters = state.view.get(PARAMS_KEY) or backend.genesis.parameters
+    genesis = backend.genesis
+    answer = ParamsAnswer(backend.chain.chain_id, genesis.name, genesis.test_clock, parameters, genesis.limits)
+    return record_answer(answer)
+
+
+def header_plain(header: Header) -> dict[str, Any]:
+    """The JSON form of a header with its hash beside it."""
+    plain: dict[str, Any] = to_plain(header)
+    return {"hash": header_digest(header).hex(), **plain}

@@ -1,0 +1,229 @@
+"""HTTP: from sockets to routes and back, with every limit that stands before the first rule (T26, T27)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from chainnode.api import ROUTES, Router
+from chainnode.backend import NodeBackend
+from chainnode.calls import HTML, Answer, Call, Route, problem_answer, read_address, read_query
+from chainnode.connections import DEFAULT_LIMITS, ConnectionGate, ConnectionLimits, GuardedConnection
+from chainnode.event_feed import EventsQuery, start_of, stream_events, streamed
+from chainnode.failures import PortTaken
+from chainnode.metrics import CONTENT_TYPE, Metrics, scraped
+from chainnode.problem import Refused, language_of
+from chainnode.rate_limit import RateLimit
+from ledger.failures import FatalError
+from primitives.catalogue import Language
+from primitives.codes import Code
+
+BODY_BYTES_MAX: Final = 256 * 1024
+BODY_BYTES_PER_TOKEN: Final = 16 * 1024
+REQUEST_DEADLINE_S: Final = 30.0
+SLOW_READER_S: Final = 10.0  # an event reader that takes nothing for so long is closed; it resumes by its cursor
+EVENT_READERS_MAX: Final = 64
+KEEP_ALIVE_S: Final = 75.0
+_LOG: Final = logging.getLogger("hnchain.http")
+
+_CSP: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_PASSED_HEADERS: Final = ("authorization", "accept-language", "cookie")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Of one listener. `rate_per_address`: requests per second, 0 = off. An allowed host is a name without its port."""
+
+    allowed_hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
+    connections: ConnectionLimits = DEFAULT_LIMITS
+    rate_per_address: int = 0
+    request_deadline_s: float = REQUEST_DEADLINE_S
+    slow_reader_s: float = SLOW_READER_S
+
+
+class HttpServer:
+    """One listener with its routes. `start`, then `stop`; both once."""
+
+    def __init__(
+        self, backend: NodeBackend, metrics: Metrics, settings: HttpSettings, routes: tuple[Route, ...] = ROUTES
+    ) -> None:
+        self._backend, self._metrics, self._settings = backend, metrics, settings
+        self._router = Router(routes)
+        self._rate = RateLimit(settings.rate_per_address)
+        self._gate = ConnectionGate(settings.connections, self._count_refused)
+        self._readers: set[asyncio.Task[object]] = set()
+        self._inside: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken."""
+        inside = web.Server(
+            self._serve, access_log=None, keepalive_timeout=KEEP_ALIVE_S, auto_decompress=False, lingering_time=1.0,
+            handler_cancellation=True,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.create_server(lambda: GuardedConnection(self._gate, inside()), host, port)
+        except OSError as error:
+            raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        self._inside, self._listener = inside, listener
+        bound: int = listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self) -> None:
+        """Take no new connection, end the event streams, let running requests finish for up to 2 s, close."""
+        if self._listener is None or self._inside is None:
+            return
+        self._listener.close()
+        for task in list(self._readers):
+            task.cancel()
+        self._inside.pre_shutdown()
+        await self._inside.shutdown(2.0)
+        self._listener = self._inside = None
+
+    def _count_refused(self, limit: str) -> None:
+        self._metrics.http_refused.labels(limit).inc()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        guard = self._gate.guards.get(request.protocol)
+        if guard is not None:
+            guard.headers_done()
+        started = time.perf_counter()
+        label, language = "none", language_of(request.headers.get("Accept-Language", ""))
+        try:
+            route, path = self._match(request)
+            label = route.path
+            if route.handle is streamed:
+                return await self._stream(request, route)
+            answer = await self._answer(request, route, path, language)
+        except Refused as refused:
+            if refused.status == 429:
+                self._count_refused(refused.code.name.lower())
+            answer = problem_answer(refused, language)
+        finally:
+            if guard is not None:
+                guard.request_done()
+        self._metrics.http_requests.labels(label, str(answer.status)).inc()
+        self._metrics.http_seconds.labels(label).observe(time.perf_counter() - started)
+        return _response(answer)
+
+    def _match(self, request: web.BaseRequest) -> tuple[Route, Mapping[str, str]]:
+        self._check_origin(request)
+        cost = 1 + (request.content_length or 0) // BODY_BYTES_PER_TOKEN
+        wait_s = self._rate.retry_after_s(request.remote or "local", time.monotonic(), cost)
+        if wait_s:
+            after = {"Retry-After": str(int(wait_s) + 1)}
+            raise Refused(Code.RATE_LIMITED, f"{self._rate.rate} requests per second", "limits", headers=after)
+        match = self._router.match(request.method, request.rel_url.raw_path)
+        if match.route is not None:
+            return match.route, match.path
+        if match.methods:
+            allow = {"Allow": ", ".join(match.methods)}
+            raise Refused(Code.BAD_REQUEST, f"method {request.method[:16]}", status=405, headers=allow)
+        raise Refused(Code.NOT_FOUND, f"no such path: {request.rel_url.raw_path[:200]}")
+
+    def _check_origin(self, request: web.BaseRequest) -> None:
+        """DNS rebinding and foreign pages: the host must be ours, and a page's origin, if one is told, too (T27)."""
+        host = request.headers.get("Host", "")
+        if _without_port(host) not in self._settings.allowed_hosts:
+            raise Refused(Code.BAD_REQUEST, f"host {host[:80]!r} is not served here", status=421)
+        origin = request.headers.get("Origin")
+        if request.method == "POST" and origin is not None:
+            scheme, _, name = origin.partition("://")
+            if not scheme or _without_port(name) not in self._settings.allowed_hosts:
+                raise Refused(Code.BAD_REQUEST, f"origin {origin[:80]!r} may not post here", status=403)
+        if "Content-Encoding" in request.headers:
+            raise Refused(Code.BAD_REQUEST, "compressed bodies are not accepted", status=415)
+
+    async def _answer(
+        self, request: web.BaseRequest, route: Route, path: Mapping[str, str], language: Language
+    ) -> Answer:
+        if route.handle is scraped:
+            return Answer(200, self._metrics.text(), CONTENT_TYPE)
+        query = read_query(route, list(request.query.items()))
+        try:
+            async with asyncio.timeout(self._settings.request_deadline_s):
+                body = await _read_body(request) if request.method == "POST" else b""
+                headers = {name: request.headers[name] for name in _PASSED_HEADERS if name in request.headers}
+                call = Call(path, query, body, request.content_type.lower(), language, headers)
+                return await route.handle(self._backend, call)
+        except TimeoutError as error:
+            detail = f"not done within {self._settings.request_deadline_s:g} s"
+            headers = {"Connection": "close"}
+            raise Refused(Code.OUTCOME_UNKNOWN, detail, "limits", status=408, headers=headers) from error
+        except FatalError as error:  # the node stops by itself; this reader is told why
+            raise Refused(Code.LEDGER_DAMAGED, str(error), "node") from error
+        except Refused:
+            raise
+        except Exception as error:
+            _LOG.exception("request %s %s failed", request.method, route.path)
+            raise Refused(Code.NOT_READY, "an internal error; see the node's log", "node", status=500) from error
+
+    async def _stream(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
+        query = read_query(route, list(request.query.items()))
+        assert isinstance(query, EventsQuery), "the events route has this query"
+        start = start_of(self._backend.chain, query, request.headers.get("Last-Event-ID", ""))
+        account = read_address(query.account) if query.account else None
+        if len(self._readers) >= EVENT_READERS_MAX:
+            raise Refused(Code.RATE_LIMITED, f"{EVENT_READERS_MAX} event readers are connected", "limits", status=503)
+        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        response.enable_chunked_encoding()
+        task = asyncio.current_task()
+        assert task is not None, "a handler runs in a task"
+        self._readers.add(task)
+        self._metrics.event_readers.inc()
+        try:
+            await response.prepare(request)
+            async for chunk in stream_events(self._backend, start, account):
+                async with asyncio.timeout(self._settings.slow_reader_s):
+                    await response.write(chunk)
+        except TimeoutError:
+            self._count_refused("slow_reader")
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # the reader went away
+        finally:
+            self._readers.discard(task)
+            self._metrics.event_readers.dec()
+        return response
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdigit() else host).lower()
+
+
+async def _read_body(request: web.BaseRequest) -> bytes:
+    """The body, at most BODY_BYTES_MAX of it in memory. Raises: Refused."""
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise _too_large(request.content_length or 0)
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise _too_large(len(body))
+    return bytes(body)
+
+
+def _too_large(size: int) -> Refused:
+    headers = {"Connection": "close"}
+    return Refused(Code.TOO_LARGE, f"a body of {size} bytes or more, limit {BODY_BYTES_MAX}", "limits", headers=headers)
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = {**_HEADERS, **answer.headers, "Content-Type": answer.media_type}
+    if answer.media_type == HTML:
+        headers["Content-Security-Policy"] = _CSP
+    response = web.Response(body=answer.body, status=answer.status, headers=headers)
+    if headers.get("Connection") == "close":
+        response.force_close()
+    return response
