@@ -81,7 +81,7 @@ def plan_ports(base: int, count: int) -> tuple[NodePlace, ...]:
     if not VALIDATORS_MIN <= count <= VALIDATORS_MAX:
         raise ValueError(f"{count} validators, expected {VALIDATORS_MIN} to {VALIDATORS_MAX}")
     last = base + (count - 1) * PORTS_PER_NODE + 3
-    if not 1024 <= base or last > PORT_MAX:
+    if not base >= 1024 or last > PORT_MAX:
         raise ValueError(f"ports {base} to {last}, expected 1024 to {PORT_MAX}")
     starts = ((i, base + i * PORTS_PER_NODE) for i in range(count))
     return tuple(NodePlace(i, f"node{i}", start, start + 1, start + 2, start + 3) for i, start in starts)

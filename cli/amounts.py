@@ -11,7 +11,7 @@ from primitives.json_form import BadAmount, read_amount
 DURATIONS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class AmountType(click.ParamType):
+class AmountType(click.ParamType[int]):
     """A whole number from 0 to 2**64 - 1 without sign, point, blank or leading zero."""
 
     name = "amount"
@@ -23,7 +23,7 @@ class AmountType(click.ParamType):
             self.fail(f"HN-3001 BAD_AMOUNT {error}", param, ctx)
 
 
-class IdentifierType(click.ParamType):
+class IdentifierType(click.ParamType[str]):
     """1 to 64 printable ASCII characters without blanks: orders, classes, terminals."""
 
     name = "id"
@@ -36,7 +36,7 @@ class IdentifierType(click.ParamType):
         return text
 
 
-class DurationType(click.ParamType):
+class DurationType(click.ParamType[int]):
     """Seconds, or a number with s, m, h or d."""
 
     name = "duration"
@@ -45,11 +45,12 @@ class DurationType(click.ParamType):
         text = str(value)
         digits, unit = (text[:-1], text[-1]) if text[-1:] in DURATIONS else (text, "s")
         if not digits.isascii() or not digits.isdigit() or len(digits) > 12:
-            self.fail(t(f"{text!r}: expected a number with s, m, h or d", f"{text!r}：应为数字加 s、m、h 或 d"), param, ctx)
+            self.fail(t(f"{text!r}: expected a number with s, m, h or d",
+                        f"{text!r}：应为数字加 s、m、h 或 d"), param, ctx)
         return int(digits) * DURATIONS[unit]
 
 
-class HexType(click.ParamType):
+class HexType(click.ParamType[bytes]):
     """32 bytes as 64 lower-case hex digits: transaction and hold ids, hashes."""
 
     name = "hex"

@@ -69,7 +69,8 @@ class Client:
 
     def __init__(self, nodes: Sequence[str]) -> None:
         if not nodes:
-            raise usage(t("no node is known", "没有可用的节点地址"), t("name one with --node URL", "请用 --node URL 指定"))
+            raise usage(t("no node is known",
+                          "没有可用的节点地址"), t("name one with --node URL", "请用 --node URL 指定"))
         self.nodes: Final = tuple(nodes)
 
     def get(self, path: str, **query: object) -> Plain:
@@ -240,7 +241,8 @@ def exchange(
 def unreachable(nodes: Sequence[str], error: Exception | None) -> Refusal:
     """Exit 4: no node reached, nothing sent."""
     detail = t(f"no node reachable ({error})", f"没有节点可达（{error}）")
-    fix = t("start one (hnchain devnet up -d) or name one with --node URL", "启动节点（hnchain devnet up -d）或用 --node URL 指定")
+    fix = t("start one (hnchain devnet up -d) or name one with --node URL",
+            "启动节点（hnchain devnet up -d）或用 --node URL 指定")
     return Refusal(Verdict.UNREACHABLE, Code.NODE_UNREACHABLE, detail, fix, nodes=list(nodes))
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from cli.language import current, t
+from cli.language import current, example, t
 from cli.main import VERSION
 from cli.output import answer, pairs, table, with_output
 from cli.verdicts import usage
@@ -12,7 +12,7 @@ from primitives.codes import Code, code_text
 
 @click.command(help=t("What a result code means and what to do; without CODE, all of them.",
                       "说明结果代码的含义与处理办法；不带参数则列出全部。"),
-               epilog=t("Example: hnchain explain HN-3003", "示例：hnchain explain HN-3003"))  # fmt: skip
+               epilog=example("hnchain explain HN-3003"))  # fmt: skip
 @click.argument("code", required=False)
 @with_output
 def explain(code: str | None) -> None:
@@ -38,7 +38,7 @@ def parse_code(text: str) -> Code:
 
 
 @click.command(help=t("Version, Python and the formats that this release reads.", "版本、Python 与支持的格式。"),
-               epilog=t("Example: hnchain version -o json", "示例：hnchain version -o json"))  # fmt: skip
+               epilog=example("hnchain version -o json"))  # fmt: skip
 @with_output
 def version() -> None:
     import platform
@@ -52,7 +52,7 @@ def version() -> None:
 
 
 @click.command(help=t("Print the completion script of a shell.", "输出命令补全脚本。"),
-               epilog=t('Example: eval "$(hnchain completion bash)"', '示例：eval "$(hnchain completion bash)"'))  # fmt: skip
+               epilog=example('eval "$(hnchain completion bash)"'))  # fmt: skip
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     from click.shell_completion import get_completion_class

@@ -41,3 +41,8 @@ def current() -> Language:
 def t(english: str, chinese: str) -> str:
     """The text in the language in use."""
     return chinese if _chosen[0] == "zh" else english
+
+
+def example(command: str) -> str:
+    """The last line of a command's help."""
+    return t(f"Example: {command}", f"示例：{command}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from cli.language import choose, t, use
+from cli.language import choose, example, t, use
 from cli.output import say, wants_json
 from cli.verdicts import Refusal, Verdict
 from primitives.codec import Malformed
@@ -57,7 +57,7 @@ def build() -> click.Group:
 
     @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
                  help=t("Interchangeable tourism points on a consortium chain.", "一链游海南：旅游消费积分互通互兑。"),
-                 epilog=t("Example: hnchain demo", "示例：hnchain demo"))  # fmt: skip
+                 epilog=example("hnchain demo"))  # fmt: skip
     @click.option("--lang", type=click.Choice(["zh", "en"]), expose_value=False, is_eager=True,
                   callback=lambda _ctx, _param, value: use(value) if value else None,
                   help=t("Language; default: the locale's.", "语言，默认取自系统区域设置。"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where a passphrase comes from: a prompt without echo, a file descriptor, or a file of mode 0600. Nowhere else (K05)."""
+"""Where a passphrase comes from: a prompt without echo, a file descriptor, or a file of mode 0600. (K05)."""
 
 import os
 import stat
@@ -68,5 +68,6 @@ def _from_prompt(prompt: str, confirm: bool) -> bytes:
 def _line(raw: bytes) -> bytes:
     line = raw.removesuffix(b"\n").removesuffix(b"\r")
     if len(line) > PASSPHRASE_BYTES_MAX:
-        raise usage(t(f"a passphrase has at most {PASSPHRASE_BYTES_MAX} bytes", f"口令最长 {PASSPHRASE_BYTES_MAX} 字节"))
+        raise usage(t(f"a passphrase has at most {PASSPHRASE_BYTES_MAX} bytes",
+                      f"口令最长 {PASSPHRASE_BYTES_MAX} 字节"))
     return line

@@ -43,7 +43,8 @@ def entropy_of(phrase: str) -> bytes:
     if languages == ("zh",):
         words = [char for word in words for char in word]
     if len(words) not in ENTROPY_BYTES:
-        raise usage(t(f"a recovery phrase has 12 or 24 words, not {len(words)}", f"助记词应为 12 或 24 个，收到 {len(words)} 个"))
+        raise usage(t(f"a recovery phrase has 12 or 24 words, not {len(words)}",
+                      f"助记词应为 12 或 24 个，收到 {len(words)} 个"))
     for language in languages:
         if _words(language).check(" ".join(words)):
             return bytes(_words(language).to_entropy(words))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from cli.amounts import HEX
-from cli.language import t
+from cli.language import example, t
 from cli.network import Network, read_genesis, with_network
 from cli.output import answer, pairs, with_output
 from cli.verdicts import Refusal, Verdict, usage
@@ -19,15 +19,13 @@ from primitives.receipt_form import receipt_to_plain
 
 
 @click.group(help=t("Receipts that prove themselves.", "可自证的凭证。"),
-             epilog=t("Example: hnchain wallet receipt verify r.hnproof --genesis genesis.json",
-                      "示例：hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
+             epilog=example("hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
 def receipt() -> None:
     pass
 
 
 @receipt.command(help=t("Download the proof file of a transaction.", "下载交易的凭证文件。"),
-                 epilog=t("Example: hnchain wallet receipt save TX --to r.hnproof",
-                          "示例：hnchain wallet receipt save TX --to r.hnproof"))  # fmt: skip
+                 epilog=example("hnchain wallet receipt save TX --to r.hnproof"))  # fmt: skip
 @click.argument("tx", type=HEX)
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE",
               help=t("Default: the id's first 16 digits.", "默认以交易编号前 16 位命名。"))  # fmt: skip
@@ -61,8 +59,7 @@ def write_file(path: Path, raw: bytes) -> None:
 
 
 @receipt.command(help=t("Prove a receipt file; no node, no network.", "离线核验凭证文件，无需节点与网络。"),
-                 epilog=t("Example: hnchain wallet receipt verify r.hnproof --genesis genesis.json",
-                          "示例：hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
+                 epilog=example("hnchain wallet receipt verify r.hnproof --genesis genesis.json"))  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--genesis", "genesis_path", type=click.Path(path_type=Path), required=True, metavar="FILE",
               help=t("The network's genesis.json.", "网络的 genesis.json。"))  # fmt: skip

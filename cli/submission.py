@@ -52,8 +52,8 @@ def with_sending(command: F) -> F:
 def block_time(client: Client) -> int:
     """The second against which valid_until and expiries count: this machine's, or the test clock's last block."""
     status = client.get("/v1/status")
-    if status.get("test_clock"):
-        return int(status["time_ms"]) // 1000
+    if status["test_clock"]:
+        return max(int(status["clock_ms"]), int(status["block_time_ms"])) // 1000
     return int(time.time())
 
 
@@ -102,8 +102,8 @@ def rejected(fate: Fate, transaction_id_hex: str) -> Refusal:
 def report(receipt: Any, body: Body, transaction_id_hex: str | None, text: str = "") -> None:
     """The answer of a command that sent one transaction."""
     if receipt is None:
-        answer({"status": "admitted", "tx": transaction_id_hex}, t("taken by a node; ask later: hnchain tx show ID",
-                                                                   "节点已受理，稍后查询：hnchain tx show ID"))  # fmt: skip
+        text = t("taken by a node; ask later: hnchain tx show ID", "节点已受理，稍后查询：hnchain tx show ID")
+        answer({"status": "admitted", "tx": transaction_id_hex}, text)
         return
     answer(receipt, receipt_text(receipt, kind_of(body), text))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli.keystore import read_keystore, replace_keystore, seal, unlocked, write_keystore
-from cli.language import current, t
+from cli.language import current, example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, table, with_output
 from cli.passphrase import PassphraseSource, read_secret_file
@@ -31,7 +31,7 @@ from primitives.address import encode_address
 
 
 @click.group(help=t("Keys, balances, payments, receipts.", "密钥、余额、支付、凭证。"),
-             epilog=t("Example: hnchain wallet new me", "示例：hnchain wallet new me"))  # fmt: skip
+             epilog=example("hnchain wallet new me"))  # fmt: skip
 def wallet() -> None:
     pass
 
@@ -41,7 +41,7 @@ for command in (pay, code, exchange, transfer, authorize, open_account, receipt)
 
 
 @wallet.command(help=t("Make a key, its recovery phrase, and the encrypted file.", "生成密钥、助记词和加密文件。"),
-                epilog=t("Example: hnchain wallet new me --words 12", "示例：hnchain wallet new me --words 12"))  # fmt: skip
+                epilog=example("hnchain wallet new me --words 12"))  # fmt: skip
 @click.argument("name")
 @click.option("--words", type=click.Choice(["12", "24"]), default="12", show_default=True,
               help=t("Length of the phrase.", "助记词个数。"))  # fmt: skip
@@ -61,8 +61,7 @@ def new(name: str, words: str, source: PassphraseSource) -> None:
 
 
 @wallet.command(help=t("Make the wallet of a recovery phrase again.", "用助记词恢复钱包。"),
-                epilog=t("Example: hnchain wallet restore me --phrase-file words.txt",
-                         "示例：hnchain wallet restore me --phrase-file words.txt"))  # fmt: skip
+                epilog=example("hnchain wallet restore me --phrase-file words.txt"))  # fmt: skip
 @click.argument("name")
 @click.option("--phrase-file", type=click.Path(path_type=Path), metavar="FILE",
               help=t("Read the phrase from this file of mode 0600.", "从该文件（权限 0600）读取助记词。"))  # fmt: skip
@@ -80,7 +79,7 @@ def restore(name: str, phrase_file: Path | None, source: PassphraseSource) -> No
 
 
 @wallet.command(help=t("Show the recovery phrase.", "显示助记词。"),
-                epilog=t("Example: hnchain wallet phrase --as me", "示例：hnchain wallet phrase --as me"))  # fmt: skip
+                epilog=example("hnchain wallet phrase --as me"))  # fmt: skip
 @click.option("--chinese/--english", default=None, help=t("Spelling of the words.", "词表语言。"))
 @with_network
 @with_signer
@@ -92,7 +91,7 @@ def phrase(network: Network, signer: Signer, chinese: bool | None) -> None:
 
 
 @wallet.command("list", help=t("All wallets on this machine.", "本机所有钱包。"),
-                epilog=t("Example: hnchain wallet list", "示例：hnchain wallet list"))  # fmt: skip
+                epilog=example("hnchain wallet list"))  # fmt: skip
 @with_network
 @with_output
 def list_wallets(network: Network) -> None:
@@ -103,7 +102,7 @@ def list_wallets(network: Network) -> None:
 
 
 @wallet.command(help=t("A wallet's address.", "钱包地址。"),
-                epilog=t("Example: hnchain wallet address me", "示例：hnchain wallet address me"))  # fmt: skip
+                epilog=example("hnchain wallet address me"))  # fmt: skip
 @click.argument("name", required=False)
 @with_network
 @with_output
@@ -113,7 +112,7 @@ def address(name: str | None, network: Network) -> None:
 
 
 @wallet.command(help=t("Spendable, pending and held points.", "可用、待生效与冻结中的积分。"),
-                epilog=t("Example: hnchain wallet balance alice", "示例：hnchain wallet balance alice"))  # fmt: skip
+                epilog=example("hnchain wallet balance alice"))  # fmt: skip
 @click.argument("party", required=False)
 @with_network
 @with_output
@@ -125,12 +124,13 @@ def balance(party: str | None, network: Network) -> None:
         for class_id, entry in sorted(plain.get("by_class", {}).items())
     ]
     headers = (t("class", "类别"), t("spendable", "可用"), t("pending", "待生效"), t("held", "冻结中"))
-    total = (t("total (fen)", "合计（分）"), points(plain["spendable"]), points(plain["pending"]), points(plain["held"]))
+    total = (t("total (fen)",
+               "合计（分）"), points(plain["spendable"]), points(plain["pending"]), points(plain["held"]))
     answer(plain, f"{who}\n" + table(headers, [total, *rows]))
 
 
 @wallet.command(help=t("What expires when.", "到期日历。"),
-                epilog=t("Example: hnchain wallet expiring alice", "示例：hnchain wallet expiring alice"))  # fmt: skip
+                epilog=example("hnchain wallet expiring alice"))  # fmt: skip
 @click.argument("party", required=False)
 @with_network
 @with_output
@@ -143,7 +143,7 @@ def expiring(party: str | None, network: Network) -> None:
 
 
 @wallet.command(help=t("What happened to an account, newest first.", "账户流水，最新在前。"),
-                epilog=t("Example: hnchain wallet history alice", "示例：hnchain wallet history alice"))  # fmt: skip
+                epilog=example("hnchain wallet history alice"))  # fmt: skip
 @click.argument("party", required=False)
 @click.option("--cursor", help=t("Continue from here.", "从此处继续。"))
 @with_network
@@ -151,13 +151,15 @@ def expiring(party: str | None, network: Network) -> None:
 def history(party: str | None, cursor: str | None, network: Network) -> None:
     plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/history", cursor=cursor)
     items = plain if isinstance(plain, list) else plain.get("items", plain.get("entries", []))
-    rows = [(f"{item['height']}.{item['index']}", item.get("kind", ""), item.get("code", ""), str(item.get("tx", ""))[:16])
-            for item in items]  # fmt: skip
+    rows = [
+        (f"{item['height']}.{item['index']}", item.get("kind", ""), item.get("code", ""), str(item.get("tx", ""))[:16])
+        for item in items
+    ]
     answer(plain, table((t("position", "位置"), t("kind", "类型"), t("code", "结果"), t("transaction", "交易")), rows))
 
 
 @wallet.command(help=t("Change a wallet's passphrase.", "修改钱包口令。"),
-                epilog=t("Example: hnchain wallet passwd --as me", "示例：hnchain wallet passwd --as me"))  # fmt: skip
+                epilog=example("hnchain wallet passwd --as me"))  # fmt: skip
 @click.option("--new-passphrase-fd", type=int, metavar="N", help=t("Read the new one from here.", "从此读取新口令。"))
 @click.option("--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
               help=t("Read the new one from this file of mode 0600.", "从该文件（权限 0600）读取新口令。"))  # fmt: skip

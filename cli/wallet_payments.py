@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from cli.amounts import AMOUNT, DURATION, IDENTIFIER
-from cli.language import t
+from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, with_output
 from cli.payment_text import payment_plain, qr_picture, qr_text, read_request, sign_pay_code
@@ -26,8 +26,7 @@ PAY_CODE_SECONDS = 55  # the chain allows 60 ahead of block time (D18); clocks d
 
 @click.command(help=t("Pay a merchant's request: a JSON file, JSON text or the text of its QR code.",
                       "支付商户请求：JSON 文件、JSON 文本或二维码文本。"),
-               epilog=t("Example: hnchain wallet pay request.json --as alice",
-                        "示例：hnchain wallet pay request.json --as alice"))  # fmt: skip
+               epilog=example("hnchain wallet pay request.json --as alice"))  # fmt: skip
 @click.argument("request_text", metavar="REQUEST")
 @click.option("--value", type=AMOUNT, help=t("Fen, for a static code.", "静态码的金额（分）。"))
 @click.option("--memo", default="", help=t("Up to 128 bytes.", "备注，最多 128 字节。"))
@@ -63,11 +62,12 @@ def _due(request: PaymentRequest, value: int | None) -> int:
 
 
 @click.command(help=t("Show a one-time pay code, valid for one minute.", "显示一次性付款码，一分钟内有效。"),
-               epilog=t("Example: hnchain wallet code --max 5000 --as alice",
-                        "示例：hnchain wallet code --max 5000 --as alice"))  # fmt: skip
-@click.option("--max", "max_value", type=AMOUNT, required=True, help=t("Most that it may take, in fen.", "最高金额（分）。"))
+               epilog=example("hnchain wallet code --max 5000 --as alice"))  # fmt: skip
+@click.option("--max", "max_value", type=AMOUNT, required=True, help=t("Most that it may take, in fen.",
+                                                                       "最高金额（分）。"))
 @click.option("--merchant", help=t("Valid at this merchant only.", "仅限该商户。"))
-@click.option("--qr/--no-qr", default=None, help=t("Draw the QR code; default: on a terminal.", "显示二维码，默认仅在终端。"))
+@click.option("--qr/--no-qr", default=None, help=t("Draw the QR code; default: on a terminal.",
+                                                   "显示二维码，默认仅在终端。"))
 @with_network
 @with_signer
 @with_output
@@ -83,12 +83,12 @@ def code(max_value: int, merchant: str | None, qr: bool | None, network: Network
 
 
 @click.command(help=t("Exchange points of one class for another; --quote only asks.", "积分互换；--quote 仅询价。"),
-               epilog=t("Example: hnchain wallet exchange hotel 1000 museum --quote --as alice",
-                        "示例：hnchain wallet exchange hotel 1000 museum --quote --as alice"))  # fmt: skip
+               epilog=example("hnchain wallet exchange hotel 1000 museum --quote --as alice"))  # fmt: skip
 @click.argument("class_id", metavar="CLASS", type=IDENTIFIER)
 @click.argument("units", type=AMOUNT)
 @click.argument("to_class", type=IDENTIFIER)
-@click.option("--min-out", type=AMOUNT, help=t("Fewest units to accept; default: the quote's.", "最少换得数量，默认取询价。"))
+@click.option("--min-out", type=AMOUNT, help=t("Fewest units to accept; default: the quote's.",
+                                               "最少换得数量，默认取询价。"))
 @click.option("--quote", is_flag=True, help=t("Show legs, fee and expiry; send nothing.", "只显示明细，不发送。"))
 @with_network
 @with_signer
@@ -111,8 +111,7 @@ def exchange(
 
 
 @click.command(help=t("Give points to another holder, where the class allows it.", "向他人转让积分（须类别允许）。"),
-               epilog=t("Example: hnchain wallet transfer hotel 100 --to bob --as alice",
-                        "示例：hnchain wallet transfer hotel 100 --to bob --as alice"))  # fmt: skip
+               epilog=example("hnchain wallet transfer hotel 100 --to bob --as alice"))  # fmt: skip
 @click.argument("class_id", metavar="CLASS", type=IDENTIFIER)
 @click.argument("units", type=AMOUNT)
 @click.option("--to", "to", required=True, help=t("Address or name.", "地址或名称。"))
@@ -129,9 +128,9 @@ def transfer(
     send_and_report(network, opened.address, [opened.key], body, sending)
 
 
-@click.command(help=t("Set points aside for one merchant (a deposit); the payer signs.", "为某商户预授权（押金），由持有人签名。"),
-               epilog=t("Example: hnchain wallet authorize hotel 80000 --ttl 3d --as alice",
-                        "示例：hnchain wallet authorize hotel 80000 --ttl 3d --as alice"))  # fmt: skip
+@click.command(help=t("Set points aside for one merchant (a deposit); the payer signs.",
+                      "为某商户预授权（押金），由持有人签名。"),
+               epilog=example("hnchain wallet authorize hotel 80000 --ttl 3d --as alice"))  # fmt: skip
 @click.argument("merchant")
 @click.argument("value", type=AMOUNT)
 @click.option("--ttl", type=DURATION, default="1d", show_default=True, help=t("60s to 30d.", "60s 至 30d。"))
@@ -160,11 +159,11 @@ class Sponsorship(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @click.command("open", help=t("Open the account on chain; a merchant or operator vouches for it.",
                               "在链上开户，由商户或运营方担保。"),
-               epilog=t("Example: hnchain wallet open --as me --sponsor hotel",
-                        "示例：hnchain wallet open --as me --sponsor hotel"))  # fmt: skip
+               epilog=example("hnchain wallet open --as me --sponsor hotel"))  # fmt: skip
 @click.option("--sponsor", help=t("A wallet on this machine that vouches.", "本机担保方的钱包。"))
 @click.option("--sponsorship", type=click.Path(path_type=Path, exists=True), metavar="FILE",
-              help=t("What the sponsor wrote with `merchant sponsor`.", "担保方用 merchant sponsor 生成的文件。"))  # fmt: skip
+              help=t("What the sponsor wrote with `merchant sponsor`.",
+                     "担保方用 merchant sponsor 生成的文件。"))  # fmt: skip
 @with_network
 @with_signer
 @with_sending

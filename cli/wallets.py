@@ -19,7 +19,7 @@ from primitives.keys import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 WALLETS: Final = "wallets"
-DEMO_PASSPHRASE_FILE: Final = "passphrase"  # only in a devnet's folder, whose keys are nobody's money
+DEMO_PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105  (a file's name, only in a devnet's folder)
 SUFFIX: Final = ".json"
 NAME_CHARS_MAX: Final = 64
 
@@ -90,7 +90,8 @@ def find_wallet(name: str | None, network: Network) -> WalletFile:
     for wallet in wallets:
         if wallet.name == name:
             return wallet
-    raise usage(t(f"no wallet {name!r}; there are: {names}", f"没有钱包 {name!r}，现有：{names}"), "hnchain wallet new NAME")
+    raise usage(t(f"no wallet {name!r}; there are: {names}",
+                  f"没有钱包 {name!r}，现有：{names}"), "hnchain wallet new NAME")
 
 
 def wallet_address(wallet: WalletFile) -> Address:
@@ -130,7 +131,8 @@ def passphrase_options(command: F) -> F:
     @click.option("--passphrase-fd", type=int, metavar="N",
                   help=t("Read the passphrase from this file descriptor.", "从该文件描述符读取口令。"))  # fmt: skip
     @click.option("--passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
-                  help=t("Read the passphrase from this file of mode 0600.", "从该文件（权限 0600）读取口令。"))  # fmt: skip
+                  help=t("Read the passphrase from this file of mode 0600.",
+                         "从该文件（权限 0600）读取口令。"))  # fmt: skip
     @functools.wraps(command)
     def wrapper(*args: Any, passphrase_fd: int | None, passphrase_file: Path | None, **kwargs: Any) -> Any:
         return command(*args, source=PassphraseSource(passphrase_fd, passphrase_file), **kwargs)

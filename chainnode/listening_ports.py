@@ -1,0 +1,62 @@
+"""Whether a port of the loopback interface is free, and who holds it if not."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
+_LISTEN: Final = "0A"  # state in /proc/net/tcp
+
+
+def is_free(port: int) -> bool:
+    """Whether a listener could bind it now; it may be gone a moment later."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct ports that the system gives out as free."""
+    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def holder_of(port: int) -> str:
+    """Like "pid 4711 (nginx)" where the system tells (Linux, own processes), else ""."""
+    inodes = _inodes(port)
+    for folder in Path("/proc").glob("[0-9]*") if inodes else ():
+        try:
+            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
+            if any(link in inodes for link in links):
+                return f"pid {folder.name} ({(folder / 'comm').read_text().strip()})"
+        except OSError:  # not ours, or already gone
+            continue
+    return ""
+
+
+def _inodes(port: int) -> set[str]:
+    found = set()
+    for table in _TABLES:
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found

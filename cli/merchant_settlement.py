@@ -1,0 +1,147 @@
+"""Exposure, settlement legs, the statement: what a merchant owes and is owed."""
+
+import hashlib
+from typing import Any
+
+import click
+
+from cli.amounts import AMOUNT
+from cli.language import example, t
+from cli.network import Network, with_network
+from cli.output import answer, pairs, table, with_output, yuan
+from cli.submission import Sending, send_and_report, with_sending
+from cli.verdicts import usage
+from cli.wallets import Signer, name_of, resolve, subject, with_signer
+from primitives.address import encode_address
+from primitives.kinds import Body, LegConfirm, LegDispute, LegPaid
+
+
+@click.command(help=t("Cap, outstanding points, debts and room to issue.", "额度上限、流通、应付与可发余量。"),
+               epilog=example("hnchain merchant exposure hotel"))  # fmt: skip
+@click.argument("party", metavar="[MERCHANT]", required=False)
+@with_network
+@with_output
+def exposure(party: str | None, network: Network) -> None:
+    plain = network.client().get(f"/v1/merchants/{encode_address(subject(party, network))}/exposure")
+    answer(plain, exposure_text(plain))
+
+
+def exposure_text(plain: Any) -> str:
+    """The four figures in CNY."""
+    labels = (("cap", t("cap", "上限")), ("outstanding", t("outstanding", "流通")),
+              ("payable", t("payable", "应付")), ("room", t("room", "余量")))  # fmt: skip
+    return pairs([(label, yuan(plain[key])) for key, label in labels if key in plain])
+
+
+@click.command(help=t("Settlement payments of a closed window.", "已关闭结算期的付款指令。"),
+               epilog=example("hnchain merchant legs --window 1"))  # fmt: skip
+@click.option("--window", type=AMOUNT, help=t("Default: the last closed one.", "默认最近关闭的结算期。"))
+@with_network
+@with_output
+def legs(window: int | None, network: Network) -> None:
+    plain = read_window(network, window)
+    rows = [
+        (*(name_of(side, network) for side in leg_name.split("->")), yuan(fen), plain["legs"][leg_name])
+        for leg_name, fen in plain["instructions"].items()
+    ]
+    headers = (t("payer", "付款方"), t("payee", "收款方"), t("amount", "金额"), t("state", "状态"))
+    answer(plain, f"{t('window', '结算期')} {plain.get('id', window)}: {plain['state']}\n" + table(headers, rows))
+
+
+def read_window(network: Network, window: int | None) -> Any:
+    """A window's answer, the last closed one without a number; Refusal (exit 2) if none is closed yet."""
+    client = network.client()
+    if window is not None:
+        return client.get(f"/v1/windows/{window}")
+    listed = client.get("/v1/windows")
+    items = listed if isinstance(listed, list) else listed.get("items", listed.get("windows", []))
+    closed = [item for item in items if item["state"] != "OPEN"]
+    if not closed:
+        raise usage(t("no window is closed yet", "还没有关闭的结算期"))
+    return client.get(f"/v1/windows/{max(int(item['id']) for item in closed)}")
+
+
+@click.group(help=t("Report on one settlement payment.", "单笔结算付款的登记。"),
+             epilog=example("hnchain merchant leg paid 1 hotel seafood --bank-ref T123 --as hotel"))  # fmt: skip
+def leg() -> None:
+    pass
+
+
+def leg_text(payer: str, payee: str, network: Network) -> str:
+    """The leg's name on chain: two addresses."""
+    return f"{encode_address(resolve(payer, network))}->{encode_address(resolve(payee, network))}"
+
+
+def _send(network: Network, signer: Signer, body: Body, sending: Sending) -> None:
+    opened = signer.unlock()
+    send_and_report(network, opened.address, [opened.key], body, sending)
+
+
+@leg.command("paid", help=t("The payer has transferred the money.", "付款方已转账。"),
+             epilog=example("hnchain merchant leg paid 1 hotel seafood --bank-ref T123 --as hotel"))  # fmt: skip
+@click.argument("window", type=AMOUNT)
+@click.argument("payer")
+@click.argument("payee")
+@click.option("--bank-ref", required=True, help=t("The bank's reference; only its hash goes on chain.",
+                                                  "银行流水号，仅哈希上链。"))  # fmt: skip
+@with_network
+@with_signer
+@with_sending
+@with_output
+def paid(
+    window: int, payer: str, payee: str, bank_ref: str, network: Network, signer: Signer, sending: Sending
+) -> None:
+    digest = hashlib.sha256(bank_ref.encode("utf-8", "surrogateescape")).digest()
+    _send(network, signer, LegPaid(window, leg_text(payer, payee, network), digest), sending)
+
+
+@leg.command("confirm", help=t("The payee has received the money.", "收款方确认到账。"),
+             epilog=example("hnchain merchant leg confirm 1 hotel seafood --as seafood"))  # fmt: skip
+@click.argument("window", type=AMOUNT)
+@click.argument("payer")
+@click.argument("payee")
+@with_network
+@with_signer
+@with_sending
+@with_output
+def confirm(window: int, payer: str, payee: str, network: Network, signer: Signer, sending: Sending) -> None:
+    _send(network, signer, LegConfirm(window, leg_text(payer, payee, network)), sending)
+
+
+@leg.command("dispute", help=t("One leg is not as agreed; only this leg waits.", "对单笔提出异议，仅该笔暂停。"),
+             epilog=example("hnchain merchant leg dispute 1 hotel seafood --reason 'not received' --as seafood"))
+@click.argument("window", type=AMOUNT)
+@click.argument("payer")
+@click.argument("payee")
+@click.option("--reason", required=True, help=t("Text.", "原因。"))
+@with_network
+@with_signer
+@with_sending
+@with_output
+def dispute(
+    window: int, payer: str, payee: str, reason: str, network: Network, signer: Signer, sending: Sending
+) -> None:
+    body = LegDispute(window, leg_text(payer, payee, network), reason.encode("utf-8", "surrogateescape"))
+    _send(network, signer, body, sending)
+
+
+@click.command("statement", help=t("A merchant's position in a window: net, payments, states.", "商户某结算期对账单。"),
+               epilog=example("hnchain merchant statement hotel --window 1"))  # fmt: skip
+@click.argument("party", metavar="[MERCHANT]", required=False)
+@click.option("--window", type=AMOUNT, help=t("Default: the last closed one.", "默认最近关闭的结算期。"))
+@with_network
+@with_output
+def settlement_statement(party: str | None, window: int | None, network: Network) -> None:
+    me = encode_address(subject(party, network))
+    plain = read_window(network, window)
+    own = {name: fen for name, fen in plain["instructions"].items() if me in name.split("->")}
+    statement = {
+        "merchant": me, "window": plain.get("id", window), "state": plain["state"], "net_fen": plain["fen"].get(me, 0),
+        "carry_uy": plain["carry"].get(me, 0),
+        "legs": [{"leg": name, "fen": fen, "state": plain["legs"][name]} for name, fen in own.items()],
+    }  # fmt: skip
+    rows = [("→".join(name_of(side, network) for side in name.split("->")), yuan(fen), plain["legs"][name])
+            for name, fen in own.items()]  # fmt: skip
+    title, net = t("window", "结算期"), t("net", "净额")
+    head = f"{title} {statement['window']} {plain['state']}  {net} {yuan(statement['net_fen'])}"
+    answer(statement, head + "\n" + table((t("payment", "付款"), t("amount", "金额"), t("state", "状态")), rows))
