@@ -139,6 +139,28 @@ def test_the_first_failed_read_is_final(intact: Path, tmp_path: Path, reverse: b
     store.close()
 
 
+@pytest.mark.parametrize("read", ["get", "range", "backwards", "snapshot"])
+def test_a_flipped_bit_in_a_value_is_never_returned(tmp_path: Path, read: str) -> None:
+    """Without verify_checksums the wrong value comes back silently, in spite of the paranoid open."""
+    store = LevelDbStore.create(tmp_path / "ledger")
+    store.write([(b"%03d" % number, b"%03d" % number * 100) for number in range(200)])
+    store.close()
+    LevelDbStore.open(tmp_path / "ledger").close()  # moves the log into a table
+    table = only(tmp_path, "*.ldb")
+    flip(table, table.read_bytes().index(b"007" * 50))
+    store = LevelDbStore.open(tmp_path / "ledger")
+    assert store.get(b"150") == b"150" * 100
+    reads: dict[str, Callable[[], object]] = {
+        "get": lambda: store.get(b"007"),
+        "range": lambda: list(store.range(b"007", b"008")),
+        "backwards": lambda: list(store.range(b"007", b"008", True)),
+        "snapshot": lambda: store.snapshot().get(b"007"),
+    }
+    with pytest.raises(LedgerDamaged, match="orruption"):
+        reads[read]()
+    store.close()
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path

@@ -130,6 +130,17 @@ def test_a_proof_with_a_node_too_many_or_too_few_proves_nothing() -> None:
     assert verify_state_proof(EMPTY_STATE_ROOT, b"7", None, grown({}).prove(b"7"))
 
 
+def test_absence_at_an_empty_child_and_in_a_bucket_proves_absence_only() -> None:
+    tree = grown({b"%d" % i: b"value" for i in range(40)})
+    ends = set()
+    for number in range(40, 400):
+        proof = tree.prove(b"%d" % number)
+        assert verify_state_proof(tree.root, b"%d" % number, None, proof)
+        assert not verify_state_proof(tree.root, b"%d" % number, b"value", proof)
+        ends.add(proof.nodes[-1][0])
+    assert ends == {0, 1}, "both kinds of absence occurred"
+
+
 def test_a_snapshot_proves_the_past() -> None:
     store = MemoryStore()
     tree = StateTree(store)
