@@ -1,0 +1,524 @@
+"""A second, slow implementation of the points rules, written from their description alone: dicts, names, brute force.
+
+It sweeps every lot when time moves and recomputes sums from scratch. Each operation answers the set of codes that may
+be given: more than one where several things are wrong at once, because precedence is tested elsewhere.
+"""
+
+import copy
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+
+FUND = "FUND"
+UY = 10_000  # per fen
+UTC8 = timezone(timedelta(hours=8))
+Codes = set[str]
+
+
+def day_of(time_s: int) -> int:
+    return (datetime.fromtimestamp(time_s, UTC8).date() - date(1970, 1, 1)).days
+
+
+def midnight_after(day: int) -> int:
+    last = date(1970, 1, 1) + timedelta(days=day + 1)
+    return int(datetime(last.year, last.month, last.day, tzinfo=UTC8).timestamp())
+
+
+def expiry_of(issued_day: int, validity_days: int, bucket: str) -> int:
+    last = date(1970, 1, 1) + timedelta(days=issued_day + validity_days)
+    if bucket == "MONTH_END":
+        following = (last.replace(day=28) + timedelta(days=4)).replace(day=1)
+        last = following - timedelta(days=1)
+    if bucket == "YEAR_END":
+        last = last.replace(month=12, day=31)
+    return midnight_after((last - date(1970, 1, 1)).days)
+
+
+@dataclass
+class ClassModel:
+    issuer: str
+    uv: int
+    days: int
+    bucket: str = "DAY"
+    pending: int = 0
+    policy: str = "GRACE"
+    grace: int = 30
+    transferable: bool = True
+    issued: int = 0
+    exch_in: int = 0
+    restored: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    burned: int = 0
+
+
+LotKey = tuple[int, str, int, int]  # expiry, class, -ext, from_day: the order of spending but for the payee's own
+
+
+@dataclass
+class LotModel:
+    avail: int = 0
+    held: int = 0
+
+
+@dataclass
+class LegModel:
+    lot: LotKey
+    units: int
+    pay: int
+    over: int
+    fee: int = 0
+    refunded: int = 0
+
+
+@dataclass
+class HoldModel:
+    payer: str
+    merchant: str
+    value: int
+    expires: int
+    legs: list[LegModel]
+    state: str = "OPEN"
+
+
+@dataclass
+class OrderModel:
+    kind: str
+    compared: tuple[object, ...]
+    created: int
+    payer: str = ""
+    value: int = 0
+    refunded: int = 0
+    legs: list[LegModel] = field(default_factory=list)
+    lot: LotKey | None = None
+    units: int = 0
+    reversed: int = 0
+
+
+@dataclass
+class WindowModel:
+    gross: dict[tuple[str, str], int] = field(default_factory=dict)
+    closed: bool = False
+    fen: dict[str, int] = field(default_factory=dict)
+    legs: dict[tuple[str, str], str] = field(default_factory=dict)
+    amounts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def settled(self) -> bool:
+        return self.closed and all(state == "CONFIRMED" for state in self.legs.values())
+
+    def released(self, who: str) -> bool:
+        """Whether what `who` owes in this window no longer counts against its cap (D11)."""
+        if not self.closed:
+            return False
+        side = 1 if self.fen.get(who, 0) > 0 else 0
+        return all(state == "CONFIRMED" for leg, state in self.legs.items() if leg[side] == who)
+
+
+class Model:
+    """The whole exchange. Times in unix seconds, value in fen, books in uY, units per class."""
+
+    def __init__(
+        self, start: int, reserves: dict[str, int], classes: dict[str, ClassModel], tourists: list[str]
+    ) -> None:
+        self.fee_bps, self.exchange_bps, self.ratio_bps = 50, 100, 4000
+        self.now = start
+        self.reserves, self.classes, self.tourists = reserves, classes, tourists
+        self.lots: dict[str, dict[LotKey, LotModel]] = {name: {} for name in tourists}
+        self.orders: dict[tuple[str, str], OrderModel] = {}
+        self.refunds: dict[tuple[str, str, str], int] = {}
+        self.holds: dict[str, HoldModel] = {}
+        self.windows: list[WindowModel] = [WindowModel()]
+        self.carry: dict[str, int] = {}
+
+    # ---- sums, from scratch
+
+    @property
+    def today(self) -> int:
+        return day_of(self.now)
+
+    def outstanding(self, issuer: str) -> int:
+        """uY of every unit of its classes that somebody holds."""
+        return sum(
+            (lot.avail + lot.held) * self.classes[key[1]].uv
+            for lots in self.lots.values()
+            for key, lot in lots.items()
+            if self.classes[key[1]].issuer == issuer
+        )
+
+    def payable(self, who: str) -> int:
+        """uY owed in every role, gross, in windows that are not released (D12)."""
+        return sum(
+            value
+            for window in self.windows
+            for (debtor, _), value in window.gross.items()
+            if debtor == who and not window.released(who)
+        )
+
+    def cap(self, issuer: str) -> int:
+        return self.reserves[issuer] * UY * 10_000 // self.ratio_bps
+
+    def units(self, name: str, class_id: str) -> tuple[int, int, int]:
+        """(spendable, pending, held)."""
+        mine = [(key, lot) for key, lot in self.lots[name].items() if key[1] == class_id]
+        spendable = sum(lot.avail for key, lot in mine if key[3] <= self.today)
+        return spendable, sum(lot.avail for _, lot in mine) - spendable, sum(lot.held for _, lot in mine)
+
+    def value_of(self, name: str) -> int:
+        """uY of everything that a holder has."""
+        return sum((lot.avail + lot.held) * self.classes[key[1]].uv for key, lot in self.lots[name].items())
+
+    def copy(self) -> "Model":
+        return copy.deepcopy(self)
+
+    # ---- movements
+
+    def _lot(self, name: str, key: LotKey) -> LotModel:
+        return self.lots[name].setdefault(key, LotModel())
+
+    def _mature(self, name: str) -> None:
+        for key in [k for k in self.lots[name] if 0 < k[3] <= self.today]:
+            lot = self.lots[name].pop(key)
+            into = self._lot(name, (key[0], key[1], key[2], 0))
+            into.avail, into.held = into.avail + lot.avail, into.held + lot.held
+
+    def _owe(self, debtor: str, creditor: str, value: int) -> None:
+        if value < 0:
+            debtor, creditor, value = creditor, debtor, -value
+        if value and debtor != creditor:
+            gross = self.windows[-1].gross
+            gross[debtor, creditor] = gross.get((debtor, creditor), 0) + value
+
+    def _choose(self, candidates: list[tuple[LotKey, int]], value: int) -> list[LegModel] | None:
+        """Whole units in the given order, then one overshooting unit of the cheapest class (D6); None: not enough."""
+        taken = [0] * len(candidates)
+        left = value
+        for i, (key, units) in enumerate(candidates):
+            taken[i] = min(units, left // self.classes[key[1]].uv)
+            left -= taken[i] * self.classes[key[1]].uv
+        over_at = None
+        if left:
+            spare = [
+                (self.classes[key[1]].uv, i)
+                for i, (key, units) in enumerate(candidates)
+                if taken[i] < units and self.classes[key[1]].uv > left
+            ]
+            if not spare:
+                return None
+            over_at = min(spare)[1]
+        legs = []
+        for i, (key, _) in enumerate(candidates):
+            uv = self.classes[key[1]].uv
+            if i == over_at:
+                legs.append(LegModel(key, taken[i] + 1, taken[i] * uv + left, uv - left))
+            elif taken[i]:
+                legs.append(LegModel(key, taken[i], taken[i] * uv, 0))
+        return legs
+
+    def _select(self, payer: str, payee: str, value: int) -> list[LegModel] | None:
+        self._mature(payer)
+        order = sorted(
+            (key for key, lot in self.lots[payer].items() if lot.avail and not key[3]),
+            key=lambda key: (key[0], self.classes[key[1]].issuer != payee, key[1].encode(), key[2], key[3]),
+        )
+        return self._choose([(key, self.lots[payer][key].avail) for key in order], value)
+
+    def _book_payment(self, payee: str, legs: list[LegModel]) -> None:
+        for leg in legs:
+            of = self.classes[leg.lot[1]]
+            leg.fee = leg.pay * self.fee_bps // 10_000 if of.issuer != payee else 0
+            self._owe(of.issuer, payee, leg.pay - leg.fee)
+            self._owe(of.issuer, FUND, leg.fee + leg.over)
+            of.redeemed += leg.units
+
+    def _give_back(self, name: str, key: LotKey, units: int) -> None:
+        """Release held units: spendable again, or expired if their day has passed (2.5)."""
+        lot = self._lot(name, key)
+        lot.held -= units
+        if key[0] > self.now:
+            lot.avail += units
+        else:
+            self.classes[key[1]].expired += units
+
+    # ---- operations
+
+    def issue(self, merchant: str, class_id: str, to: str, units: int, order_id: str, cash: int) -> Codes:
+        compared = (to, class_id, units, cash)
+        known = self.orders.get((merchant, order_id))
+        if known is not None:
+            return {"OK_DUPLICATE" if known.kind == "issue" and known.compared == compared else "IDEMPOTENCY_CONFLICT"}
+        of = self.classes[class_id]
+        faults = set()
+        if not units:
+            faults.add("BAD_AMOUNT")
+        if of.issuer != merchant:
+            return faults | {"NOT_ISSUER"}
+        if self.outstanding(merchant) + self.payable(merchant) + units * of.uv > self.cap(merchant):
+            faults.add("RESERVE_EXCEEDED")
+        if faults:
+            return faults
+        key = (expiry_of(self.today, of.days, of.bucket), class_id, 0, self.today + of.pending if of.pending else 0)
+        self._mature(to)
+        self._lot(to, key).avail += units
+        of.issued += units
+        self.orders[merchant, order_id] = OrderModel("issue", compared, self.now, to, lot=key, units=units)
+        return {"OK"}
+
+    def reverse(self, merchant: str, order_id: str, units: int) -> Codes:
+        known = self.orders.get((merchant, order_id))
+        if not units:
+            return {"BAD_AMOUNT", "ORDER_UNKNOWN"} if known is None or known.kind != "issue" else {"BAD_AMOUNT"}
+        if known is None or known.kind != "issue":
+            return {"ORDER_UNKNOWN"}
+        if self.now > known.created + 30 * 86_400:
+            return {"RETURN_WINDOW"}
+        if units > known.units - known.reversed:
+            return {"REVERSAL_EXCEEDS"}
+        assert known.lot is not None
+        self._mature(known.payer)
+        own = known.lot if known.lot[3] > self.today else (*known.lot[:3], 0)
+        lots = self.lots[known.payer]
+        known.reversed += units
+        for key in [own, *sorted(k for k in lots if k[1] == own[1] and k != own)]:
+            taken = min(units, lots[key].avail) if key in lots else 0
+            if taken:
+                lots[key].avail -= taken
+                self.classes[key[1]].burned += taken
+                units -= taken
+        return {"OK"}
+
+    def redeem(self, kind: str, payer: str, payee: str, order_id: str, value: int) -> Codes:
+        known = self.orders.get((payee, order_id))
+        if known is not None:
+            return {"OK_DUPLICATE" if known.compared == (kind, payer, value) else "IDEMPOTENCY_CONFLICT"}
+        if not value:
+            return {"BAD_AMOUNT"}
+        legs = self._select(payer, payee, value * UY)
+        if legs is None:
+            return {"INSUFFICIENT"}
+        for leg in legs:
+            self.lots[payer][leg.lot].avail -= leg.units
+        self._book_payment(payee, legs)
+        self.orders[payee, order_id] = OrderModel(kind, (kind, payer, value), self.now, payer, value, legs=legs)
+        return {"OK"}
+
+    def authorize(self, payer: str, merchant: str, value: int, ttl: int, hold_id: str) -> Codes:
+        if not value:
+            return {"BAD_AMOUNT"}
+        if sum(hold.payer == payer and hold.state == "OPEN" for hold in self.holds.values()) >= 64:
+            return {"HOLD_LIMIT", "INSUFFICIENT"}
+        legs = self._select(payer, merchant, value * UY)
+        if legs is None:
+            return {"INSUFFICIENT"}
+        for leg in legs:
+            lot = self.lots[payer][leg.lot]
+            lot.avail, lot.held = lot.avail - leg.units, lot.held + leg.units
+        self.holds[hold_id] = HoldModel(payer, merchant, value, self.now + ttl, legs)
+        return {"OK"}
+
+    def capture(self, merchant: str, hold_id: str, value: int, order_id: str) -> Codes:
+        known = self.orders.get((merchant, order_id))
+        if known is not None:
+            same = known.compared == ("capture", hold_id, value)
+            return {"OK_DUPLICATE" if same else "IDEMPOTENCY_CONFLICT"}
+        hold = self.holds[hold_id]
+        faults = set() if value else {"BAD_AMOUNT"}
+        if hold.merchant != merchant:
+            return faults | {"NOT_AUTHORISED"}
+        if hold.state != "OPEN":
+            faults.add("HOLD_NOT_OPEN")
+        if value > hold.value:
+            faults.add("CAPTURE_EXCEEDS_HOLD")
+        if faults:
+            return faults
+        legs = self._choose([(leg.lot, leg.units) for leg in hold.legs], value * UY)
+        assert legs is not None, "a hold pays every value up to its own"
+        used = {leg.lot: leg.units for leg in legs}
+        for leg in hold.legs:
+            self._lot(hold.payer, leg.lot).held -= used.get(leg.lot, 0)
+            self._give_back(hold.payer, leg.lot, leg.units - used.get(leg.lot, 0))
+        self._book_payment(merchant, legs)
+        hold.state = "CAPTURED"
+        compared = ("capture", hold_id, value)
+        self.orders[merchant, order_id] = OrderModel("capture", compared, self.now, hold.payer, value, legs=legs)
+        return {"OK"}
+
+    def _release(self, hold: HoldModel, state: str) -> None:
+        for leg in hold.legs:
+            self._give_back(hold.payer, leg.lot, leg.units)
+        hold.state = state
+
+    def void(self, sender: str, hold_id: str) -> Codes:
+        hold = self.holds[hold_id]
+        if sender != hold.merchant:
+            return {"NOT_AUTHORISED"}
+        if hold.state != "OPEN":
+            return {"HOLD_NOT_OPEN"}
+        self._release(hold, "VOIDED")
+        return {"OK"}
+
+    def refund(self, merchant: str, order_id: str, refund_id: str, value: int) -> Codes:
+        done = self.refunds.get((merchant, order_id, refund_id))
+        if done is not None:
+            return {"OK_DUPLICATE" if done == value else "IDEMPOTENCY_CONFLICT"}
+        order = self.orders.get((merchant, order_id))
+        faults = set() if value else {"BAD_AMOUNT"}
+        if order is None or order.kind == "issue":
+            return faults | {"ORDER_UNKNOWN"}
+        if self.now > order.created + 180 * 86_400:
+            return {"REFUND_WINDOW", "REFUND_EXCEEDS", "ORDER_UNKNOWN"} | faults
+        if value > order.value - order.refunded:
+            faults.add("REFUND_EXCEEDS")
+        if faults:
+            return faults
+        left = value * UY
+        self._mature(order.payer)
+        for leg in reversed(order.legs):
+            part = min(left, leg.pay - leg.refunded)
+            if part:
+                self._refund_leg(merchant, order.payer, leg, leg.refunded + part)
+                left -= part
+        order.refunded += value
+        self.refunds[merchant, order_id, refund_id] = value
+        return {"OK"}
+
+    def _cumulative(self, leg: LegModel, uv: int) -> tuple[int, int, int, int]:
+        """D7 at the present `refunded`: units, m->i, FUND->i, m->FUND."""
+        c, whole = leg.refunded, leg.refunded == leg.pay
+        units = leg.units if whole else c // uv
+        goods = leg.pay if whole else units * uv
+        fee_back = leg.fee * goods // leg.pay
+        return units, goods - fee_back, fee_back + (leg.over if whole else 0), c - goods
+
+    def _refund_leg(self, merchant: str, payer: str, leg: LegModel, upto: int) -> None:
+        of = self.classes[leg.lot[1]]
+        before = self._cumulative(leg, of.uv)
+        leg.refunded = upto
+        units, to_issuer, from_fund, to_fund = (
+            after - old for after, old in zip(self._cumulative(leg, of.uv), before, strict=True)
+        )
+        self._owe(merchant, of.issuer, to_issuer)
+        self._owe(FUND, of.issuer, from_fund)
+        self._owe(merchant, FUND, to_fund)
+        of.restored += units
+        bucket, class_id, ext, _ = leg.lot
+        if bucket > self.now:
+            self._lot(payer, (bucket, class_id, ext, 0)).avail += units
+        elif of.policy == "GRACE" and not ext:
+            self._lot(payer, (midnight_after(self.today + of.grace), class_id, -1, 0)).avail += units
+        else:
+            of.expired += units
+
+    def exchange(self, payer: str, class_id: str, units: int, to_class: str, min_out: int) -> Codes:
+        if class_id == to_class:
+            return {"BAD_CLASS", "BAD_AMOUNT"} if not units else {"BAD_CLASS"}
+        source, target = self.classes[class_id], self.classes[to_class]
+        value = units * source.uv
+        fee = -(-value * self.exchange_bps // 10_000)
+        out = (value - fee) // target.uv
+        dust = value - fee - out * target.uv
+        self._mature(payer)
+        lots = self.lots[payer]
+        keys = sorted(key for key in lots if key[1] == class_id and not key[3] and lots[key].avail)
+        faults = set() if units else {"BAD_AMOUNT"}
+        if sum(lots[key].avail for key in keys) < units:
+            faults.add("INSUFFICIENT")
+        if out < 1:
+            faults.add("AMOUNT_TOO_SMALL")
+        elif out < min_out:
+            faults.add("MIN_OUT")
+        load = self.outstanding(target.issuer) + self.payable(target.issuer) + out * target.uv
+        if source.issuer == target.issuer:
+            load -= value
+        if load > self.cap(target.issuer):
+            faults.add("RESERVE_EXCEEDED")
+        if faults:
+            return faults
+        earliest, ext, left = keys[0][0], 0, units
+        for key in keys:
+            taken = min(left, lots[key].avail)
+            lots[key].avail -= taken
+            left -= taken
+            ext = min(ext, key[2]) if taken else ext
+        expiry = min(earliest, expiry_of(self.today, target.days, target.bucket))
+        self._lot(payer, (expiry, to_class, ext, 0)).avail += out
+        source.burned += units
+        target.exch_in += out
+        self._owe(source.issuer, target.issuer, out * target.uv)
+        self._owe(source.issuer, FUND, fee + dust)
+        return {"OK"}
+
+    def transfer(self, sender: str, class_id: str, units: int, to: str) -> Codes:
+        if sender == to:
+            return {"SELF_TRANSFER"}
+        self._mature(sender)
+        self._mature(to)
+        lots = self.lots[sender]
+        keys = sorted(key for key in lots if key[1] == class_id and not key[3])
+        if not units or sum(lots[key].avail for key in keys) < units:
+            return {"BAD_AMOUNT"} if not units else {"INSUFFICIENT"}
+        for key in keys:
+            taken = min(units, lots[key].avail)
+            lots[key].avail -= taken
+            self._lot(to, key).avail += taken
+            units -= taken
+        return {"OK"}
+
+    # ---- windows and time
+
+    def nets(self) -> dict[str, int]:
+        """Of the open window, carry included; uY."""
+        nets = {who: carry for who, carry in self.carry.items() if carry}
+        for (debtor, creditor), value in self.windows[-1].gross.items():
+            nets[debtor] = nets.get(debtor, 0) - value
+            nets[creditor] = nets.get(creditor, 0) + value
+        return nets
+
+    def close_window(self, address_of: dict[str, bytes]) -> Codes:
+        window = self.windows[-1]
+        nets = self.nets()
+        fen = {who: net // UY for who, net in nets.items()}
+        by_remainder = sorted(nets, key=lambda who: (-(nets[who] % UY), address_of[who]))
+        for who in by_remainder[: -sum(fen.values()) or 0]:
+            fen[who] += 1
+        self.carry = {who: nets[who] - UY * fen[who] for who in nets}
+        def largest_first(sign: int) -> list[str]:
+            who_owes = [who for who in fen if sign * fen[who] > 0]
+            return sorted(who_owes, key=lambda who: (-abs(fen[who]), address_of[who]))
+
+        left = {who: abs(amount) for who, amount in fen.items()}
+        for creditor in largest_first(1):
+            for debtor in largest_first(-1):
+                amount = min(left[debtor], left[creditor])
+                if amount:
+                    left[debtor], left[creditor] = left[debtor] - amount, left[creditor] - amount
+                    window.legs[debtor, creditor] = "DUE"
+                    window.amounts[debtor, creditor] = amount
+        window.closed, window.fen = True, fen
+        self.windows.append(WindowModel())
+        return {"OK"}
+
+    def advance(self, to: int, address_of: dict[str, bytes]) -> None:
+        """Move time: holds end, lots expire, and a window closes if a cut at 02:00 UTC+8 was passed (D10)."""
+        before, self.now = self.now, to
+        for hold in self.holds.values():
+            if hold.state == "OPEN" and hold.expires <= to:
+                self._release(hold, "EXPIRED")
+        for lots in self.lots.values():
+            for key, lot in lots.items():
+                if key[0] <= to:
+                    self.classes[key[1]].expired += lot.avail
+                    lot.avail = 0
+        if day_of(before - 7200) != day_of(to - 7200):
+            self.close_window(address_of)
+
+    def check_laws(self) -> None:
+        """INV-1, 4, 5, 6, 8, 9 of the model itself: if they fail, the description or this model is wrong."""
+        for class_id, of in self.classes.items():
+            held = sum(sum(self.units(name, class_id)) for name in self.tourists)
+            assert of.issued + of.exch_in + of.restored == held + of.redeemed + of.expired + of.burned, class_id
+        for lots in self.lots.values():
+            assert all(lot.avail >= 0 and lot.held >= 0 for lot in lots.values())
+        assert sum(self.nets().values()) == 0
+        assert sum(self.carry.values()) == 0
+        assert all(abs(carry) < UY for carry in self.carry.values())
+        for order in self.orders.values():
+            assert 0 <= order.refunded <= order.value
