@@ -1,10 +1,10 @@
-"""Batches that are not executed yet: held once, as the bytes that came, with their decoded transactions. No clock, no IO.
+"""Batches that are not executed yet: held once, as the bytes that came, with the decoded transactions. No IO, no clock.
 
 A batch is HELD after all its signatures verified, NAMED while an undecided or unexecuted block refers to it. Named ones
 are exempt from the quota of their origin and are never dropped (C5).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
@@ -13,7 +13,7 @@ from chainnode.mempool import Packed
 from primitives.block import Batch, batch_digest, decode_batch
 from primitives.codec import Malformed
 from primitives.hashing import Digest
-from primitives.transaction import Decoded
+from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction
 from primitives.validators import NodeId
 
 ASK_AGAIN_MS: Final = 150  # a batch of 512 KiB crosses a WAN in less; then the next holder is asked
@@ -47,13 +47,14 @@ class HeldBatch(NamedTuple):
 
 class Candidate(NamedTuple):
     """A batch that came in and deserves verification. `wanted`: it was asked for, so its carrier does not answer for
-    what is in it; the leader that named it does."""
+    what is in it; the leader that named it does. `fault`: one that was asked for and is bad by its form alone."""
 
     digest: Digest
     batch: Batch
     raw: bytes
     sender: NodeId
     wanted: bool
+    fault: str = ""
 
 
 class Declined(Enum):
@@ -92,7 +93,9 @@ class BatchStore:
         self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
         self._in_hand: Final[dict[Digest, Candidate]] = {}
         self._wanted: Final[dict[Digest, _Wanted]] = {}
-        self._done: Final[dict[Digest, int]] = {}  # executed -> valid_until, kept until then
+        self._done: Final[dict[Digest, None]] = {}  # executed; forgotten when none of it can be valid any more
+        self._done_until: Final[dict[int, list[Digest]]] = {}
+        self._expired_to = -1
         self._refused: Final[dict[Digest, str]] = {}
 
     # ---- coming in
@@ -100,24 +103,30 @@ class BatchStore:
     def offer(self, sender: NodeId, raw: bytes) -> Candidate | Declined:
         """A batch from the link of `sender`. A Candidate must be verified and given to `keep` or `refuse`.
 
-        Raises: Malformed if it does not decode, breaks a limit of genesis, or is another origin's and was not asked for:
-        the sender lies.
+        Raises: Malformed if nobody asked for it and it does not decode, breaks a limit of genesis, or is of another
+        origin: the sender lies.
         """
         digest = batch_digest(raw)
-        if digest in self._held or digest in self._done:
+        wanted = digest in self._wanted
+        if digest in self._held or (digest in self._done and not wanted):
             return Declined.HELD
         if digest in self._in_hand:
             return Declined.IN_HAND
         if digest in self._refused:
             return Declined.REFUSED
-        batch = self._check_form(raw)
-        wanted = digest in self._wanted
+        fault = ""
+        try:
+            batch = self._check_form(raw)
+        except Malformed as error:
+            if not wanted:
+                raise
+            batch, fault = Batch(0, 0, ()), str(error)
         if not wanted:
             if batch.origin != sender:
                 raise Malformed(f"a batch of origin {batch.origin} that nobody asked node {sender} for")
             if not self._room(sender, len(raw), self._limits.origin_batches, self._limits.origin_octets):
                 return Declined.QUOTA
-        candidate = Candidate(digest, batch, raw, sender, wanted)
+        candidate = Candidate(digest, batch, raw, sender, wanted, fault)
         self._in_hand[digest] = candidate
         if not wanted:
             self._count(NodeId(batch.origin), len(raw), 1)
@@ -143,6 +152,14 @@ class BatchStore:
     def add_own(self, packed: Packed, now_ms: int) -> HeldBatch:
         """A batch that this node packed; its transactions verified when they were admitted."""
         return self._hold(packed.digest, packed.raw, packed.batch, packed.transactions, now_ms)
+
+    def restore(self, raw: bytes, now_ms: int) -> Digest:
+        """A batch from this node's own journal, verified before it was written there (C1). Returns its digest."""
+        digest = batch_digest(raw)
+        if digest not in self._held:
+            batch = decode_batch(raw)
+            self._hold(digest, raw, batch, tuple(decode_transaction(one) for one in batch.transactions), now_ms)
+        return digest
 
     def own_room(self) -> bool:
         """Whether this node may pack another batch: it keeps to half of what the others grant it, so a batch is not
@@ -175,6 +192,23 @@ class BatchStore:
         longest = max(map(len, lines))
         return [line[i] for i in range(longest) for line in lines if i < len(line)]
 
+    def candidates(self, taken: Container[Digest]) -> list[HeldBatch]:
+        """Held batches outside `taken` (those of decided blocks and of the ancestors that a proposal extends), one
+        origin after the other in turn, FIFO within an origin: what a leader proposes. A batch that only a dead
+        proposal names is among them: nothing is lost with a view."""
+        lines = [[self._held[d] for d in line if d not in taken] for line in self._by_origin]
+        longest = max(map(len, lines))
+        return [line[i] for i in range(longest) for line in lines if i < len(line)]
+
+    def oldest_own(self, taken: Container[Digest]) -> Digest | None:
+        """The own batch that waits longest outside `taken`; every validator was sent it (C7)."""
+        return next((digest for digest in self._by_origin[self._me] if digest not in taken), None)
+
+    @property
+    def held_count(self) -> int:
+        """Batches that are held, named or not."""
+        return len(self._held)
+
     @property
     def pending_count(self) -> int:
         """len(pending()), for the price of a sum; batches under verification are not in it."""
@@ -185,6 +219,11 @@ class BatchStore:
     def held_octets(self) -> int:
         """Bytes of everything held or under verification."""
         return sum(len(held.raw) for held in self._held.values()) + sum(len(c.raw) for c in self._in_hand.values())
+
+    def oldest(self) -> HeldBatch | None:
+        """The pending batch that this node holds for the longest time."""
+        firsts = (next((d for d in line if d not in self._names), None) for line in self._by_origin)
+        return min((self._held[d] for d in firsts if d is not None), key=lambda held: held.held_ms, default=None)
 
     # ---- blocks
 
@@ -211,30 +250,41 @@ class BatchStore:
             held = self._held.get(digest)
             if held is not None:
                 self._count(held.origin, len(held.raw), 1)
+                if digest in self._done:
+                    self._drop(held)
 
-    def executed(self, block: Digest, digests: Iterable[Digest]) -> None:
-        """The block is executed and in the ledger: its bodies are served from there."""
-        self.release(block)
+    def executed(self, block: Digest, digests: Iterable[Digest], block_time_s: int) -> None:
+        """The block is executed and in the ledger: its bodies are served from there, unless another block that is
+        still open names one of them too. Late copies are declined while they could still be valid."""
         for digest in digests:
-            self._wanted.pop(digest, None)
+            if digest not in self._done:
+                self._done[digest] = None
+                self._done_until.setdefault(block_time_s + VALIDITY_SECONDS_MAX, []).append(digest)
             held = self._held.get(digest)
-            if held is not None:
-                self._done[digest] = held.valid_until
+            if held is not None and digest not in self._names:
                 self._drop(held)
+            if digest not in self._names:
+                self._wanted.pop(digest, None)
+        self.release(block)
 
     def expire(self, block_time_s: int) -> list[HeldBatch]:
         """Drop what no later block can use: no block names it, and its last valid_until is before this decided time."""
+        if block_time_s == self._expired_to:
+            return []  # many blocks a second: once is enough
+        self._expired_to = block_time_s
         gone = [h for h in self._held.values() if h.valid_until < block_time_s and h.digest not in self._names]
         for held in gone:
             self._drop(held)
-        for digest in [digest for digest, second in self._done.items() if second < block_time_s]:
-            del self._done[digest]
+        for second in [second for second in self._done_until if second < block_time_s]:
+            for digest in self._done_until.pop(second):
+                del self._done[digest]
         return gone
 
     # ---- asking for what is missing
 
     def want(self, digests: Iterable[Digest], ask: Sequence[NodeId], now_ms: int) -> None:
-        """Fetch these: ask the nodes of `ask` in turn, the likeliest holder (leader, carrier) first."""
+        """Fetch these: ask the nodes of `ask` in turn, the likeliest holder (leader, carrier) first. At most
+        `limits.wanted` at a time; call it again with each tick while a block waits for them."""
         for digest in digests:
             if digest in self._held or digest in self._wanted or digest in self._refused:
                 continue

@@ -29,8 +29,8 @@ class BatchIntake:
         on_held: Callable[[HeldBatch], None],
         on_bad: Callable[[Candidate, str], None],
     ) -> None:
-        """on_held: a foreign batch is now in the store. on_bad: it is refused; if not `candidate.wanted`, its sender
-        lied, else the leader whose proposal names it did."""
+        """on_held: a foreign batch is now in the store. on_bad: it is refused, with the reason; if not
+        `candidate.wanted`, its sender lied, else the leader whose proposal names it did."""
         self._store: Final = store
         self._verifier: Final = verifier
         self._chain_id: Final = chain_id
@@ -66,6 +66,9 @@ class BatchIntake:
                 self._work.clear()
 
     async def _verify(self, candidate: Candidate) -> None:
+        if candidate.fault:
+            self._refuse(candidate, candidate.fault)
+            return
         try:
             decoded = await self._decode(candidate)
         except Malformed as error:

@@ -6,6 +6,8 @@ payload is kept, and the set of messages that may stand in it (T18). A class is 
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import reduce
+from operator import or_
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -61,7 +63,7 @@ PAYLOAD_MAX: Final[Mapping[int, int]] = {
     FrameClass.SYNC: 1024 * 1024,
 }
 
-CLASS_OF: Final[Mapping[type[object], FrameClass]] = {
+CLASS_OF: Final[Mapping[Any, FrameClass]] = {
     Hello: FrameClass.CONTROL,
     Refused: FrameClass.CONTROL,
     Ping: FrameClass.CONTROL,
@@ -82,13 +84,13 @@ CLASS_OF: Final[Mapping[type[object], FrameClass]] = {
     BlockRangeReply: FrameClass.SYNC,
 }
 
+def _decoder_of(frame_class: FrameClass) -> msgspec.msgpack.Decoder[Any]:
+    union: Any = reduce(or_, (kind for kind, its_class in CLASS_OF.items() if its_class == frame_class))
+    return decoder(union)
+
+
 _DECODERS: Final[Mapping[int, msgspec.msgpack.Decoder[Any]]] = {
-    FrameClass.CONTROL: decoder(Hello | Refused | Ping | Pong),
-    FrameClass.VOTE: decoder(Vote | ViewChange | CertificateMessage | Status),  # type: ignore[arg-type]
-    FrameClass.PROPOSAL: decoder(  # type: ignore[arg-type]
-        Proposal | NewView | BlockRequest | BatchRequest | BatchesUnknown
-    ),
-    FrameClass.SYNC: decoder(BlockReply | Head | BlockRangeRequest | BlockRangeReply),  # type: ignore[arg-type]
+    each: _decoder_of(each) for each in FrameClass if each is not FrameClass.BATCH
 }
 
 
