@@ -1,0 +1,98 @@
+"""Transactions from clients on their way into the pool: cheap refusals first, signatures in bulk, then the place."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from points.admission import check_admission
+
+from chainnode.backend import Admission
+from chainnode.batches import BatchStore
+from chainnode.clock import Clock
+from chainnode.executor import Executor
+from chainnode.mempool import Mempool
+from chainnode.signatures import BulkVerifier
+from primitives.codes import Code
+from primitives.hashing import Digest
+from primitives.transaction import Decoded
+
+EXPIRED_KEPT: Final = 100_000  # ids that were given up; the oldest is forgotten first
+
+_ACCEPTED: Final = Admission(Code.OK)
+
+
+class Admissions:
+    """The way in for this node's own clients. Batches of other validators do not pass here."""
+
+    def __init__(
+        self, mempool: Mempool, store: BatchStore, verifier: BulkVerifier, executor: Executor, chain_id: bytes,
+        clock: Clock, clock_ms: Callable[[], int], on_admitted: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._mempool: Final = mempool
+        self._store: Final = store
+        self._verifier: Final = verifier
+        self._executor: Final = executor
+        self._chain_id: Final = chain_id
+        self._clock: Final = clock
+        self._clock_ms: Final = clock_ms
+        self._on_admitted: Final = on_admitted
+        self._expired: Final[dict[Digest, None]] = {}
+
+    @property
+    def now_s(self) -> int:
+        """The block time that a transaction admitted now will at least meet."""
+        return max(self._clock.now_ms() // 1000, self._executor.time_s)
+
+    async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:
+        """One answer each, in order. Code.OK: it is pooled and will end committed, rejected or expired."""
+        answers = await self.examine(transactions)
+        for i, answer in enumerate(answers):
+            if answer.code is Code.OK:
+                answers[i] = self._admit(transactions[i])
+        self._on_admitted()
+        return answers
+
+    async def examine(self, transactions: Sequence[Decoded]) -> list[Admission]:
+        """One answer each, in order; nothing is pooled."""
+        answers = [self._check(decoded) for decoded in transactions]
+        promising = [i for i, answer in enumerate(answers) if answer.code is Code.OK]
+        for position in await self._verifier.bad_transactions([transactions[i] for i in promising]):
+            answers[promising[position]] = Admission(Code.BAD_SIGNATURE, "a signature does not verify")
+        return answers
+
+    def expired(self, ids: Sequence[Digest]) -> None:
+        """These were given up: no later block can accept them."""
+        for identity in ids:
+            self._expired[identity] = None
+        while len(self._expired) > EXPIRED_KEPT:
+            del self._expired[next(iter(self._expired))]
+
+    def was_expired(self, identity: Digest) -> bool:
+        """Whether this node gave it up lately."""
+        return identity in self._expired
+
+    def _check(self, decoded: Decoded) -> Admission:
+        envelope = decoded.transaction.envelope
+        if envelope.chain_id != self._chain_id:
+            return Admission(
+                Code.WRONG_CHAIN, f"signed for chain {envelope.chain_id.hex()}, this is {self._chain_id.hex()}"
+            )
+        if decoded.id in self._executor.seen or self._executor.chain.place(decoded.id) is not None:
+            return Admission(Code.DUPLICATE_TX, "executed already")
+        now_s = self.now_s
+        code = self._mempool.check(decoded, now_s)
+        if code is not Code.OK:
+            return Admission(code, _lifetime(code, envelope.valid_until, now_s))
+        code, detail = check_admission(self._executor.cache, decoded, now_s)
+        return _ACCEPTED if code is Code.OK else Admission(code, detail)
+
+    def _admit(self, decoded: Decoded) -> Admission:
+        """Again after the signatures: while they were checked, others came in."""
+        carried = self._store.mentions(decoded.id)
+        code = self._mempool.admit(decoded, self.now_s, self._clock_ms(), carried)
+        return _ACCEPTED if code is Code.OK else Admission(code)
+
+
+def _lifetime(code: Code, valid_until: int, now_s: int) -> str:
+    if code in (Code.EXPIRED_TX, Code.TTL_TOO_LONG):
+        return f"valid_until {valid_until}, block time {now_s}, at most 600 s ahead"
+    return ""

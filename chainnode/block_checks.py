@@ -1,0 +1,123 @@
+"""Is a proposed block acceptable? What header, ancestors, bodies and the executed state decide, and nothing else (C6)."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from chainnode.batches import BatchStore
+from chainnode.bodies import Bodies
+from chainnode.clock import AHEAD_MS_MAX, Clock, TestClock
+from chainnode.executor import Executor
+from consensus.events import CheckBlock
+from primitives.block import Block, Header, header_digest, tx_root
+from primitives.genesis import Limits
+from primitives.hashing import Digest
+
+HEADERS_MAX: Final = 256  # blocks of the window in several views; the oldest is forgotten first
+
+
+class Verdict(Enum):
+    ACCEPT = 1
+    REFUSE = 2
+    WAIT = 3  # bodies, execution or the test clock are not there yet: ask again when they are
+
+
+class BlockChecks:
+    """The open questions of the core. `evaluate` is asked again whenever a body came or a block was executed."""
+
+    def __init__(
+        self, executor: Executor, store: BatchStore, bodies: Bodies, limits: Limits, clock: Clock,
+        on_refused: Callable[[CheckBlock, str], None],
+    ) -> None:  # fmt: skip
+        self._executor: Final = executor
+        self._store: Final = store
+        self._bodies: Final = bodies
+        self._limits: Final = limits
+        self._clock: Final = clock
+        self._on_refused: Final = on_refused
+        self._headers: Final[dict[Digest, Header]] = {}
+        self.open: Final[dict[Digest, CheckBlock]] = {}
+
+    def remember(self, digest: Digest, header: Header) -> None:
+        """A header whose children may be checked later."""
+        if len(self._headers) >= HEADERS_MAX and digest not in self._headers:
+            del self._headers[next(iter(self._headers))]
+        self._headers[digest] = header
+
+    def add(self, check: CheckBlock) -> None:
+        """A new question."""
+        self.remember(check.digest, check.block.header)
+        self.open[check.digest] = check
+
+    def forget_below(self, height: int) -> None:
+        """Heights up to this one are decided."""
+        for digest in [d for d, check in self.open.items() if check.height <= height]:
+            del self.open[digest]
+
+    def evaluate(self) -> list[tuple[CheckBlock, bool]]:
+        """The questions that can be answered now, removed; lowest height first."""
+        answered = []
+        for check in sorted(self.open.values(), key=lambda c: c.height):
+            verdict = self._verdict(check)
+            if verdict is not Verdict.WAIT:
+                del self.open[check.digest]
+                answered.append((check, verdict is Verdict.ACCEPT))
+        return answered
+
+    def _verdict(self, check: CheckBlock) -> Verdict:
+        for test in (self._time, self._roots, self._body):
+            verdict, reason = test(check.block)
+            if verdict is Verdict.REFUSE:
+                self._on_refused(check, reason)
+            if verdict is not Verdict.ACCEPT:
+                return verdict
+        return Verdict.ACCEPT
+
+    def _time(self, block: Block) -> tuple[Verdict, str]:
+        ahead = block.header.time_ms - self._clock.now_ms()
+        if abs(ahead) <= AHEAD_MS_MAX:
+            return Verdict.ACCEPT, ""
+        if isinstance(self._clock, TestClock):
+            return Verdict.WAIT, ""  # its clock was set and ours will be in a moment
+        return Verdict.REFUSE, f"C14: time {ahead} ms ahead of this clock, limit {AHEAD_MS_MAX} either way"
+
+    def _roots(self, block: Block) -> tuple[Verdict, str]:
+        header = block.header
+        if header.exec_height > self._executor.height:
+            return Verdict.WAIT, ""
+        parent = self._parent(header)
+        if parent is None:
+            return Verdict.WAIT, ""
+        found = self._executor.state_root(header.exec_height)
+        if found != header.state_root:
+            mine = "none" if found is None else found.hex()
+            return Verdict.REFUSE, f"state root of {header.exec_height} is {header.state_root.hex()}, here {mine}"
+        receipts = self._executor.receipts_root(parent.exec_height, header.exec_height)
+        if receipts != header.receipts_root:
+            return Verdict.REFUSE, f"C3: receipts root {header.receipts_root.hex()}, here {receipts.hex()}"
+        return Verdict.ACCEPT, ""
+
+    def _parent(self, header: Header) -> Header | None:
+        known = self._headers.get(Digest(header.parent))
+        if known is not None:
+            return known
+        stored = self._executor.chain.header(header.height - 1)
+        return stored if stored is not None and header_digest(stored) == header.parent else None
+
+    def _body(self, block: Block) -> tuple[Verdict, str]:
+        limits, digests = self._limits, block.batch_digests
+        if len(digests) > limits.block_batches or len(set(digests)) != len(digests):
+            return Verdict.REFUSE, f"{len(digests)} batches, limit {limits.block_batches}, each once"
+        for digest in digests:
+            reason = self._store.refused(Digest(digest))
+            if reason is not None:
+                return Verdict.REFUSE, f"batch {digest.hex()}: {reason}"
+        if self._bodies.missing(block):
+            return Verdict.WAIT, ""
+        octets = self._bodies.octets(block)
+        if octets > limits.block_bytes:
+            return Verdict.REFUSE, f"a body of {octets} bytes, limit {limits.block_bytes}"
+        ids = [decoded.id for decoded in self._bodies.mentions(block)]
+        if tx_root(ids) != block.header.tx_root:
+            return Verdict.REFUSE, f"C2: tx_root {block.header.tx_root.hex()} is not that of its {len(ids)} mentions"
+        return Verdict.ACCEPT, ""

@@ -1,0 +1,67 @@
+"""What a leader proposes: batches in the order of their arrival, per origin in turn, within the limits of genesis."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from chainnode.batches import HeldBatch
+from chainnode.executor import Executor
+from consensus.events import BuildBlock
+from primitives.block import Block, Header, batches_root, header_digest, tx_root
+from primitives.certificate import certificate_hash
+from primitives.genesis import Limits
+from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.validators import NodeId
+
+
+class BlockBuilder:
+    """Builds the blocks of one validator."""
+
+    def __init__(self, me: NodeId, limits: Limits, valset_hash: Digest, executor: Executor) -> None:
+        self._me: Final = me
+        self._limits: Final = limits
+        self._valset_hash: Final = valset_hash
+        self._executor: Final = executor
+
+    def build(self, request: BuildBlock, candidates: Sequence[HeldBatch], now_ms: int, force: bool) -> Block | None:
+        """The child of `request.parent`, or None when there is nothing to say.
+
+        `candidates` in the order in which they should go, none of them in an undecided ancestor; `force` wants a block
+        even if it is empty (a set test clock).
+        """
+        chosen = self._choose(candidates)
+        exec_height = min(self._executor.height, request.exec_height_max)
+        parent = request.parent_block.header
+        state_root = self._executor.state_root(exec_height)
+        if exec_height < request.exec_height_min or state_root is None:
+            return None  # behind its own parent's execution: the executor catches up and the core asks again
+        if not chosen and not request.flush and not force:
+            return None
+        certificate = request.certificate
+        header = Header(
+            epoch=parent.epoch,
+            height=request.height,
+            parent=header_digest(parent),
+            batches_root=batches_root([batch.digest for batch in chosen]),
+            tx_root=tx_root([i for batch in chosen for i in batch.ids]),
+            exec_height=exec_height,
+            state_root=state_root,
+            receipts_root=self._executor.receipts_root(parent.exec_height, exec_height),
+            cert_height=0 if certificate is None else certificate.height,
+            cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
+            valset_hash=self._valset_hash,
+            next_valset_hash=None,
+            time_ms=max(now_ms, parent.time_ms + 1),
+            proposer=self._me,
+        )
+        return Block(header, tuple(batch.digest for batch in chosen), certificate)
+
+    def _choose(self, candidates: Sequence[HeldBatch]) -> list[HeldBatch]:
+        """As many as fit, in order; a batch that does not fit ends the block, so none is passed over (C5, C7)."""
+        chosen: list[HeldBatch] = []
+        room = self._limits.block_bytes
+        for batch in candidates:
+            if len(chosen) == self._limits.block_batches or len(batch.raw) > room:
+                break
+            chosen.append(batch)
+            room -= len(batch.raw)
+        return chosen

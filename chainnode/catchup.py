@@ -1,0 +1,158 @@
+"""The chain for those who are behind: whole pieces from one peer at a time, proved by their certificates (L8, T22).
+
+What a peer says about its height is never a target: a piece counts only up to a block whose commit certificate
+verifies, and it enters through the same decision as everything else (S5). Transactions of a certified block are not
+verified again: the quorum that certified it did.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from chainnode.batches import BatchStore, Declined
+from chainnode.bodies import Bodies
+from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
+from consensus.events import CatchUp, Synced
+from ledger.chain import Chain
+from primitives.block import Block, header_digest
+from primitives.certificate import Certificate, Phase
+from primitives.codec import Malformed, decode_canonical, decoder, encode
+from primitives.hashing import Digest
+from primitives.transaction import decode_transaction
+from primitives.validators import NodeId
+
+PIECE_BLOCKS: Final = 128
+PIECE_BYTES_MAX: Final = 900 * 1024  # a frame of this class holds 1 MiB
+UNEXECUTED_MAX: Final = 256  # blocks that wait for the executor before another piece is asked for
+REPLY_MS: Final = 2_000  # then another peer is asked
+
+_CERTIFICATE: Final = decoder(Certificate)
+
+
+class Links(Protocol):
+    """What catch-up needs of the mesh."""
+
+    def send(self, node: NodeId, message: BlockRangeRequest | BlockRangeReply) -> bool: ...
+
+    def connected(self) -> list[NodeId]: ...
+
+
+def chain_piece(chain: Chain, bodies: Bodies, first: int, count: int) -> BlockRangeReply:
+    """Decided blocks from `first` on with their bodies, as many as fit into one reply."""
+    blocks: list[DecidedBlock] = []
+    budget = PIECE_BYTES_MAX
+    for height in range(max(first, 1), min(first + count, chain.head.height + 1)):
+        block = chain.block(height)
+        assert block is not None, "heights up to the head have a block or raise"
+        raw = [bodies.raw(Digest(d)) or b"" for d in block.batch_digests]
+        size = len(encode(block)) + sum(map(len, raw))
+        if size > budget and blocks:
+            break
+        blocks.append(DecidedBlock(block, tuple(raw) if size <= budget else ()))
+        budget -= size
+    for last in range(first + len(blocks) - 1, first - 1, -1):
+        stored = chain.certificate(last)
+        if stored is not None:
+            certificate = decode_canonical(_CERTIFICATE, stored)
+            return BlockRangeReply(first, tuple(blocks[: last - first + 1]), certificate)
+    return BlockRangeReply(first, tuple(blocks), None)
+
+
+def proven_piece(
+    blocks: Iterable[Block], certificate: Certificate | None, valid: Callable[[Certificate], bool]
+) -> tuple[tuple[Block, ...], Certificate] | None:
+    """The longest front part of a chain of blocks whose last one has a valid commit certificate in the piece itself.
+
+    The parts are linked by parent hashes; whether the first one follows our own head is the core's check.
+    """
+    linked: list[Block] = []
+    parent: Digest | None = None
+    for block in blocks:
+        if parent is not None and block.header.parent != parent:
+            break
+        parent = header_digest(block.header)
+        linked.append(block)
+    digests = {block.header.height: header_digest(block.header) for block in linked}
+    offered = [block.certificate for block in linked if block.certificate is not None]
+    offered += [certificate] if certificate is not None else []
+    for candidate in sorted(offered, key=lambda c: -c.height):
+        if candidate.phase is Phase.COMMIT and digests.get(candidate.height) == candidate.digest and valid(candidate):
+            return tuple(b for b in linked if b.header.height <= candidate.height), candidate
+    return None
+
+
+class CatchUpClient:
+    """Fetches what the core says is missing. One request is open at a time; a late or lying peer is passed over."""
+
+    def __init__(
+        self, links: Links, store: BatchStore, valid: Callable[[Certificate], bool], *,
+        decided: Callable[[], int], unexecuted: Callable[[], int], on_synced: Callable[[Synced], None],
+        on_liar: Callable[[NodeId, str], None],
+    ) -> None:  # fmt: skip
+        self._links: Final = links
+        self._store: Final = store
+        self._valid: Final = valid
+        self._decided: Final = decided
+        self._unexecuted: Final = unexecuted
+        self._on_synced: Final = on_synced
+        self._on_liar: Final = on_liar
+        self._target = 0  # height of a verified certificate
+        self._asked: tuple[NodeId, int] | None = None  # whom, since when
+        self._first = 0
+        self._turn = 0
+        self.pieces = 0
+
+    def start(self, request: CatchUp, now_ms: int) -> None:
+        """The core holds a certificate beyond its window (L8)."""
+        self._target = max(self._target, request.certificate.height)
+        self.tick(now_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Ask for the next piece if one is wanted and none is on its way."""
+        if self._asked is not None and now_ms - self._asked[1] < REPLY_MS and self._asked[0] in self._links.connected():
+            return
+        self._asked = None
+        if self._decided() >= self._target or self._unexecuted() >= UNEXECUTED_MAX:
+            return
+        peers = self._links.connected()
+        if not peers:
+            return
+        peer = peers[self._turn % len(peers)]
+        self._first = self._decided() + 1
+        if self._links.send(peer, BlockRangeRequest(self._first, PIECE_BLOCKS)):
+            self._asked = (peer, now_ms)
+        else:
+            self._turn += 1
+
+    def receive(self, sender: NodeId, reply: BlockRangeReply, now_ms: int) -> None:
+        """A piece; one that was not asked for is dropped. An empty or useless one turns to the next peer."""
+        if self._asked is None or self._asked[0] != sender or reply.first != self._first:
+            return
+        self._asked = None
+        proven = proven_piece((decided.block for decided in reply.blocks), reply.certificate, self._valid)
+        if proven is None:
+            self._turn += 1
+            if reply.blocks:
+                self._on_liar(sender, f"S5: {len(reply.blocks)} blocks from {reply.first} without a valid certificate")
+            return
+        blocks, certificate = proven
+        try:
+            for decided in reply.blocks[: len(blocks)]:
+                self._keep_bodies(sender, decided, now_ms)
+        except Malformed as error:
+            self._turn += 1
+            self._on_liar(sender, f"C2: a body of a certified block: {error}")
+            return
+        self.pieces += 1
+        self._on_synced(Synced(blocks, certificate))
+
+    def _keep_bodies(self, sender: NodeId, decided: DecidedBlock, now_ms: int) -> None:
+        """The bodies go to the store as wanted ones; a certified block vouches for their signatures."""
+        digests = [Digest(d) for d in decided.block.batch_digests]
+        self._store.name(header_digest(decided.block.header), digests)
+        self._store.want(digests, [sender, *self._links.connected()], now_ms)
+        for raw in decided.batches:
+            candidate = self._store.offer(sender, raw)
+            if isinstance(candidate, Declined):
+                continue
+            transactions = tuple(decode_transaction(transaction) for transaction in candidate.batch.transactions)
+            self._store.keep(candidate, transactions, now_ms)

@@ -1,0 +1,249 @@
+"""The loop around the core: events in, effects out, in the order persist, send, decide (S9).
+
+A turn steps the core with everything that waits, appends all its promises to the journal with one write, syncs once,
+and only then sends. While the disk works, the next turn's events gather: that is the group commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor as Pool
+from typing import Final, Protocol
+
+from chainnode.batches import BatchStore
+from chainnode.block_checks import BlockChecks
+from chainnode.bodies import Bodies
+from chainnode.builder import BlockBuilder
+from chainnode.clock import Clock
+from chainnode.journal_entries import ROTATE_BYTES, batch_entry, record_entry
+from consensus.events import (
+    ALL,
+    BlockBuilt,
+    BlockChecked,
+    BuildBlock,
+    CatchUp,
+    CheckBlock,
+    Decided,
+    Effects,
+    Event,
+    Pending,
+)
+from consensus.evidence import Evidence
+from consensus.journal_records import SawCertificate
+from consensus.messages import Message
+from consensus.replica import Replica
+from ledger.journal import Journal
+from primitives.block import Block, header_digest
+from primitives.hashing import Digest
+from primitives.validators import NodeId
+
+TURN_EVENTS_MAX: Final = 512  # then sync and send, however much still waits
+
+
+class Links(Protocol):
+    """What the driver needs of the mesh."""
+
+    def send(self, node: NodeId, message: Message) -> bool: ...
+
+    def broadcast(self, message: Message) -> int: ...
+
+
+class Driver:
+    """Owns the core and the journal of one node."""
+
+    def __init__(
+        self, replica: Replica, journal: Journal, store: BatchStore, bodies: Bodies, checks: BlockChecks,
+        builder: BlockBuilder, clock: Clock, links: Links, disk: Pool, *,
+        on_decided: Callable[[Decided], None],
+        on_missing: Callable[[Block, list[Digest]], None],
+        on_catch_up: Callable[[CatchUp], None],
+        on_violation: Callable[[NodeId, str], None],
+        on_evidence: Callable[[Evidence], None],
+    ) -> None:  # fmt: skip
+        self.replica: Final = replica
+        self._journal: Final = journal
+        self._store: Final = store
+        self._bodies: Final = bodies
+        self._checks: Final = checks
+        self._builder: Final = builder
+        self._clock: Final = clock
+        self._links: Final = links
+        self._disk: Final = disk
+        self._on_decided: Final = on_decided
+        self._on_missing: Final = on_missing
+        self._on_catch_up: Final = on_catch_up
+        self._on_violation: Final = on_violation
+        self._on_evidence: Final = on_evidence
+        self._inbox: Final[deque[Event]] = deque()
+        self._wake: Final = asyncio.Event()
+        self._journaled: Final[set[Digest]] = set()  # batches in the present journal file
+        self._to_journal: Final[list[bytes]] = []  # entries of bodies, for the next append
+        self._named: Final[dict[Digest, Block]] = {}  # blocks whose bodies the store must keep
+        self._taken: Final[set[Digest]] = set()  # batches of decided blocks that are not executed
+        self._told: tuple[int, Digest | None] = (-1, None)
+        self._unexecuted: Final[deque[Decided]] = deque()
+        self.force_block = False  # a set test clock wants a block, even an empty one
+
+    # ---- what others tell it
+
+    def post(self, event: Event) -> None:
+        """An event for the core, in the order in which they come."""
+        self._inbox.append(event)
+        self._wake.set()
+
+    def bodies_changed(self) -> None:
+        """A batch came or left: open questions may have an answer, and the core learns what waits."""
+        self._answer_checks()
+        self.tell_pending()
+
+    def tell_pending(self) -> None:
+        """Give the core a Pending if it differs from the last one."""
+        count = self._store.held_count - sum(1 for digest in self._taken if self._store.get(digest) is not None)
+        told = (count + self.force_block, self._store.oldest_own(self._taken))
+        if told != self._told:
+            self._told = told
+            self.post(Pending(*told))
+
+    def restored(self, batches: list[Digest]) -> None:
+        """These bodies are in the journal already; the blocks that the core promised keep them."""
+        self._journaled.update(batches)
+        for block in self.replica.promised_blocks():
+            self._name(block)
+
+    def executed(self, decided: Decided) -> None:
+        """The block is in the ledger; its bodies are served from there. The Executed event is posted by the caller."""
+        digest = header_digest(decided.block.header)
+        digests = [Digest(d) for d in decided.block.batch_digests]
+        self._store.executed(digest, digests, decided.block.header.time_ms // 1000)
+        self._named.pop(digest, None)
+        while self._unexecuted and self._unexecuted[0].height <= decided.height:
+            self._unexecuted.popleft()
+        self._taken.difference_update(digests)
+        self._answer_checks()
+        self.tell_pending()
+
+    def refused(self, check: CheckBlock, reason: str) -> None:
+        """The content of a proposal is not acceptable; its leader answers for it."""
+        self._on_violation(NodeId(check.block.header.proposer), reason)
+
+    # ---- the loop
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises: FatalError from the journal; then nothing more is signed, the node stops."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._inbox:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        turn = Effects()
+        for _ in range(TURN_EVENTS_MAX):
+            if not self._inbox:
+                break
+            self._merge(turn, self.replica.step(self._inbox.popleft()))
+        entries = self._to_journal + [record_entry(record) for record in turn.persist]
+        self._to_journal.clear()
+        if entries:
+            self._journal.append(entries)
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.sync)
+        for recipient, message in turn.send:
+            if recipient == ALL:
+                self._links.broadcast(message)
+            else:
+                self._links.send(recipient, message)
+        for decided in turn.decide:
+            self._on_decided(decided)
+        for catch_up in turn.fetch[-1:]:
+            self._on_catch_up(catch_up)
+        for sender, reason in turn.violations:
+            self._on_violation(sender, reason)
+        for evidence in turn.evidence:
+            self._on_evidence(evidence)
+        if self._journal.size > ROTATE_BYTES:
+            self._rotate()
+        await asyncio.sleep(0)
+
+    def _merge(self, turn: Effects, effects: Effects) -> None:
+        """Collect one step's effects; what only concerns this node is answered at once, within the same turn."""
+        turn.persist += effects.persist
+        turn.send += effects.send
+        turn.fetch += effects.fetch
+        turn.violations += effects.violations
+        turn.evidence += effects.evidence
+        if effects.decide:
+            self._decide(turn, effects.decide)
+        for check in effects.check:
+            self._open(check)
+        if effects.check:
+            self._answer_checks()
+        for build in effects.build:
+            self._build(build)
+
+    def _decide(self, turn: Effects, decisions: list[Decided]) -> None:
+        turn.decide += decisions
+        last = decisions[-1]
+        if len(decisions) > 1:  # a crash between the two must not leave a head without any certificate (C15)
+            turn.persist.append(SawCertificate(last.certificate))
+        for decided in decisions:
+            self._name(decided.block)
+            self._checks.remember(header_digest(decided.block.header), decided.block.header)
+            self._taken.update(Digest(d) for d in decided.block.batch_digests)
+            self._unexecuted.append(decided)
+        self._checks.forget_below(last.height)
+        final = {header_digest(d.block.header) for d in self._unexecuted}
+        for digest in [d for d, b in self._named.items() if b.header.height <= last.height and d not in final]:
+            del self._named[digest]
+            self._store.release(digest)
+        self.tell_pending()
+
+    def _name(self, block: Block) -> None:
+        digest = header_digest(block.header)
+        self._named[digest] = block
+        self._store.name(digest, [Digest(d) for d in block.batch_digests])
+
+    def _open(self, check: CheckBlock) -> None:
+        self._checks.add(check)
+        self._name(check.block)
+        missing = self._bodies.missing(check.block)
+        if missing:
+            self._on_missing(check.block, missing)
+
+    def _answer_checks(self) -> None:
+        for check, acceptable in self._checks.evaluate():
+            if acceptable:
+                self._journal_bodies(check.block)  # C1: not later than the vote that this answer allows
+            self.post(BlockChecked(check.digest, acceptable))
+
+    def _build(self, request: BuildBlock) -> None:
+        ancestors = {Digest(d) for block in request.undecided for d in block.batch_digests}
+        candidates = self._store.candidates(self._taken | ancestors)
+        block = self._builder.build(request, candidates, self._clock.now_ms(), self.force_block)
+        if block is not None:
+            self.force_block = False
+            digest = header_digest(block.header)
+            self._checks.remember(digest, block.header)
+            self._name(block)
+            self._journal_bodies(block)
+        self._inbox.appendleft(BlockBuilt(request.view, request.height, block))
+        self._wake.set()
+
+    def _journal_bodies(self, block: Block) -> None:
+        for digest in block.batch_digests:
+            if Digest(digest) not in self._journaled:
+                self._journaled.add(Digest(digest))
+                raw = self._bodies.raw(Digest(digest))
+                assert raw is not None, "a block is accepted only with its bodies"
+                self._to_journal.append(batch_entry(raw))
+
+    def _rotate(self) -> None:
+        """A journal with what still matters: bodies and records above the ledger (C15)."""
+        digests = {Digest(d): None for block in self._named.values() for d in block.batch_digests}
+        held = {digest: raw for digest in digests if (raw := self._bodies.raw(digest)) is not None}
+        records = list(self.replica.journal_snapshot())
+        if len(self._unexecuted) > 1:
+            records.append(SawCertificate(self._unexecuted[-1].certificate))
+        entries = [batch_entry(raw) for raw in held.values()] + [record_entry(record) for record in records]
+        self._journal.rotate(entries)
+        self._journaled.clear()
+        self._journaled.update(held)

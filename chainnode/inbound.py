@@ -1,0 +1,116 @@
+"""What comes from the links: each message to its room, its signatures checked first."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from chainnode.batches import BatchStore
+from chainnode.bodies import Bodies
+from chainnode.catchup import CatchUpClient, chain_piece
+from chainnode.intake import BatchIntake
+from chainnode.peer_messages import (
+    BatchBytes,
+    BatchesUnknown,
+    BatchRequest,
+    BlockRangeReply,
+    BlockRangeRequest,
+    Head,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+)
+from chainnode.signatures import SignatureCache
+from chainnode.wire import Message
+from consensus.epochs import EpochContext
+from consensus.events import Received
+from consensus.messages import (
+    BlockReply,
+    BlockRequest,
+    CertificateMessage,
+    NewView,
+    Proposal,
+    Status,
+    ViewChange,
+    Vote,
+)
+from consensus.messages import Message as ConsensusMessage
+from consensus.verification import check_message
+from ledger.chain import Chain
+from primitives.codec import Malformed
+from primitives.hashing import Digest
+from primitives.validators import NodeId
+
+RANGE_COST: Final = 20  # of a peer's budget of 1,000: a piece of the chain costs this node a few ms
+
+
+class Links(Protocol):
+    """What answering needs of the mesh."""
+
+    def send(self, node: NodeId, message: Message) -> bool: ...
+
+    def charge(self, node: NodeId, cost: int, reason: str) -> bool: ...
+
+
+class Inbound:
+    """Called by the mesh for every decoded message; quick, and raises Malformed when the sender lied."""
+
+    def __init__(
+        self, context: EpochContext, signatures: SignatureCache, intake: BatchIntake, store: BatchStore,
+        bodies: Bodies, chain: Chain, catchup: CatchUpClient, links: Links, *,
+        decided: Callable[[], int], post: Callable[[Received], None], clock_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._context: Final = context
+        self._signatures: Final = signatures
+        self._intake: Final = intake
+        self._store: Final = store
+        self._bodies: Final = bodies
+        self._chain: Final = chain
+        self._catchup: Final = catchup
+        self._links: Final = links
+        self._decided: Final = decided
+        self._post: Final = post
+        self._clock_ms: Final = clock_ms
+        self.heights: Final[dict[NodeId, int]] = {}  # last decided height that each peer reported; nobody relies on it
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """One message. Raises: Malformed for a forged or contradictory one; the mesh then bans the sender."""
+        match message:
+            case BatchBytes():
+                self._intake.receive(sender, message.raw)
+            case BatchRequest():
+                self._serve_batches(sender, message)
+            case BatchesUnknown():
+                self._store.unknown(sender, (Digest(d) for d in message.digests), self._clock_ms())
+            case BlockRangeRequest():
+                if self._links.charge(sender, RANGE_COST, "pieces of the chain"):
+                    self._links.send(sender, chain_piece(self._chain, self._bodies, message.first, message.count))
+            case BlockRangeReply():
+                self._catchup.receive(sender, message, self._clock_ms())
+            case Vote(height=height) if height <= self._decided():
+                pass  # late votes of a decided height are not worth their check
+            case (
+                Proposal() | Vote() | ViewChange() | NewView() | Status() | CertificateMessage() | BlockRequest()
+                | BlockReply()
+            ):
+                self._step(sender, message)
+            case Head() | Hello() | Refused() | Ping() | Pong():
+                pass  # heights are learned from STATUS and from certificates; the rest is the link's own
+
+    def _step(self, sender: NodeId, message: ConsensusMessage) -> None:
+        fault = check_message(message, sender, self._context, self._signatures.verify)
+        if fault is not None:
+            raise Malformed(fault)
+        if isinstance(message, Status):
+            self.heights[sender] = message.decided
+        self._post(Received(sender, message))
+
+    def _serve_batches(self, sender: NodeId, request: BatchRequest) -> None:
+        unknown = []
+        for digest in request.digests:
+            raw = self._bodies.raw(Digest(digest))
+            if raw is None:
+                unknown.append(digest)
+            else:
+                self._links.send(sender, BatchBytes(raw))
+        if unknown:
+            self._links.send(sender, BatchesUnknown(tuple(unknown)))

@@ -1,0 +1,139 @@
+"""The process around a node: checks before anything is written, JSON log lines, signals, and an exit code."""
+
+import asyncio
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from chainnode.config import NodeConfig, load_config, read_secret
+from chainnode.failures import BadConfiguration, NodeFailure
+from chainnode.handshake import TransportIdentity
+from chainnode.node import Node
+from ledger.data_directory import initialise, open_data_directory
+from ledger.failures import FatalError
+from points.state import encode_value
+from points.transition import genesis_state
+from primitives.codec import Malformed
+from primitives.genesis import Genesis, chain_id, load_genesis, validator_set
+from primitives.keys import SigningKey, self_check
+
+LOG: Final = logging.getLogger(__name__)
+FIELD_CHARS_MAX: Final = 512  # a log line must not become the attack (T30)
+EXIT_BUG: Final = 70
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line; no key, body or signature is ever given to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "room": record.name,
+            "text": record.getMessage()[: 16 * FIELD_CHARS_MAX],
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)[-8 * FIELD_CHARS_MAX :]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_logging(level: str) -> None:
+    """JSON lines on stderr. Raises: BadConfiguration for an unknown level."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise BadConfiguration(f"log_level {level!r}, expected debug, info, warning or error")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+
+
+def read_genesis(path: str) -> Genesis:
+    """The genesis file. Raises: BadConfiguration with the path of the faulty field."""
+    try:
+        return load_genesis(Path(path).read_bytes())
+    except OSError as error:
+        raise BadConfiguration(f"genesis {path}: {error.strerror}") from error
+    except Malformed as error:
+        raise BadConfiguration(f"{path}: {error}") from error
+
+
+def read_identity(config: NodeConfig, genesis: Genesis) -> tuple[SigningKey, TransportIdentity]:
+    """The node's two keys, checked against its entry in genesis. Raises: BadConfiguration."""
+    members = validator_set(genesis)
+    key = SigningKey(read_secret(config.vote_key, "vote key"))
+    index = members.index_of(key.public_key)
+    if index is None:
+        raise BadConfiguration(f"the vote key {key.public_key.hex()} is of no validator in {config.genesis}")
+    member = members.members[index]
+    if member.name != config.name:
+        raise BadConfiguration(f"the vote key is of validator {member.name!r}, the configuration says {config.name!r}")
+    unknown = sorted(set(config.peers) - {m.name for m in members.members})
+    if unknown:
+        raise BadConfiguration(f"peers {unknown} are no validators in {config.genesis}")
+    try:
+        pem = Path(config.transport_key).read_bytes()
+    except OSError as error:
+        raise BadConfiguration(f"transport key {config.transport_key}: {error.strerror}") from error
+    return key, TransportIdentity(member.transport_certificate, pem)
+
+
+def init(config_path: Path) -> int:
+    """Make the data directory of a configuration at height 0. Returns: the exit code; what failed is on stderr."""
+    try:
+        config = load_config(config_path)
+        genesis = read_genesis(config.genesis)
+        read_identity(config, genesis)
+        state = {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
+        initialise(Path(config.data), genesis, state)
+    except (NodeFailure, FatalError) as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def run(config_path: Path) -> int:
+    """Run the node of a configuration until SIGTERM, SIGINT or a failure. Returns: the exit code (0, 2, 70, 74, 75)."""
+    try:
+        if __debug__ is False:
+            raise BadConfiguration("python -O removes the checks for bugs: start without it")
+        config = load_config(config_path)
+        start_logging(config.log_level)
+        fault = self_check()
+        if fault is not None:
+            raise BadConfiguration(f"{fault}: this build must not verify signatures")
+        genesis = read_genesis(config.genesis)
+        key, identity = read_identity(config, genesis)
+        token = read_secret(config.admin.token, "admin token")
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
+        data = open_data_directory(Path(config.data), genesis)
+        try:
+            asyncio.run(_serve(Node(config, genesis, data, key, identity), token))
+        finally:
+            data.close()
+    except (NodeFailure, FatalError) as error:
+        LOG.critical("%s", error)
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except Exception:
+        LOG.critical("a bug ended the node", exc_info=True)
+        return EXIT_BUG
+    return 0
+
+
+async def _serve(node: Node, token: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stop)
+    LOG.info(
+        "node %s of chain %s starts at height %d, pid %d",
+        node.config.name, chain_id(node.genesis).hex(), node.chain.head.height, os.getpid(),
+    )  # fmt: skip
+    await node.run(token)
+    LOG.info("node %s stopped at height %d", node.config.name, node.chain.head.height)
