@@ -3,7 +3,7 @@
 The first byte of a key names its record type, so `decode_value(key, raw)` needs no tag in the value. Keys that are
 found by time or by window continue with a big-endian number: their order as bytes is the order in which they fall due.
 Amounts: units of a class, fen (value, reserve) or uY (books, obligations), named in each field. Times are unix seconds,
-days are days of UTC+8 (`day_of`).
+days are days of UTC+8 (days.py).
 Invariant: no amount is below 0 or above 2**64 - 1 (INV-9); only carries and nets are signed.
 """
 
@@ -16,9 +16,6 @@ from primitives.kinds import AccountKey, Bucket, Category, ClassKind, IssueReaso
 
 UY_PER_FEN: Final = 10_000
 BPS: Final = 10_000
-DAY_SECONDS: Final = 86_400
-UTC8_SECONDS: Final = 28_800  # China has no daylight saving time
-CUT_SECONDS: Final = 7_200  # the settlement day begins at 02:00 UTC+8 (D10)
 NEVER: Final = 2**64 - 1  # a time that does not come
 FUND: Final = bytes(20)  # the clearing fund; all zeros, so it sorts before every participant (D11)
 
@@ -278,12 +275,12 @@ class Obligation(Record):
 
 
 class Position(Record):
-    """A participant of a closed window. net + carry in = 10000 * fen + carry out (INV-6)."""
+    """A participant of a closed window. Its net before carry is 10000 * fen + carry - carry_in (INV-6)."""
 
-    net: int  # uY before carry; signed
     fen: int  # signed
+    carry_in: int  # uY from the window before; signed
     carry: int  # uY handed to the next window; signed
-    payable: int  # uY of gross obligations as debtor
+    payable: int  # uY of gross obligations as debtor; 0 for FUND, which has no cap
     open_legs: int  # own outgoing legs not CONFIRMED; for a net creditor: incoming ones not CONFIRMED or DEFAULTED
     released: bool  # payable no longer counts against the cap
 
@@ -297,6 +294,7 @@ class Leg(Record):
     state: LegState
     bank_ref: bytes = b""
     drawn: int = 0  # fen taken from the payer's reserve at default
+    defaulted: bool = False  # was still DUE at T+2; stays set when it is paid late
 
 
 class Daily(Record):
@@ -345,6 +343,8 @@ def decode_value(key: bytes, raw: bytes) -> Any:
     return _DECODERS[key[0]].decode(raw)
 
 
-def day_of(time_s: int) -> int:
-    """The day of UTC+8 as a count since 1970-01-01."""
-    return (time_s + UTC8_SECONDS) // DAY_SECONDS
+NOBODY: Final = Account(AccountKind.SYSTEM, (), 1)  # no key, no role: nothing can be signed in its name
+NO_HOLDINGS: Final = Holdings()
+NO_COUNTERS: Final = Counters()
+NO_BOOKS: Final = Books()
+NO_AGG: Final = Agg(0, 0)

@@ -17,6 +17,7 @@ RefundPolicy = Literal["FORFEIT", "GRACE"]
 ClassKind = Literal["COMMON", "BRAND", "RESTRICTED"]
 IssueReason = Literal["EARN", "BONUS", "SERVICE_RECOVERY", "CAMPAIGN"]  # no purchase: points are granted, never sold
 FreezeMode = Literal["OUT", "ALL"]
+LegName = Annotated[str, msgspec.Meta(min_length=1, max_length=96, pattern=r"^[\x21-\x7e]+\Z")]  # "<from>-><to>", bech32m
 
 KEYS_MAX = 8
 GUARDIANS_MAX = 8
@@ -186,18 +187,18 @@ class WindowClose(Record, tag="window_close"):
 
 class LegPaid(Record, tag="leg_paid"):
     window: U64
-    leg: Identifier  # "<from>-><to>", bech32m addresses
+    leg: LegName
     bank_ref_hash: Bytes32
 
 
 class LegConfirm(Record, tag="leg_confirm"):
     window: U64
-    leg: Identifier
+    leg: LegName
 
 
 class LegDispute(Record, tag="leg_dispute"):
     window: U64
-    leg: Identifier
+    leg: LegName
     reason: Text = b""
 
 

@@ -1,0 +1,126 @@
+"""Accounts, their keys, and how well their holder is identified (D4).
+
+account_open: BAD_KEY (sender is not the address of the first key), BAD_SIGNATURE (first key did not sign),
+ACCOUNT_UNKNOWN (sponsor), BAD_SIGNATURE (sponsor), NOT_AUTHORISED (sponsor neither ACTIVE merchant nor operator),
+ACCOUNT_FROZEN (sponsor), ACCOUNT_EXISTS, TOO_MANY_KEYS, BAD_KEY, BAD_THRESHOLD, SPONSOR_LIMIT.
+key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY. key_revoke: ACCOUNT_FROZEN, NOT_AUTHORISED,
+KEY_UNKNOWN, LAST_KEY. kyc_attest, kyc_revoke: ACCOUNT_FROZEN, NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN,
+NOT_AUTHORISED (no tourist).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from points.authority import charge_daily, is_tourist
+from points.keys import account_key, daily_key, merchant_key
+from points.state import NEVER, Account, AccountKind, Frozen, Merchant, MerchantStatus, Role
+from points.turn import Turn, frozen_mode
+from primitives.codes import Code
+from primitives.keys import PublicKey, address_of, admit_public_key
+from primitives.kinds import KEYS_MAX, AccountKey, AccountOpen, KeyAdd, KeyRevoke, KycAttest, KycRevoke
+from primitives.receipt import Event
+from primitives.transaction import KeySignature, sponsor_digest
+
+TIER_MAX: Final = 2
+
+
+def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySignature]) -> Code:
+    first = body.keys[0].key
+    if turn.sender != address_of(PublicKey(first)):
+        return turn.refuse(Code.BAD_KEY, "the sender is not the address of the first key")
+    listed = {key.key for key in body.keys}
+    signed = {signature.key for signature in signatures}
+    if first not in signed or not signed <= listed:
+        return turn.refuse(Code.BAD_SIGNATURE, "an account is opened by its first key")
+    code = _check_sponsor(turn, body)
+    if code:
+        return code
+    if turn.get(account_key(turn.sender)) is not None:
+        return Code.ACCOUNT_EXISTS
+    if len(body.keys) > KEYS_MAX:
+        return turn.refuse(Code.TOO_MANY_KEYS, f"{len(body.keys)} keys, limit {KEYS_MAX}")
+    if len(listed) != len(body.keys) or not all(admit_public_key(key) for key in listed):
+        return Code.BAD_KEY
+    owners = sum(key.role == "owner" for key in body.keys)
+    if not 1 <= body.threshold <= owners:
+        return turn.refuse(Code.BAD_THRESHOLD, f"threshold {body.threshold}, expected 1 to {owners} (owner keys)")
+    if not charge_daily(turn, daily_key(turn.day, b"s", body.sponsor), 1, turn.params.sponsor_day):
+        return Code.SPONSOR_LIMIT
+    opened = Account(AccountKind.TOURIST, body.keys, body.threshold, guardians=body.guardians)
+    turn.put(account_key(turn.sender), opened)
+    turn.events.append(Event("AccountOpened", (), (("account", turn.sender), ("sponsor", body.sponsor))))
+    return Code.OK
+
+
+def _check_sponsor(turn: Turn, body: AccountOpen) -> Code:
+    sponsor: Account | None = turn.get(account_key(body.sponsor))
+    if sponsor is None:
+        return turn.refuse(Code.ACCOUNT_UNKNOWN, "the sponsor")
+    known = any(key.key == body.sponsor_key for key in sponsor.keys)
+
+    def digest() -> bytes:
+        return sponsor_digest(turn.chain_id, body.sponsor, body.keys, body.threshold)
+
+    if not known or not turn.signed(body.sponsor_key, digest, body.sponsor_sig):
+        return turn.refuse(Code.BAD_SIGNATURE, "the sponsor's signature")
+    merchant: Merchant | None = turn.get(merchant_key(body.sponsor))
+    active = merchant is not None and merchant.status is MerchantStatus.ACTIVE
+    if not active and not sponsor.roles & Role.OPERATOR:
+        return turn.refuse(Code.NOT_AUTHORISED, "the sponsor is neither an active merchant nor an operator")
+    return Code.ACCOUNT_FROZEN if frozen_mode(sponsor, turn.time) is not Frozen.NO else Code.OK
+
+
+def apply_key_add(turn: Turn, body: KeyAdd) -> Code:
+    account = turn.account
+    if len(account.keys) >= KEYS_MAX:
+        return turn.refuse(Code.TOO_MANY_KEYS, f"limit {KEYS_MAX}")
+    if any(key.key == body.key for key in account.keys):
+        return Code.KEY_EXISTS
+    if not admit_public_key(body.key):
+        return Code.BAD_KEY
+    added = AccountKey(body.key, body.role, body.daily_limit)
+    turn.put(account_key(turn.sender), replace(account, keys=(*account.keys, added)))
+    return _key_changed(turn, "added", body.key)
+
+
+def apply_key_revoke(turn: Turn, body: KeyRevoke) -> Code:
+    account = turn.account
+    left = tuple(key for key in account.keys if key.key != body.key)
+    if len(left) == len(account.keys):
+        return Code.KEY_UNKNOWN
+    owners = sum(key.role == "owner" for key in left)
+    if owners < max(1, account.threshold):
+        return turn.refuse(Code.LAST_KEY, f"{owners} owner keys would be left, the threshold is {account.threshold}")
+    turn.put(account_key(turn.sender), replace(account, keys=left))
+    return _key_changed(turn, "revoked", body.key)
+
+
+def _key_changed(turn: Turn, change: str, key: bytes) -> Code:
+    turn.events.append(Event("KeyChanged", (("change", change),), (("account", turn.sender),), (("key", key),)))
+    return Code.OK
+
+
+def apply_kyc_attest(turn: Turn, body: KycAttest) -> Code:
+    if body.tier > TIER_MAX:
+        return turn.refuse(Code.BAD_AMOUNT, f"tier {body.tier}, limit {TIER_MAX}")
+    return _set_tier(turn, body.account, body.tier, body.expires, (("commitment", body.commitment),))
+
+
+def apply_kyc_revoke(turn: Turn, body: KycRevoke) -> Code:
+    return _set_tier(turn, body.account, 0, NEVER, ())
+
+
+def _set_tier(
+    turn: Turn, address: bytes, tier: int, expires: int, hashes: tuple[tuple[str, bytes], ...]
+) -> Code:
+    account: Account | None = turn.get(account_key(address))
+    if account is None:
+        return Code.ACCOUNT_UNKNOWN
+    if not is_tourist(account):
+        return Code.NOT_AUTHORISED
+    turn.put(account_key(address), replace(account, tier=tier, tier_expires=expires))
+    fields = (("tier", tier), ("expires", expires))
+    turn.events.append(Event("TierChanged", fields, (("account", address), ("attester", turn.sender)), hashes))
+    return Code.OK

@@ -1,0 +1,119 @@
+"""Who may do what: signatures against the keys of an account, roles, limits per key, tiers of identification.
+
+The cryptographic check of an envelope is done once, at admission; here the signing keys are matched with the account.
+"""
+
+from collections.abc import Sequence
+
+from points.days import year_of
+from points.keys import CUSTODIANS_KEY, account_key, daily_key
+from points.state import FUND, NOBODY, Account, AccountKind, Daily, Holdings, Role
+from points.turn import Turn
+from primitives.kinds import AccountKey, KeyRole
+from primitives.transaction import KeySignature
+
+
+def signing_keys(account: Account, signatures: Sequence[KeySignature]) -> tuple[AccountKey, ...]:
+    """The keys of the account among the signatures; a key counts once however often it signs."""
+    if len(signatures) == 1:
+        signer = signatures[0].key
+        for key in account.keys:
+            if key.key == signer:
+                return (key,)
+        return ()
+    signed = {signature.key for signature in signatures}
+    return tuple(key for key in account.keys if key.key in signed)
+
+
+def may(account: Account, signers: Sequence[AccountKey], role: KeyRole) -> bool:
+    """Whether the signers may act in this role: one key that has it, or `threshold` owner keys together."""
+    owners = 0
+    for key in signers:
+        if key.role == role:
+            if role != "owner":
+                return True
+            owners += 1
+        elif key.role == "owner":
+            owners += 1
+    return owners >= account.threshold
+
+
+def charge_keys(turn: Turn, owner: bytes, keys: Sequence[AccountKey], fen: int) -> bool:
+    """Count the value against the daily limit (UTC+8) of each of these keys of `owner`; False: KEY_LIMIT."""
+    for key in keys:
+        if key.daily_limit is not None:
+            where = daily_key(turn.day, b"k", owner + key.key)
+            if not charge_daily(turn, where, fen, key.daily_limit):
+                return False
+    return True
+
+
+def charge_daily(turn: Turn, where: bytes, amount: int, limit: int) -> bool:
+    """Add to a sum of today unless it would pass the limit."""
+    spent: Daily | None = turn.get(where)
+    total = turn.add(spent.value if spent is not None else 0, amount)
+    if total > limit:
+        return False
+    turn.put(where, Daily(total))
+    return True
+
+
+def shares_key(first: Account, second: Account) -> bool:
+    """Whether one key stands in both accounts: such a pair may not pay each other (D3)."""
+    for key in first.keys:
+        for other in second.keys:
+            if key.key == other.key:
+                return True
+    return False
+
+
+def tier_of(account: Account, time_s: int) -> int:
+    """0..2; an expired tier counts as 0 (D4)."""
+    return account.tier if time_s < account.tier_expires else 0
+
+
+def charge_kyc(turn: Turn, account: Account, holdings: Holdings, fen: int) -> Holdings | None:
+    """The holdings with the redeemed value counted, or None if the payer's tier does not allow so much (D20).
+
+    Tier 0 is limited over the account's life, 1 and 2 per calendar year of UTC+8.
+    """
+    year = year_of(turn.day)
+    life = turn.add(holdings.redeemed, fen)
+    in_year = turn.add(holdings.redeemed_year if holdings.year == year else 0, fen)
+    params = turn.params
+    match tier_of(account, turn.time):
+        case 0:
+            allowed = life <= params.kyc0_lifetime
+        case 1:
+            allowed = in_year <= params.kyc1_year
+        case _:
+            allowed = in_year <= params.kyc2_year
+    return Holdings(holdings.lots, holdings.open_holds, life, year, in_year) if allowed else None
+
+
+def custodian_of(turn: Turn, signatures: Sequence[KeySignature]) -> tuple[bytes, Account, tuple[AccountKey, ...]]:
+    """The first custodian that a signature belongs to, with its signing keys; NOBODY if there is none."""
+    custodians = turn.get(CUSTODIANS_KEY)
+    for address in custodians.accounts if custodians is not None else ():
+        account: Account = turn.get(account_key(address))
+        signers = signing_keys(account, signatures)
+        if signers:
+            return address, account, signers
+    return b"", NOBODY, ()
+
+
+def is_custodian(account: Account) -> bool:
+    """Whether the account may sign for FUND (D11)."""
+    return bool(account.roles & Role.CUSTODIAN)
+
+
+def acts_for(turn: Turn, participant: bytes) -> bool:
+    """Whether the sender is this party of a settlement leg; FUND is moved by the custodian (D11)."""
+    if participant == FUND:
+        return turn.sender == FUND or is_custodian(turn.account)
+    return turn.sender == participant
+
+
+def is_tourist(account: Account | None) -> bool:
+    """Only tourists hold and pay (D3)."""
+    return account is not None and account.kind is AccountKind.TOURIST

@@ -1,0 +1,84 @@
+"""The sums that every movement of points keeps: class counters, buckets, a merchant's books, obligations.
+
+All of them are commutative adds. Both sides of INV-1 and INV-4 must fit 64 bits, so that what only time moves (expiry,
+release) can never overflow: a credit that would break this ends its transaction with OVERFLOW. Below zero is a bug.
+"""
+
+from points.keys import books_key, closed_agg_key, counters_key, open_agg_key
+from points.state import FUND, NO_AGG, NO_BOOKS, NO_COUNTERS, Agg, Books, Counters, Obligation
+from points.turn import Turn
+from primitives.codec import U64_MAX
+
+
+def count(
+    turn: Turn, class_id: str, *, issued: int = 0, exch_in: int = 0, restored: int = 0, redeemed: int = 0,
+    expired: int = 0, burned: int = 0,
+) -> None:  # fmt: skip
+    """Add units to the counters of a class (INV-1)."""
+    key = counters_key(class_id)
+    old: Counters = turn.get(key) or NO_COUNTERS
+    issued += old.issued
+    exch_in += old.exch_in
+    restored += old.restored
+    if issued + exch_in + restored > U64_MAX:
+        turn.overflow = True
+    turn.put(
+        key,
+        Counters(
+            issued, exch_in, restored, old.redeemed + redeemed, old.expired + expired, old.burned + burned,
+            old.exch_window, old.exch_in_window,
+        ),
+    )  # fmt: skip
+
+
+def bucket_moves(turn: Turn, class_id: str, bucket: int, avail: int, held: int = 0) -> None:
+    """Add to the units of a class with one expiry; both may be negative. Empty buckets leave the state."""
+    key = open_agg_key(bucket, class_id)
+    old: Agg | None = turn.get(key)
+    if old is None and bucket <= turn.time:  # closed while holds on it were open
+        key = closed_agg_key(bucket, class_id)
+        old = turn.get(key)
+    if old is None:
+        old = NO_AGG
+    avail = turn.add(old.avail, avail)
+    held = turn.add(old.held, held)
+    turn.put(key, Agg(avail, held) if avail or held else None)
+
+
+def book(
+    turn: Turn, merchant: bytes, *, outstanding: int = 0, payable: int = 0, issued: int = 0, iss_in: int = 0,
+    iss_out: int = 0, self_redeemed: int = 0, self_refunded: int = 0, expired: int = 0, revoked: int = 0,
+) -> None:  # fmt: skip
+    """Add uY to a merchant's books (INV-4). FUND keeps none: it issues nothing and has no cap."""
+    if merchant == FUND:
+        return
+    key = books_key(merchant)
+    old: Books = turn.get(key) or NO_BOOKS
+    outstanding += old.outstanding
+    payable += old.payable
+    issued += old.issued
+    iss_in += old.iss_in
+    self_refunded += old.self_refunded
+    assert outstanding >= 0 and payable >= 0, "a merchant's books fell below zero"
+    if issued + iss_in + self_refunded > U64_MAX or payable > U64_MAX:
+        turn.overflow = True
+    turn.put(
+        key,
+        Books(
+            outstanding, payable, issued, iss_in, old.iss_out + iss_out, old.self_redeemed + self_redeemed,
+            self_refunded, old.expired + expired, old.revoked + revoked, old.period, old.period_issued,
+        ),
+    )  # fmt: skip
+
+
+def owe(turn: Turn, debtor: bytes, creditor: bytes, value: int) -> int:
+    """Book an obligation of uY in the open window; nobody owes himself.
+
+    Returns: the uY booked, for the caller to add to the debtor's `payable` together with its other sums.
+    """
+    if not value or debtor == creditor:
+        return 0
+    key = turn.obligations + debtor + creditor
+    old: Obligation | None = turn.get(key)
+    turn.put(key, Obligation(value if old is None else turn.add(old.value, value)))
+    return value

@@ -1,0 +1,101 @@
+"""What time does before the first transaction of a block: releases, expiry, the daily cut, defaults (D10).
+
+Freezes and pauses end by comparison with block time, so nothing is written for them. What leaves the state for good
+(old orders, closed holds, used codes, counters of past days) is removed a bounded number of records per block; each of
+them stopped counting by its own time already.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from points.clearing import book, count
+from points.days import expiry_after, settlement_day_of
+from points.holds import release_hold
+from points.keys import class_key, closed_agg_key, garbage_key, hold_key
+from points.paycodes import CODE_SECONDS_MAX
+from points.settlement import close_window, default_window
+from points.state import BPS, Agg, Class, Garbage, Hold, HoldState, SpendOrder
+from points.turn import Turn
+from points.view import View
+from primitives.receipt import Event
+
+GARBAGE_KEYS: Final = 256  # per record: the state's values stay small
+GARBAGE_RECORDS: Final = 16  # removed per block, twice what a full block adds
+_ORDER, _HOLD, _USED, _DAILY = b"OHUD"
+
+
+def begin(turn: Turn, previous_s: int) -> None:
+    """All that is due at turn.time, in the order of D10; previous_s is the time of the parent block."""
+    until = (turn.time + 1).to_bytes(8, "big")
+    for key, _ in list(turn.draft.range(b"T", b"T" + until)):
+        hold: Hold = turn.get(hold_key(key[9:]))
+        release_hold(turn, key[9:], hold, HoldState.EXPIRED)
+    for key, agg in list(turn.draft.range(b"G", b"G" + until)):
+        _close_bucket(turn, key, agg)
+    if settlement_day_of(turn.time) > settlement_day_of(previous_s):
+        close_window(turn)
+    for key, _ in list(turn.draft.range(b"X", b"X" + until)):
+        default_window(turn, int.from_bytes(key[9:], "big"))
+        turn.put(key, None)
+    _remove_garbage(turn, until)
+
+
+def _close_bucket(turn: Turn, key: bytes, agg: Agg) -> None:
+    """Everything available in an expired bucket becomes breakage of its issuer; what is held waits for its hold."""
+    bucket, class_id = int.from_bytes(key[1:9], "big"), key[9:].decode()
+    of: Class = turn.get(class_key(class_id))
+    turn.put(key, None)
+    if agg.held:
+        turn.put(closed_agg_key(bucket, class_id), Agg(0, agg.held))
+    if not agg.avail:
+        return
+    value = agg.avail * of.uv
+    count(turn, class_id, expired=agg.avail)
+    book(turn, of.issuer, outstanding=-value, expired=value)
+    share = value * turn.params.breakage_share_bps // BPS  # reported, not booked (2.1)
+    fields = (("class", class_id), ("bucket", bucket), ("units", agg.avail), ("value", value), ("fund_share", share))
+    turn.events.append(Event("BucketExpired", fields, (("issuer", of.issuer),)))
+
+
+def _remove_garbage(turn: Turn, until: bytes) -> None:
+    due = turn.draft.range(b"P", b"P" + until)
+    for key, garbage in [item for item, _ in zip(due, range(GARBAGE_RECORDS), strict=False)]:
+        turn.put(key, None)
+        for dead in garbage.keys:
+            _remove(turn, dead)
+
+
+def _remove(turn: Turn, key: bytes) -> None:
+    record: Any = turn.get(key)
+    if record is None:
+        return
+    if key[0] == _ORDER:
+        if turn.active(record):  # the id was used again after its first order had lapsed
+            return
+        if isinstance(record, SpendOrder) and record.refunded:
+            start = b"R" + key[1:] + b"\x00"
+            for refund, _ in list(turn.draft.range(start, start[:-1] + b"\x01")):
+                turn.put(refund, None)
+    elif key[0] == _HOLD and record.state is HoldState.OPEN:
+        return
+    turn.put(key, None)
+
+
+def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
+    """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
+    retention = turn.retention()
+    dead: dict[int, list[bytes]] = {}
+    for key, record in changes.items():
+        kind = key[0]
+        if record is None:
+            continue
+        if (kind == _ORDER and record.created == turn.time) or (kind == _HOLD and record.state is not HoldState.OPEN):
+            dead.setdefault(turn.time + retention + 1, []).append(key)
+        elif kind == _USED:
+            dead.setdefault(turn.time + CODE_SECONDS_MAX + 1, []).append(key)
+        elif kind == _DAILY and below.get(key) is None:
+            dead.setdefault(expiry_after(turn.day), []).append(key)
+    for due, keys in dead.items():
+        for start in range(0, len(keys), GARBAGE_KEYS):
+            chunk = tuple(keys[start : start + GARBAGE_KEYS])
+            turn.put(garbage_key(due, chunk[0]), Garbage(chunk))

@@ -1,0 +1,79 @@
+"""The state that a genesis founds: accounts with their roles, merchants with reserves, classes, the first window."""
+
+from typing import Final
+
+from points.keys import (
+    CUSTODIANS_KEY,
+    HEAD_KEY,
+    PARAMS_KEY,
+    account_key,
+    books_key,
+    class_key,
+    merchant_key,
+    window_key,
+)
+from points.merchants import class_fault, class_of
+from points.state import (
+    FUND,
+    NEVER,
+    NO_BOOKS,
+    NOBODY,
+    Account,
+    AccountKind,
+    Custodians,
+    Head,
+    Merchant,
+    MerchantStatus,
+    Role,
+    Window,
+    WindowState,
+)
+from points.view import Changes
+from primitives.codec import Malformed
+from primitives.genesis import Genesis, GenesisAccount
+from primitives.keys import PublicKey, address_of
+
+_BITS: Final = {
+    "operator": Role.OPERATOR, "regulator": Role.REGULATOR, "custodian": Role.CUSTODIAN, "attester": Role.ATTESTER,
+    "committee": Role.COMMITTEE,
+}  # fmt: skip
+
+
+def found(genesis: Genesis) -> Changes:
+    """Every record of height 0 of a checked genesis. Malformed for a class beyond the bounds of the rules."""
+    state: Changes = {
+        PARAMS_KEY: genesis.parameters,
+        HEAD_KEY: Head(1),
+        window_key(1): Window(WindowState.OPEN, genesis.time, 0, 0),
+        account_key(FUND): NOBODY,
+    }
+    merchants = {merchant.account for merchant in genesis.merchants}
+    custodians = []
+    for item in genesis.accounts:
+        address = address_of(PublicKey(item.keys[0].key))
+        state[account_key(address)] = _account(item, address in merchants)
+        if item.role == "custodian":
+            custodians.append(bytes(address))
+    state[CUSTODIANS_KEY] = Custodians(tuple(custodians))
+    for merchant in genesis.merchants:
+        state[merchant_key(merchant.account)] = Merchant(
+            merchant.category, MerchantStatus.ACTIVE, merchant.reserve, genesis.time, merchant.credit_limit,
+            merchant.quota,
+        )  # fmt: skip
+        state[books_key(merchant.account)] = NO_BOOKS
+    for i, issued in enumerate(genesis.classes):
+        fault = class_fault(issued.create)
+        if fault:
+            raise Malformed(f"genesis: $.classes[{i}].create: {fault}")
+        state[class_key(issued.create.class_id)] = class_of(issued.issuer, issued.create)
+    return state
+
+
+def _account(item: GenesisAccount, merchant: bool) -> Account:
+    kind = AccountKind.TOURIST if item.role == "tourist" else AccountKind.SYSTEM
+    if merchant:
+        kind = AccountKind.MERCHANT
+    bit = _BITS.get(item.role)
+    return Account(
+        kind, item.keys, item.threshold, 0 if bit is None else bit.value, item.tier, item.tier_expires or NEVER
+    )

@@ -1,0 +1,24 @@
+"""Orders: one per (merchant, order_id), whatever kind made it; the key under which a repetition is noticed (D2)."""
+
+from typing import Any
+
+from points.keys import order_key
+from points.state import IssueOrder, SpendOrder
+from points.turn import Turn
+from primitives.hashing import TAG_HOLD, tagged_hash
+
+
+def find_order(turn: Turn, merchant: bytes, order_id: str) -> Any:
+    """The live order, or None. One past its time counts as gone before it is physically removed (D20)."""
+    order: IssueOrder | SpendOrder | None = turn.get(order_key(merchant, order_id))
+    return order if order is not None and turn.active(order) else None
+
+
+def operation_digest(turn: Turn) -> bytes:
+    """The id of what this operation creates: H(tx id, operation index) (D9)."""
+    return tagged_hash(TAG_HOLD, turn.tx, turn.operation.to_bytes(4, "big"))
+
+
+def static_order_id(turn: Turn) -> str:
+    """The order of a payment by static request is the transaction (D18); a batch's later operations get their own."""
+    return turn.tx.hex() if not turn.operation else operation_digest(turn).hex()

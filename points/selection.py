@@ -1,0 +1,120 @@
+"""Which lots pay a price: soonest expiry first, whole units, then at most one unit that overshoots (D6)."""
+
+from collections.abc import Sequence
+
+from points.keys import books_key, class_key, merchant_key
+from points.lots import Spend
+from points.state import NO_BOOKS, UY_PER_FEN, Books, Class, Lot, Merchant, MerchantStatus
+from points.turn import Turn
+from primitives.codes import Code
+
+# Why a lot is passed over, in the order of precedence of the answers.
+_SKIPS = (Code.SCOPE_DENIED, Code.CLASS_PAUSED, Code.ISSUER_RESERVE_EXHAUSTED)
+
+
+class Purse:
+    """One payer's lots before one payee."""
+
+    __slots__ = ("_drawn", "_lots", "_merchant", "_payee", "_skipped", "_turn")
+
+    def __init__(self, turn: Turn, payee: bytes, merchant: Merchant, lots: Sequence[Lot]) -> None:
+        self._turn = turn
+        self._payee = payee
+        self._merchant = merchant
+        self._lots = lots
+        self._drawn: dict[bytes, int] = {}  # uY taken so far from suspended issuers
+        self._skipped: dict[Code, int] = {}  # uY of lots passed over
+
+    def choose(self, value: int) -> list[Spend] | Code:
+        """The legs that pay `value` uY, or why that is not possible: one of _SKIPS or INSUFFICIENT."""
+        remaining = value
+        spends: list[Spend] = []
+        usable: list[tuple[int, Class]] = []
+        get = self._turn.get
+        for position in self._order():
+            lot = self._lots[position]
+            if not lot.avail or lot.from_day:
+                continue
+            of: Class = get(class_key(lot.class_id))
+            uv = of.uv
+            units = remaining // uv
+            if units > lot.avail:
+                units = lot.avail
+            if self._passed_over(of, units * uv, lot.avail * uv):
+                continue
+            if units:
+                spends.append(Spend(position, of.issuer, units, units * uv, 0))
+                remaining -= units * uv
+                if not remaining:
+                    return spends
+            if units < lot.avail:
+                usable.append((position, of))
+        if self._overshoot(spends, usable, remaining):
+            return spends
+        return self._shortage(remaining)
+
+    def _order(self) -> Sequence[int]:
+        """Positions in order of spending: on equal expiry the payee's own points come first."""
+        lots = self._lots
+        for i in range(1, len(lots)):
+            if lots[i].bucket == lots[i - 1].bucket and lots[i].class_id != lots[i - 1].class_id:
+                return sorted(range(len(lots)), key=self._rank)
+        return range(len(lots))
+
+    def _rank(self, position: int) -> tuple[int, bool, str, int, int]:
+        lot = self._lots[position]
+        foreign = self._turn.get(class_key(lot.class_id)).issuer != self._payee
+        return (lot.bucket, foreign, lot.class_id, -lot.ext, lot.from_day)
+
+    def _passed_over(self, of: Class, taken: int, whole: int) -> bool:
+        """Whether a lot of this class may not be used here; its whole value is remembered for the answer."""
+        merchant, turn = self._merchant, self._turn
+        fault: Code | None = None
+        foreign = of.issuer != self._payee
+        winding_down = merchant.status is MerchantStatus.WIND_DOWN  # takes its own points only
+        if (of.scope and merchant.category not in of.scope) or (foreign and winding_down):
+            fault = Code.SCOPE_DENIED
+        elif turn.time < of.paused_until:
+            fault = Code.CLASS_PAUSED
+        elif foreign and not self._covered(of.issuer, taken):
+            fault = Code.ISSUER_RESERVE_EXHAUSTED
+        if fault is None:
+            return False
+        self._skipped[fault] = self._skipped.get(fault, 0) + whole
+        return True
+
+    def _covered(self, issuer: bytes, taken: int) -> bool:
+        """Whether a suspended issuer's reserve covers what it owes with this leg (D12); a true answer counts it."""
+        merchant: Merchant = self._turn.get(merchant_key(issuer))
+        if merchant.status is not MerchantStatus.SUSPENDED:
+            return True
+        books: Books = self._turn.get(books_key(issuer)) or NO_BOOKS
+        drawn = self._drawn.get(issuer, 0) + taken
+        if books.payable + drawn > merchant.reserve * UY_PER_FEN:
+            return False
+        self._drawn[issuer] = drawn
+        return True
+
+    def _overshoot(self, spends: list[Spend], usable: list[tuple[int, Class]], remaining: int) -> bool:
+        """Pay the rest below one unit with a unit of the cheapest class above it; it joins its lot's leg."""
+        candidates = sorted((of.uv, rank) for rank, (_, of) in enumerate(usable) if of.uv > remaining)
+        for uv, rank in candidates:
+            position, of = usable[rank]
+            if of.issuer != self._payee and not self._covered(of.issuer, uv):
+                self._skipped[Code.ISSUER_RESERVE_EXHAUSTED] = self._skipped.get(Code.ISSUER_RESERVE_EXHAUSTED, 0) + uv
+                continue
+            for i, spend in enumerate(spends):
+                if spend.position == position:
+                    spends[i] = Spend(position, of.issuer, spend.units + 1, spend.pay + remaining, uv - remaining)
+                    return True
+            spends.append(Spend(position, of.issuer, 1, remaining, uv - remaining))
+            return True
+        return False
+
+    def _shortage(self, missing: int) -> Code:
+        """The first of the reasons whose lots, with those before, would have met the price; else INSUFFICIENT."""
+        for code in _SKIPS:
+            missing -= self._skipped.get(code, 0)
+            if missing <= 0:
+                return code
+        return Code.INSUFFICIENT

@@ -1,0 +1,266 @@
+"""From a block to changes and receipts: the one entry to the rules.
+
+Everything here is total: any decodable transaction gets a receipt, and an exception is a bug. A reject changes nothing
+(D1). Order of checks for every kind: WRONG_CHAIN, EXPIRED_TX, TTL_TOO_LONG, ACCOUNT_UNKNOWN (sender), BAD_SIGNATURE
+(a key that is not the sender's), KIND_DISABLED or BAD_BATCH, then for kinds without an order key ACCOUNT_FROZEN and the
+role (NOT_AUTHORISED, NOT_ATTESTER, NOT_REGULATOR), for kinds with one the role, the repetition (D2), ACCOUNT_FROZEN;
+then the kind's own list, which stands at the top of its file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from points import (
+    accounts,
+    exchange,
+    founding,
+    freezes,
+    holds,
+    issuing,
+    merchants,
+    paycodes,
+    redemption,
+    refunds,
+    settlement,
+    transfers,
+)
+from points.authority import custodian_of, may, signing_keys
+from points.expiry import begin, collect_garbage
+from points.keys import account_key
+from points.state import FUND, Account, AccountKind, Role
+from points.turn import Turn, Verify
+from points.view import Changes, Overlay, View
+from primitives import kinds
+from primitives.codes import Code
+from primitives.genesis import Genesis
+from primitives.hashing import Digest
+from primitives.kinds import AccountOpen, BatchOperations, Body, KeyRole, ReserveAttest
+from primitives.receipt import Event, First, Receipt
+from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
+
+TOURIST: Final = (AccountKind.TOURIST,)
+MERCHANT: Final = (AccountKind.MERCHANT,)
+ANYBODY: Final = tuple(AccountKind)
+
+
+class Rule(NamedTuple):
+    """How a kind is applied, and who may send it: one of `senders`, or an account with one of the bits in `bits`."""
+
+    apply: Callable[[Turn, Any], Code]
+    senders: tuple[AccountKind, ...] = ()
+    bits: int = 0
+    role: KeyRole = "owner"
+    refusal: Code = Code.NOT_AUTHORISED
+    keyed: bool = False  # has an order key: a repetition is answered before the sender's status is looked at (D2)
+    batch: bool = False  # may stand in a batch (D15)
+
+
+RULES: Final[dict[type, Rule]] = {
+    kinds.Issue: Rule(issuing.apply_issue, MERCHANT, role="issuer", keyed=True, batch=True),
+    kinds.ReverseIssue: Rule(issuing.apply_reverse_issue, MERCHANT, role="issuer", batch=True),
+    kinds.Redeem: Rule(redemption.apply_redeem, TOURIST, keyed=True, batch=True),
+    kinds.RedeemByToken: Rule(paycodes.apply_redeem_by_token, MERCHANT, role="pos", keyed=True, batch=True),
+    kinds.Authorize: Rule(holds.apply_authorize, TOURIST),
+    kinds.Capture: Rule(holds.apply_capture, MERCHANT, role="pos", keyed=True, batch=True),
+    kinds.Void: Rule(holds.apply_void, TOURIST + MERCHANT, role="pos", batch=True),
+    kinds.Refund: Rule(refunds.apply_refund, MERCHANT, role="pos", keyed=True, batch=True),
+    kinds.Exchange: Rule(exchange.apply_exchange, TOURIST, batch=True),
+    kinds.Transfer: Rule(transfers.apply_transfer, TOURIST, batch=True),
+    kinds.KeyAdd: Rule(accounts.apply_key_add, ANYBODY),
+    kinds.KeyRevoke: Rule(accounts.apply_key_revoke, ANYBODY),
+    kinds.KycAttest: Rule(accounts.apply_kyc_attest, bits=Role.ATTESTER, refusal=Code.NOT_ATTESTER),
+    kinds.KycRevoke: Rule(accounts.apply_kyc_revoke, bits=Role.ATTESTER, refusal=Code.NOT_ATTESTER),
+    kinds.ClassCreate: Rule(merchants.apply_class_create, MERCHANT),
+    kinds.ClassRetire: Rule(merchants.apply_class_retire, MERCHANT),
+    kinds.WindowClose: Rule(settlement.apply_window_close, bits=Role.OPERATOR),
+    kinds.LegPaid: Rule(settlement.apply_leg, MERCHANT, Role.CUSTODIAN, "settlement"),
+    kinds.LegConfirm: Rule(settlement.apply_leg, MERCHANT, Role.CUSTODIAN, "settlement"),
+    kinds.LegDispute: Rule(settlement.apply_leg, MERCHANT, Role.CUSTODIAN, "settlement"),
+    kinds.Freeze: Rule(freezes.apply_freeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+}
+_LEG_KINDS: Final = (kinds.LegPaid, kinds.LegConfirm, kinds.LegDispute)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where and when a transaction is applied. Heights and indexes only reach receipts and the `first` of an order.
+
+    `verify` checks signatures inside bodies; None where admission has verified every signature already.
+    """
+
+    time_s: int
+    height: int
+    index: int
+    chain_id: bytes
+    verify: Verify | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one transaction; `changes` is empty unless the code is OK."""
+
+    code: Code
+    detail: str
+    operation: int | None
+    first: First | None
+    events: tuple[Event, ...]
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """A block's effect: a receipt per mention (None: executed before, C6), all changes, and the events of time."""
+
+    receipts: list[Receipt | None]
+    changes: Changes
+    events: tuple[Event, ...]
+
+
+def genesis_state(genesis: Genesis) -> Changes:
+    """The state at height 0. Raises: Malformed with the path of a class that the rules would refuse."""
+    return founding.found(genesis)
+
+
+def begin_block(view: View, time_s: int, previous_s: int) -> tuple[Changes, tuple[Event, ...]]:
+    """What time alone changes between two blocks (D10)."""
+    turn = Turn(Overlay(view), time_s, 0, b"", None)
+    begin(turn, previous_s)
+    return turn.draft.changes, tuple(turn.events)
+
+
+def apply_transaction(view: View, decoded: Decoded, context: Context) -> Outcome:
+    """One transaction over a state on which begin_block has run for this time. The view is not changed."""
+    turn = Turn(Overlay(view), context.time_s, context.height, context.chain_id, context.verify)
+    code, operation = _apply(turn, decoded, context.index)
+    return Outcome(code, turn.detail, operation, turn.first, tuple(turn.events), turn.draft.changes)
+
+
+def apply_block(
+    view: View, *, time_s: int, previous_s: int, height: int, chain_id: bytes, transactions: Sequence[Decoded],
+    seen: Callable[[Digest], bool], verify: Verify | None = None,
+) -> BlockOutcome:  # fmt: skip
+    """begin_block, then every mention in order.
+
+    A mention whose id was executed before (`seen`, or earlier in this block) is skipped; an expired or failing one gets
+    its receipt (C6). previous_s: time of the parent block.
+    """
+    draft = Overlay(view)
+    turn = Turn(draft, time_s, height, chain_id, verify)
+    begin(turn, previous_s)
+    events = tuple(turn.events)
+    receipts: list[Receipt | None] = []
+    executed: set[Digest] = set()
+    for index, decoded in enumerate(transactions):
+        if decoded.id in executed or seen(decoded.id):
+            receipts.append(None)
+            continue
+        executed.add(decoded.id)
+        code, operation = _apply(turn, decoded, index)
+        receipts.append(
+            Receipt(decoded.id, height, index, code, turn.detail, operation, turn.first, tuple(turn.events))
+        )
+    collect_garbage(turn, dict(draft.changes), view)
+    return BlockOutcome(receipts, draft.changes, events)
+
+
+def _apply(turn: Turn, decoded: Decoded, index: int) -> tuple[Code, int | None]:
+    """Run one transaction in the draft; anything but OK leaves neither a write nor an event."""
+    transaction = decoded.transaction
+    envelope = transaction.envelope
+    turn.begin(decoded.id, index, envelope.sender)
+    mark = turn.draft.mark()
+    window = turn.window
+    operation: int | None = None
+    code = _check_envelope(turn, envelope)
+    if not code:
+        if isinstance(envelope.body, BatchOperations):
+            code, operation = _apply_batch(turn, envelope.body, transaction.signatures)
+        else:
+            code = _apply_single(turn, envelope.body, transaction.signatures)
+    if code:
+        turn.draft.rollback(mark)
+        turn.enter_window(window)
+        turn.events = []
+    return code, operation
+
+
+def _check_envelope(turn: Turn, envelope: Envelope) -> Code:
+    if envelope.chain_id != turn.chain_id:
+        return Code.WRONG_CHAIN
+    if envelope.valid_until < turn.time:
+        return turn.refuse(Code.EXPIRED_TX, f"valid until {envelope.valid_until}, block time {turn.time}")
+    if envelope.valid_until > turn.time + VALIDITY_SECONDS_MAX:
+        return turn.refuse(Code.TTL_TOO_LONG, f"valid until {envelope.valid_until}, block time {turn.time}")
+    return Code.OK
+
+
+def _apply_single(turn: Turn, body: Body, signatures: Sequence[KeySignature]) -> Code:
+    if isinstance(body, AccountOpen):
+        code = accounts.apply_account_open(turn, body, signatures)
+    else:
+        code = _identify(turn, signatures, isinstance(body, ReserveAttest))
+        if not code and isinstance(body, ReserveAttest):
+            code = Code.ACCOUNT_FROZEN if turn.frozen() else merchants.apply_reserve_attest(turn, body, signatures)
+        elif not code:
+            code = _run(turn, body)
+    return Code.OVERFLOW if not code and turn.overflow else code
+
+
+def _apply_batch(
+    turn: Turn, body: BatchOperations, signatures: Sequence[KeySignature]
+) -> tuple[Code, int | None]:
+    """All operations or none; a repetition inside counts as done and changes nothing (D15)."""
+    code = _identify(turn, signatures, cosigned=False)
+    if code:
+        return code, None
+    if not 1 <= len(body.operations) <= kinds.OPERATIONS_MAX:
+        detail = f"{len(body.operations)} operations, expected 1 to {kinds.OPERATIONS_MAX}"
+        return turn.refuse(Code.BAD_BATCH, detail), None
+    for number, operation in enumerate(body.operations):
+        rule = RULES.get(type(operation))
+        if rule is None or not rule.batch:
+            return turn.refuse(Code.BAD_BATCH, f"{kinds.kind_of(operation)} may not stand in a batch"), number
+    for number, operation in enumerate(body.operations):
+        turn.operation = number
+        code = _run(turn, operation)
+        if code not in (Code.OK, Code.OK_DUPLICATE):
+            return code, number
+        if turn.overflow:
+            return Code.OVERFLOW, number
+    turn.first = None
+    return Code.OK, None
+
+
+def _identify(turn: Turn, signatures: Sequence[KeySignature], cosigned: bool) -> Code:
+    """Load the sender and match the signing keys with it; `cosigned` kinds check the other signatures themselves."""
+    account: Account | None = turn.get(account_key(turn.sender))
+    if account is None:
+        return Code.ACCOUNT_UNKNOWN
+    if turn.sender == FUND:
+        _, account, signers = custodian_of(turn, signatures)
+    else:
+        signers = signing_keys(account, signatures)
+    turn.account, turn.signers = account, signers
+    if len(signers) != len(signatures) and not (cosigned and signers):
+        return turn.refuse(Code.BAD_SIGNATURE, "a signature by a key that the sender does not have")
+    return Code.OK
+
+
+def _run(turn: Turn, body: Body) -> Code:
+    """The checks that all kinds share, then the kind's rule."""
+    rule = RULES.get(type(body))
+    if rule is None:
+        return Code.KIND_DISABLED
+    account = turn.account
+    if not rule.keyed and turn.frozen():
+        return Code.ACCOUNT_FROZEN
+    if account.kind not in rule.senders and not account.roles & rule.bits:
+        return rule.refusal
+    if not may(account, turn.signers, rule.role):
+        return turn.refuse(rule.refusal, f"needs a key of role {rule.role}, or {account.threshold} owner keys")
+    if turn.sender == FUND and not isinstance(body, _LEG_KINDS):
+        return rule.refusal
+    return rule.apply(turn, body)
