@@ -17,11 +17,14 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from chainnode.config import write_config, write_secret
+from chainnode.config import load_config, write_config, write_secret
 from chainnode.devnet_calls import NoAnswer, Refused, call
 from chainnode.devnet_layout import NodePlace, node_config, transport_identity, vote_key
 from chainnode.failures import BadConfiguration, PortTaken
 from chainnode.listening_ports import holder_of, is_free
+from ledger.data_directory import initialise
+from points.state import encode_value
+from points.transition import genesis_state
 from primitives.genesis import Genesis, genesis_text
 
 FORMAT: Final = 1
@@ -224,9 +227,16 @@ def create(directory: Path, seed: bytes, places: tuple[NodePlace, ...], genesis:
         write_secret(folder / "admin.token", secrets.token_bytes(32))
         write_private(folder / "transport.pem", transport_identity(seed, place.index).key_pem)
         write_config(folder / "node.toml", node_config(place, places))
+        initialise_data(folder / "node.toml", genesis)
     file = DevnetFile(FORMAT, seed.hex(), genesis.test_clock, places)
     write_private(directory / MARK, msgspec.json.format(msgspec.json.encode(file), indent=1))  # last: now it is whole
     return Devnet(directory, file)
+
+
+def initialise_data(config_path: Path, genesis: Genesis) -> None:
+    """A node's data directory at height 0. Raises: FatalError of the ledger."""
+    state = {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
+    initialise(Path(load_config(config_path).data), genesis, state)
 
 
 def open_devnet(directory: Path) -> Devnet:

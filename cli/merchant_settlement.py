@@ -45,7 +45,7 @@ def legs(window: int | None, network: Network) -> None:
         for leg_name, fen in plain["instructions"].items()
     ]
     headers = (t("payer", "付款方"), t("payee", "收款方"), t("amount", "金额"), t("state", "状态"))
-    answer(plain, f"{t('window', '结算期')} {plain.get('id', window)}: {plain['state']}\n" + table(headers, rows))
+    answer(plain, f"{t('window', '结算期')} {plain['id']}: {plain['state']}\n" + table(headers, rows))
 
 
 def read_window(network: Network, window: int | None) -> Any:
@@ -53,12 +53,10 @@ def read_window(network: Network, window: int | None) -> Any:
     client = network.client()
     if window is not None:
         return client.get(f"/v1/windows/{window}")
-    listed = client.get("/v1/windows")
-    items = listed if isinstance(listed, list) else listed.get("items", listed.get("windows", []))
-    closed = [item for item in items if item["state"] != "OPEN"]
+    closed = [item for item in client.get("/v1/windows")["items"] if item["state"] != "OPEN"]  # newest first
     if not closed:
         raise usage(t("no window is closed yet", "还没有关闭的结算期"))
-    return client.get(f"/v1/windows/{max(int(item['id']) for item in closed)}")
+    return closed[0]
 
 
 @click.group(help=t("Report on one settlement payment.", "单笔结算付款的登记。"),
@@ -136,7 +134,7 @@ def settlement_statement(party: str | None, window: int | None, network: Network
     plain = read_window(network, window)
     own = {name: fen for name, fen in plain["instructions"].items() if me in name.split("->")}
     statement = {
-        "merchant": me, "window": plain.get("id", window), "state": plain["state"], "net_fen": plain["fen"].get(me, 0),
+        "merchant": me, "window": plain["id"], "state": plain["state"], "net_fen": plain["fen"].get(me, 0),
         "carry_uy": plain["carry"].get(me, 0),
         "legs": [{"leg": name, "fen": fen, "state": plain["legs"][name]} for name, fen in own.items()],
     }  # fmt: skip

@@ -136,10 +136,12 @@ def balance(party: str | None, network: Network) -> None:
 @with_output
 def expiring(party: str | None, network: Network) -> None:
     plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/expiring")
-    items = plain if isinstance(plain, list) else plain.get("items", plain.get("expiring", []))
-    rows = [(day_text(item.get("expires_at", item.get("bucket", 0))), item.get("class", ""),
-             points(item.get("units", item.get("value", 0)))) for item in items]  # fmt: skip
-    answer(plain, table((t("expires (UTC+8)", "到期（北京时间）"), t("class", "类别"), t("units", "数量")), rows))
+    rows = [
+        (day_text(item["expires_at"]), item["class"], points(item["units"]), points(item["held"]))
+        for item in plain["items"]
+    ]
+    headers = (t("expires (UTC+8)", "到期（北京时间）"), t("class", "类别"), t("units", "数量"), t("held", "冻结中"))
+    answer(plain, table(headers, rows))
 
 
 @wallet.command(help=t("What happened to an account, newest first.", "账户流水，最新在前。"),
@@ -150,12 +152,15 @@ def expiring(party: str | None, network: Network) -> None:
 @with_output
 def history(party: str | None, cursor: str | None, network: Network) -> None:
     plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/history", cursor=cursor)
-    items = plain if isinstance(plain, list) else plain.get("items", plain.get("entries", []))
     rows = [
-        (f"{item['height']}.{item['index']}", item.get("kind", ""), item.get("code", ""), str(item.get("tx", ""))[:16])
-        for item in items
-    ]
-    answer(plain, table((t("position", "位置"), t("kind", "类型"), t("code", "结果"), t("transaction", "交易")), rows))
+        (day_text(item["time_ms"] // 1000), f"{item['height']}.{item['index']}", item["kind"], item["code"],
+         item["tx"][:16])
+        for item in plain["items"]
+    ]  # fmt: skip
+    headers = (t("time (UTC+8)", "时间（北京时间）"), t("position", "位置"), t("kind", "类型"), t("code", "结果"),
+               t("transaction", "交易"))  # fmt: skip
+    more = f"\n--cursor {plain['next']}" if plain["next"] else ""
+    answer(plain, table(headers, rows) + more)
 
 
 @wallet.command(help=t("Change a wallet's passphrase.", "修改钱包口令。"),

@@ -104,7 +104,7 @@ def exchange(
         if quote:
             answer(offer, pairs([(key, value) for key, value in offer.items() if not isinstance(value, list | dict)]))
             return
-        min_out = int(offer.get("units_out", offer.get("out", 0)))
+        min_out = int(offer["out"])
     opened = signer.unlock()
     body = Exchange(class_id, units, to_class, min_out)
     send_and_report(network, opened.address, [opened.key], body, sending)

@@ -1,0 +1,132 @@
+"""`hnchain node`: prepare, run and check one validator."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from cli.language import example, t
+from cli.network import Network, with_network
+from cli.output import answer, pairs, say, with_output
+from cli.verdicts import Refusal, Verdict, usage
+from primitives.codes import Code
+from primitives.json_form import to_plain
+from primitives.keys import SigningKey
+from primitives.validators import Validator
+
+with_config = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), default="node.toml", show_default=True, metavar="FILE",
+    help=t("The node's configuration.", "节点配置文件。"),
+)  # fmt: skip
+
+
+@click.group(help=t("Prepare, run and check one node.", "准备、运行、核验单个节点。"),
+             epilog=example("hnchain node run --config node.toml"))  # fmt: skip
+def node() -> None:
+    pass
+
+
+@node.command(help=t("Make a validator's keys and node.toml in a new folder; prints its public entry for the genesis.",
+                     "在新目录生成验证者密钥与 node.toml，并输出供创世文件使用的公开信息。"),
+              epilog=example("hnchain node init --name haikou-hotel --dir haikou-hotel"))  # fmt: skip
+@click.option("--name", required=True, help=t("As in the genesis.", "与创世文件一致。"))
+@click.option("--dir", "directory", type=click.Path(path_type=Path), required=True, help=t("A new folder.", "新目录。"))
+@click.option("--port-base", type=int, default=26600, show_default=True, metavar="P",
+              help=t("Peers P, API P+1, admin P+2, ingress P+3.",
+                     "对等 P，接口 P+1，管理 P+2，接入 P+3。"))  # fmt: skip
+@with_output
+def init(name: str, directory: Path, port_base: int) -> None:
+    from chainnode.config import (
+        AdminSection,
+        HttpSection,
+        IngressSection,
+        NodeConfig,
+        PeerSection,
+        write_config,
+        write_secret,
+    )
+    from chainnode.devnet import write_private
+    from chainnode.handshake import create_identity
+
+    if directory.exists() and any(directory.iterdir()):
+        raise usage(t(f"{directory} exists and is not empty", f"{directory} 已存在且非空"))
+    seed = secrets.token_bytes(32)
+    identity = create_identity(name, secrets.token_bytes(32))
+    config = NodeConfig(
+        name=name, genesis="genesis.json", data="data", vote_key="vote.key", transport_key="transport.pem",
+        peer=PeerSection(port=port_base), http=HttpSection(port=port_base + 1),
+        admin=AdminSection(port=port_base + 2, token="admin.token"),  # noqa: S106  (a file's name)
+        ingress=IngressSection(port=port_base + 3),
+    )  # fmt: skip
+    entry = to_plain(Validator(name, SigningKey.from_seed(seed).public_key, identity.certificate))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_secret(directory / "vote.key", seed)
+    write_secret(directory / "admin.token", secrets.token_bytes(32))
+    write_private(directory / "transport.pem", identity.key_pem)
+    write_config(directory / "node.toml", config)
+    say(t("put the entry into $.validators of the genesis, the genesis beside node.toml, the others into [peers]",
+          "请将该条目加入创世文件的 $.validators，创世文件放在 node.toml 旁，并在 [peers] 填写其他节点"))
+    answer(entry, msgspec.json.format(msgspec.json.encode(entry), indent=1).decode())
+
+
+@node.command(help=t("Run the node until SIGTERM; logs go to stderr as JSON lines.",
+                     "运行节点直至 SIGTERM；日志以 JSON 行写入标准错误。"),
+              epilog=example("hnchain node run --config node.toml"))  # fmt: skip
+@with_config
+def run(config_path: Path) -> int:
+    from chainnode.process import run as run_node
+
+    return run_node(config_path)
+
+
+@node.command(help=t("A node's own view: height, view, peers.", "节点状态：高度、视图、连接。"),
+              epilog=example("hnchain node status --node http://127.0.0.1:26601"))  # fmt: skip
+@with_network
+@with_output
+def status(network: Network) -> None:
+    plain = network.client().get("/v1/status")
+    shown = [(key, value) for key, value in plain.items() if not isinstance(value, list)]
+    peers = [(f"{t('peer', '对等节点')} {p['name']}", f"{'✓' if p['connected'] else '✗'} {p['height']}")
+             for p in plain["peers"]]  # fmt: skip
+    answer(plain, pairs(shown + peers))
+
+
+@node.command(help=t("Check a stopped node's ledger: every block, root and certificate, and replay from genesis.",
+                     "核验已停止节点的账本：逐块验证哈希、根与证书，并从创世重放。"),
+              epilog=example("hnchain node verify --config .devnet/node0/node.toml"))  # fmt: skip
+@with_config
+@with_output
+def verify(config_path: Path) -> int:
+    from chainnode.failures import NodeFailure
+    from ledger.failures import FatalError
+
+    try:
+        found = audit_ledger(config_path)
+    except NodeFailure as error:
+        raise usage(str(error)) from error
+    except FatalError as error:
+        raise fatal_refusal(error) from error
+    answer(found, pairs(list(found.items())))
+    return int(Verdict.DONE if found["ok"] else Verdict.DAMAGED)
+
+
+def fatal_refusal(error: Any) -> Refusal:
+    """Exit 74 or 75, as the failure says."""
+    verdict = Verdict(getattr(error, "exit_code", int(Verdict.DAMAGED)))
+    code = Code.DISK_FULL if verdict is Verdict.DISK_FULL else Code.LEDGER_DAMAGED
+    return Refusal(verdict, code, str(error))
+
+
+def audit_ledger(config_path: Path) -> dict[str, Any]:
+    """{"ok", "height", ...} of a stopped node's ledger; the first difference if it is not ok.
+
+    Raises: NodeFailure, FatalError (the ledger's).
+    """
+    from chainnode.ledger_audit import audit_config
+
+    def progress(height: int, stop: int) -> None:
+        say(f"{height}/{stop}")
+
+    return audit_config(config_path, progress)
