@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor as Pool
 from typing import Final, Protocol
 
+from chainnode.announcements import Announcements
 from chainnode.batches import BatchStore
 from chainnode.block_checks import BlockChecks
 from chainnode.bodies import Bodies
@@ -53,7 +54,7 @@ class Driver:
 
     def __init__(
         self, replica: Replica, journal: Journal, store: BatchStore, bodies: Bodies, checks: BlockChecks,
-        builder: BlockBuilder, clock: Clock, links: Links, disk: Pool, *,
+        builder: BlockBuilder, announcements: Announcements, clock: Clock, links: Links, disk: Pool, *,
         on_decided: Callable[[Decided], None],
         on_missing: Callable[[Block, list[Digest]], None],
         on_catch_up: Callable[[CatchUp], None],
@@ -66,6 +67,7 @@ class Driver:
         self._bodies: Final = bodies
         self._checks: Final = checks
         self._builder: Final = builder
+        self._announcements: Final = announcements
         self._clock: Final = clock
         self._links: Final = links
         self._disk: Final = disk
@@ -99,7 +101,7 @@ class Driver:
     def tell_pending(self) -> None:
         """Give the core a Pending if it differs from the last one."""
         count = self._store.held_count - sum(1 for digest in self._taken if self._store.get(digest) is not None)
-        told = (count + self.force_block, self._store.oldest_own(self._taken))
+        told = (count + self.force_block, self._announcements.oldest(self._taken))
         if told != self._told:
             self._told = told
             self.post(Pending(*told))
@@ -109,6 +111,10 @@ class Driver:
         self._journaled.update(batches)
         for block in self.replica.promised_blocks():
             self._name(block)
+
+    def due_announcement(self, now_ms: int) -> tuple[Digest, ...]:
+        """Batches to tell everybody about now; they count for the inclusion timer from then on (C7)."""
+        return self._announcements.due(now_ms, self._taken)
 
     def executed(self, decided: Decided) -> None:
         """The block is in the ledger; its bodies are served from there. The Executed event is posted by the caller."""

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from chainnode.announcements import Announcements
 from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
 from chainnode.catchup import CatchUpClient, chain_piece
 from chainnode.intake import BatchIntake
 from chainnode.peer_messages import (
     BatchBytes,
+    BatchesHeld,
     BatchesUnknown,
     BatchRequest,
     BlockRangeReply,
@@ -56,7 +58,7 @@ class Inbound:
 
     def __init__(
         self, context: EpochContext, signatures: SignatureCache, intake: BatchIntake, store: BatchStore,
-        bodies: Bodies, chain: Chain, catchup: CatchUpClient, links: Links, *,
+        bodies: Bodies, chain: Chain, catchup: CatchUpClient, announcements: Announcements, links: Links, *,
         decided: Callable[[], int], post: Callable[[Received], None], clock_ms: Callable[[], int],
     ) -> None:  # fmt: skip
         self._context: Final = context
@@ -66,6 +68,7 @@ class Inbound:
         self._bodies: Final = bodies
         self._chain: Final = chain
         self._catchup: Final = catchup
+        self._announcements: Final = announcements
         self._links: Final = links
         self._decided: Final = decided
         self._post: Final = post
@@ -81,6 +84,8 @@ class Inbound:
                 self._serve_batches(sender, message)
             case BatchesUnknown():
                 self._store.unknown(sender, (Digest(d) for d in message.digests), self._clock_ms())
+            case BatchesHeld():
+                self._announcements.hear(sender, [Digest(d) for d in message.digests], self._clock_ms())
             case BlockRangeRequest():
                 if self._links.charge(sender, RANGE_COST, "pieces of the chain"):
                     self._links.send(sender, chain_piece(self._chain, self._bodies, message.first, message.count))

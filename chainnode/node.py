@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chainnode.admin_server import build_admin_server
 from chainnode.admissions import Admissions
+from chainnode.announcements import Announcements
 from chainnode.backend import Admission, ExactBlock, NodeStatus, PeerStatus, PendingState
 from chainnode.batches import BatchLimits, BatchStore, Candidate, HeldBatch
 from chainnode.block_checks import BlockChecks
@@ -32,7 +33,7 @@ from chainnode.journal_entries import read_entries
 from chainnode.mempool import Mempool, MempoolLimits, Packed
 from chainnode.mesh import Mesh
 from chainnode.metrics import Metrics
-from chainnode.peer_messages import BATCHES_ASKED_MAX, BatchBytes, BatchRequest
+from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
 from chainnode.peers import Peers, PeersConfig
 from chainnode.signatures import BulkVerifier, SignatureCache
 from chainnode.wire import Message
@@ -107,9 +108,10 @@ class Node:
         self.signatures: Final = SignatureCache()
         verifier = BulkVerifier(self.signatures)
         limits = genesis.limits
+        wanted = limits.window * limits.block_batches + BATCHES_TOLD_MAX * members.size
         self.store: Final = BatchStore(
             me, members.size,
-            BatchLimits(limits.batch_transactions, limits.batch_bytes, wanted=limits.window * limits.block_batches),
+            BatchLimits(limits.batch_transactions, limits.batch_bytes, wanted=wanted),
         )  # fmt: skip
         self.executor: Final = Executor(data.chain, data.tree, chain)
         self.bodies: Final = Bodies(self.store, data.chain)
@@ -126,10 +128,12 @@ class Node:
         self.admissions: Final = Admissions(
             self.mempool, self.store, verifier, self.executor, chain, self.clock, monotonic_ms, self._pack.set
         )
+        announcements = Announcements(self.store)
         checks = BlockChecks(self.executor, self.store, self.bodies, limits, self.clock, self._block_refused)
         self.driver: Final = Driver(
             self._restore_replica(context, key), data.journal, self.store, self.bodies, checks,
-            BlockBuilder(me, limits, members.hash, self.executor), self.clock, self._mesh, self._journal_disk,
+            BlockBuilder(me, limits, members.hash, self.executor), announcements, self.clock, self._mesh,
+            self._journal_disk,
             on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
             on_violation=self._violation, on_evidence=self._evidence,
         )  # fmt: skip
@@ -142,7 +146,8 @@ class Node:
             unexecuted=self.queue.__len__, on_synced=self.driver.post, on_liar=self._violation,
         )  # fmt: skip
         self.inbound: Final = Inbound(
-            context, self.signatures, self.intake, self.store, self.bodies, data.chain, self.catchup, self._mesh,
+            context, self.signatures, self.intake, self.store, self.bodies, data.chain, self.catchup,
+            announcements, self._mesh,
             decided=lambda: self.driver.replica.decided, post=self.driver.post, clock_ms=monotonic_ms,
         )  # fmt: skip
         self.exact: Final = ExactBlocks(
@@ -225,6 +230,10 @@ class Node:
             for node, digests in self.store.requests(now, BATCHES_ASKED_MAX):
                 self._mesh.send(node, BatchRequest(digests))
             self.catchup.tick(now)
+            told = self.driver.due_announcement(now)
+            if told:
+                self._mesh.broadcast(BatchesHeld(told))
+                self.driver.tell_pending()
             if self.driver.replica.view != self._view:
                 self._view = self.driver.replica.view
                 self.metrics.observe_view_change()

@@ -13,6 +13,7 @@ from primitives.certificate import Certificate
 from primitives.codec import U64, Bytes16, Bytes32, Record
 
 BATCHES_ASKED_MAX: Final = 64  # digests in one request; the answers are one frame each
+BATCHES_TOLD_MAX: Final = 16
 BLOCKS_ASKED_MAX: Final = 256
 BLOCK_BATCHES_BYTES_MAX: Final = 960 * 1024  # bodies that may travel inside one BlockRangeReply of at most 1 MiB
 
@@ -66,6 +67,13 @@ class BatchesUnknown(Record, tag=69):
     digests: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=BATCHES_ASKED_MAX)]
 
 
+class BatchesHeld(Record, tag=73):
+    """These wait here for a block since a while: ask me for those that you lack (L7, C7). Sent to everybody, because
+    a node that stands in another view may be wrong about who leads."""
+
+    digests: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=BATCHES_TOLD_MAX)]
+
+
 class Head(Record, tag=70):
     """My last decided block, proved by its commit certificate; None only at height 0 (pitfall 56, T22)."""
 
@@ -104,5 +112,5 @@ class BatchBytes(msgspec.Struct, frozen=True):
 
 BATCH_PAYLOAD_MAX: Final = BATCH_BYTES_MAX
 
-PeerMessage = BatchBytes | BatchRequest | BatchesUnknown | Head | BlockRangeRequest | BlockRangeReply
+PeerMessage = BatchBytes | BatchRequest | BatchesUnknown | BatchesHeld | Head | BlockRangeRequest | BlockRangeReply
 ControlMessage = Hello | Refused | Ping | Pong

@@ -15,6 +15,7 @@ import msgspec
 from chainnode.peer_messages import (
     BATCH_PAYLOAD_MAX,
     BatchBytes,
+    BatchesHeld,
     BatchesUnknown,
     BatchRequest,
     BlockRangeReply,
@@ -77,6 +78,7 @@ CLASS_OF: Final[Mapping[Any, FrameClass]] = {
     BlockRequest: FrameClass.PROPOSAL,
     BatchRequest: FrameClass.PROPOSAL,
     BatchesUnknown: FrameClass.PROPOSAL,
+    BatchesHeld: FrameClass.PROPOSAL,
     BatchBytes: FrameClass.BATCH,
     BlockReply: FrameClass.SYNC,
     Head: FrameClass.SYNC,

@@ -35,7 +35,7 @@ class Parameters(Record):
     kyc0_lifetime: Amount = 100_000  # fen redeemed
     kyc1_year: Amount = 10_000_000  # fen redeemed per calendar year (UTC+8)
     kyc2_year: Amount = 20_000_000
-    transfer_day: Amount = 0  # fen per holder and day; 0 = transfers off
+    transfer_day: Amount = 0  # fen per holder and day; 0 = no such limit (a class decides whether it is transferable)
     holder_limit: Amount = 0  # fen of spendable value per holder; 0 = off
     quota: Amount = 0  # fen issued per merchant and period; 0 = off
     breakage_share_bps: U64 = 0
