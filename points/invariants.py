@@ -162,7 +162,7 @@ def _windows(view: View) -> Iterator[str]:
             paid[parties[20:]] += leg.fen
         for who, position in positions.items():
             if paid[who] != position.fen:
-                yield f"INV-6: window {number}: payments of {text(who)} sum to {paid[who]} fen, its net is {position.fen}"
+                yield f"INV-6: window {number}: payments of {text(who)} sum to {paid[who]}, its net is {position.fen}"
         unconfirmed = sum(leg.state is not LegState.CONFIRMED for leg in legs.values())
         if unconfirmed != window.open_legs:
             yield f"window {number}: {unconfirmed} legs not confirmed, {window.open_legs} counted"

@@ -78,28 +78,26 @@ def _uv(view: View, class_id: str) -> int:
 
 
 def account(view: View, time_s: int, address: bytes) -> Plain:
-    """Spendable, pending and held value in fen, and the spendable units of each class."""
+    """Spendable, pending and held value in fen, and the same per class in units."""
     record: Account | None = view.get(account_key(address))
     if record is None:
         return None
     holdings: Holdings = view.get(holdings_key(address)) or NO_HOLDINGS
     today = day_of(time_s)
     sums = {"spendable": 0, "pending": 0, "held": 0}
-    units: dict[str, dict[str, int]] = {"spendable": {}, "pending": {}, "held": {}}
+    units: dict[str, dict[str, int]] = {}
     for lot in holdings.lots:
         uv = _uv(view, lot.class_id)
+        row = units.setdefault(lot.class_id, {"spendable": 0, "pending": 0, "held": 0})
         state = "pending" if lot.from_day > today else "spendable"
         for name, count in ((state, lot.avail if lot.bucket > time_s else 0), ("held", lot.held)):
-            if count:
-                sums[name] += count * uv
-                units[name][lot.class_id] = units[name].get(lot.class_id, 0) + count
+            sums[name] += count * uv
+            row[name] += count
     return {
         "address": text(address),
         "kind": record.kind.name,
         **{name: _fen(value) for name, value in sums.items()},
-        "by_class": units["spendable"],
-        "pending_by_class": units["pending"],
-        "held_by_class": units["held"],
+        "by_class": units,
         "open_holds": holdings.open_holds,
         "tier": record.tier if time_s < record.tier_expires else 0,
         "tier_expires": _moment(record.tier_expires),
@@ -116,12 +114,16 @@ def _moment(time_s: int) -> int | None:
 
 
 def lots(view: View, time_s: int, address: bytes) -> Plain:
-    """The lots in order of expiry; `units` are available (pending included), `held` stand in holds beside them."""
+    """Available units by class, pending included; under "lots" each lot in order of expiry, with its held units."""
     if view.get(account_key(address)) is None:
         return None
     today = day_of(time_s)
     holdings: Holdings = view.get(holdings_key(address)) or NO_HOLDINGS
-    return [_lot(view, lot, time_s, today) for lot in holdings.lots if lot.held or lot.bucket > time_s]
+    rows = [_lot(view, lot, time_s, today) for lot in holdings.lots if lot.held or lot.bucket > time_s]
+    totals: dict[str, Plain] = {}
+    for row in rows:
+        totals[row["class"]] = totals.get(row["class"], 0) + row["units"]
+    return {**totals, "lots": rows}
 
 
 def _lot(view: View, lot: Lot, time_s: int, today: int) -> Plain:
@@ -131,7 +133,7 @@ def _lot(view: View, lot: Lot, time_s: int, today: int) -> Plain:
         "issuer": text(view.get(class_key(lot.class_id)).issuer),
         "expires": lot.bucket,
         "from_day": lot.from_day if lot.from_day > today else 0,
-        "ext": bool(lot.ext),
+        "ext": lot.ext,
         "units": units,
         "held": lot.held,
         "value": _fen(units * _uv(view, lot.class_id)),
