@@ -127,7 +127,7 @@ def hold_and_capture(stage: Stage) -> None:
     """A deposit: held, partly captured, the rest released."""
     stage.chapter(t("5. A deposit for the island bus", "五、环岛巴士押金"))
     receipt = stage.act("alice", Authorize(stage.address("bus"), 800, DAY))
-    hold = next(event["hold_id"] for event in receipt["events"] if event["kind"] == "HoldOpened")
+    hold = next(event["hold"] for event in receipt["events"] if event["kind"] == "HoldOpened")
     stage.expect_spendable("alice", 5_600)
     stage.done(t("alice sets 800 points aside for bus", "alice 为 bus 预授权 800 分"), tx=receipt["tx"])
     receipt = stage.act("bus", Capture(bytes.fromhex(hold), 500, "B-1"))

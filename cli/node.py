@@ -28,16 +28,32 @@ def node() -> None:
     pass
 
 
-@node.command(help=t("Make a validator's keys and node.toml in a new folder; prints its public entry for the genesis.",
-                     "在新目录生成验证者密钥与 node.toml，并输出供创世文件使用的公开信息。"),
-              epilog=example("hnchain node init --name haikou-hotel --dir haikou-hotel"))  # fmt: skip
-@click.option("--name", required=True, help=t("As in the genesis.", "与创世文件一致。"))
-@click.option("--dir", "directory", type=click.Path(path_type=Path), required=True, help=t("A new folder.", "新目录。"))
+@node.command(help=t("Make a validator's keys and node.toml in a new folder, and print its public entry for the "
+                     "genesis; later, with --config, make its data directory at height 0.",
+                     "在新目录生成验证者密钥与 node.toml，并输出供创世文件使用的公开信息；"
+                     "之后用 --config 创建数据目录。"),
+              epilog=example("hnchain node init --name haikou-hotel --dir haikou-hotel"))
+@click.option("--name", help=t("As in the genesis.", "与创世文件一致。"))
+@click.option("--dir", "directory", type=click.Path(path_type=Path), help=t("A new folder.", "新目录。"))
 @click.option("--port-base", type=int, default=26600, show_default=True, metavar="P",
               help=t("Peers P, API P+1, admin P+2, ingress P+3.",
                      "对等 P，接口 P+1，管理 P+2，接入 P+3。"))  # fmt: skip
+@click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE",
+              help=t("An existing node.toml with its genesis beside it.", "已有的 node.toml（含创世文件）。"))
 @with_output
-def init(name: str, directory: Path, port_base: int) -> None:
+def init(name: str | None, directory: Path | None, port_base: int, config_path: Path | None) -> int:
+    if config_path is not None:
+        from chainnode.process import init as init_data
+
+        return init_data(config_path)
+    if name is None or directory is None:
+        asked = t("a name and a folder, or a configuration", "请给出名称与目录，或配置文件")
+        raise usage(asked, "--name N --dir D | --config FILE")
+    _make_keys(name, directory, port_base)
+    return int(Verdict.DONE)
+
+
+def _make_keys(name: str, directory: Path, port_base: int) -> None:
     from chainnode.config import (
         AdminSection,
         HttpSection,
@@ -115,7 +131,8 @@ def verify(config_path: Path) -> int:
 def fatal_refusal(error: Any) -> Refusal:
     """Exit 74 or 75, as the failure says."""
     verdict = Verdict(getattr(error, "exit_code", int(Verdict.DAMAGED)))
-    code = Code.DISK_FULL if verdict is Verdict.DISK_FULL else Code.LEDGER_DAMAGED
+    codes = {Verdict.DISK_FULL: Code.DISK_FULL, Verdict.USAGE: Code.DIRECTORY_LOCKED}
+    code = codes.get(verdict, Code.LEDGER_DAMAGED)
     return Refusal(verdict, code, str(error))
 
 

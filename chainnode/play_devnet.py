@@ -1,0 +1,203 @@
+"""The devnet engine: a scenario file on real processes with the test clock (C14).
+
+Blocks are ordered through one node's admin listener and answered when all nodes have executed them with the same state
+root; queries go to the public API. So whatever the scenario expects, it expects of every node.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from chainnode.devnet import Devnet, create, wait_for
+from chainnode.devnet_calls import Refused, call
+from chainnode.devnet_layout import place_on, validators_of
+from chainnode.listening_ports import free_ports
+from chainnode.play_engine import Outcome
+from primitives.address import decode_address
+from primitives.codec import Malformed
+from primitives.codes import Code
+from primitives.genesis import Genesis
+from primitives.receipt import Event, First, Receipt
+from primitives.validators import Validator
+
+Plain = Any
+BuildGenesis = Callable[[tuple[Validator, ...]], Genesis]
+AGREE_SECONDS: Final = 20.0
+PORTS_PER_NODE: Final = 4
+
+
+class EngineFailed(Exception):
+    """The network did not do what every network must: no verdict about the scenario."""
+
+
+@contextmanager
+def devnet_engine(directory: Path, validators: int) -> Iterator[Callable[[BuildGenesis], "DevnetEngine"]]:
+    """A maker of engines, as play_file wants it; all nodes it starts are stopped at the end."""
+    opened: list[Devnet] = []
+
+    def open_engine(build: BuildGenesis) -> DevnetEngine:
+        seed = secrets.token_bytes(32)
+        places = place_on(free_ports(validators * PORTS_PER_NODE))
+        genesis = build(validators_of(seed, validators))
+        network = create(directory / f"network-{len(opened)}", seed, places, genesis)
+        opened.append(network)
+        for place in places:
+            network.start(place)
+        network.wait_ready(places)
+        return DevnetEngine(network, genesis)
+
+    try:
+        yield open_engine
+    finally:
+        for network in opened:
+            network.stop()
+
+
+class DevnetEngine:
+    """See play_engine.Engine."""
+
+    def __init__(self, network: Devnet, genesis: Genesis) -> None:
+        self._network: Final = network
+        self._entry: Final = network.places[0]
+        self._time_s = genesis.time
+        status = network.status(self._entry)
+        self._height, self._root = int(status["height"]), str(status["state_root"])
+
+    @property
+    def height(self) -> int:
+        """Of the last block on all nodes. Flush blocks count, so it may differ from another engine's."""
+        return self._height
+
+    @property
+    def state_root(self) -> bytes:
+        """See Engine."""
+        return bytes.fromhex(self._root)
+
+    def submit_block(self, transactions: Sequence[bytes]) -> list[Outcome]:
+        """See Engine."""
+        body = {"transactions": [raw.hex() for raw in transactions]}
+        answer = self._network.admin(self._entry, "POST", "/admin/block", body)
+        self._agree(int(answer["height"]))
+        return [_outcome(line) for line in answer["results"]]
+
+    def set_time(self, seconds: int) -> None:
+        """See Engine."""
+        if seconds <= self._time_s:
+            raise ValueError(f"time {seconds} is not later than the last block's {self._time_s}")
+        for place in self._network.places:
+            self._network.admin(place, "POST", "/admin/clock", {"time_ms": seconds * 1000})
+        answer = self._network.admin(self._entry, "POST", "/admin/block", {"empty": True})
+        self._time_s = seconds
+        self._agree(int(answer["height"]))
+
+    def query(self, name: str, of: str | None) -> Plain:
+        """See Engine."""
+        if name == "window" and of is None:
+            closed = [w for w in self._get("/v1/windows")["items"] if w["state"] != "OPEN"]
+            return closed[0] if closed else None
+        if name == "lots":
+            lots = self._get(f"/v1/accounts/{of}/lots")["items"]
+            totals: dict[str, int] = {}
+            for lot in lots:
+                totals[lot["class"]] = totals.get(lot["class"], 0) + lot["units"]
+            return {**totals, "lots": lots}
+        if name == "supply":
+            supply = self._get("/v1/supply")
+            return supply if of is None else supply.get(of)
+        return self._found(_path(name, of))
+
+    def violations(self) -> list[str]:
+        """See Engine; of every node."""
+        found = []
+        for place in self._network.places:
+            answer = self._network.admin(place, "GET", "/admin/invariants")
+            found += [f"{place.name}: {sentence}" for sentence in answer["violations"]]
+        return found
+
+    def _get(self, path: str) -> Plain:
+        return call(self._entry.http_port, "GET", path)
+
+    def _found(self, path: str) -> Plain:
+        try:
+            return self._get(path)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def _agree(self, height: int) -> None:
+        """Until all nodes stand at one height, at least this, with one state root. Raises: EngineFailed."""
+        seen: list[tuple[int, str]] = []
+
+        def agreed() -> bool:
+            statuses = [self._network.status(place) for place in self._network.places]
+            seen[:] = [(-1, "") if s is None else (int(s["height"]), str(s["state_root"])) for s in statuses]
+            return len(set(seen)) == 1 and seen[0][0] >= height
+
+        if not wait_for(agreed, AGREE_SECONDS):
+            raise EngineFailed(f"after {AGREE_SECONDS:.0f} s the nodes stand at {seen}, expected height {height}")
+        self._height, self._root = seen[0]
+
+
+def _path(name: str, of: str | None) -> str:
+    text = quote(of or "", safe="")
+    match name:
+        case "account":
+            return f"/v1/accounts/{text}"
+        case "exposure":
+            return f"/v1/merchants/{text}/exposure"
+        case "obligations":
+            return "/v1/obligations" if of is None else f"/v1/obligations?window={text}"
+        case "window":
+            return f"/v1/windows/{text}"
+        case "order":
+            merchant, _, order = (of or "").partition("/")
+            return f"/v1/orders/{quote(merchant, safe='')}/{quote(order, safe='')}"
+        case "hold":
+            return f"/v1/holds/{text}"
+        case "class":
+            return f"/v1/classes/{text}"
+        case _:
+            raise EngineFailed(f"no query {name!r}")
+
+
+def _outcome(line: Plain) -> Outcome:
+    receipt = line["receipt"]
+    if receipt is None:
+        return Outcome(Code(line["number"]), line["detail"])
+    return Outcome(Code(receipt["number"]), receipt["detail"], _receipt(receipt))
+
+
+def _receipt(plain: Plain) -> Receipt:
+    first = plain["first"] and First(bytes.fromhex(plain["first"]["tx"]), plain["first"]["height"],
+                                     plain["first"]["index"])  # fmt: skip
+    return Receipt(
+        bytes.fromhex(plain["tx"]), plain["height"], plain["index"], plain["number"], plain["detail"],
+        plain["operation"], first, tuple(_event(event) for event in plain["events"]),
+    )  # fmt: skip
+
+
+def _event(plain: Plain) -> Event:
+    """The public form is flat; what looks like an address or a hash was one, and reads the same again either way."""
+    fields, accounts, hashes = [], [], []
+    for name, value in plain.items():
+        if name == "kind":
+            continue
+        address = _address(value)
+        if address is not None:
+            accounts.append((name, address))
+        elif isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"):
+            hashes.append((name, bytes.fromhex(value)))
+        else:
+            fields.append((name, value))
+    return Event(plain["kind"], tuple(fields), tuple(accounts), tuple(hashes))
+
+
+def _address(value: Plain) -> bytes | None:
+    try:
+        return decode_address(value) if isinstance(value, str) and value.startswith("hn1") else None
+    except Malformed:
+        return None
