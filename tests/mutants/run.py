@@ -37,10 +37,10 @@ class Verdict:
 
 def _run_tests(tree: Path, tests: tuple[str, ...], limit_s: int) -> tuple[int | None, str]:
     """(exit code, last lines) of pytest in a tree; the code is None when the time ran out."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:asyncio", *tests]
     environment = dict(os.environ, PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1")
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command, cwd=tree, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
         )
     except subprocess.TimeoutExpired:
@@ -110,7 +110,10 @@ def prove(mutants: list[Mutant], jobs: int, limit_s: int) -> list[tuple[Mutant, 
         green = dict(pool.map(check_green, dict.fromkeys(mutant.tests for mutant in mutants)))
         proved = []
         for mutant, verdict in zip(mutants, pool.map(check_red, mutants), strict=True):
-            print(f"{'killed  ' if verdict.killed else 'ALIVE   '}{mutant.file:32}{mutant.name}: {verdict.sentence}", flush=True)
+            print(
+                f"{'killed  ' if verdict.killed else 'ALIVE   '}{mutant.file:32}{mutant.name}: {verdict.sentence}",
+                flush=True,
+            )
             proved.append((mutant, verdict))
         return proved
 

@@ -1,11 +1,11 @@
 """The rows of the tables beside this file; one TOML file per room.
 
-    [[mutant]]
-    name = "what the bug would be, in words"
-    file = "consensus/votes.py"
-    old = "text that stands exactly once in the file"
-    new = "what replaces it"
-    test = "tests/simulation/test_votes.py::test_quorum"   # the narrowest that must turn red; more than one: blanks
+[[mutant]]
+name = "what the bug would be, in words"
+file = "consensus/votes.py"
+old = "text that stands exactly once in the file"
+new = "what replaces it"
+test = "tests/simulation/test_votes.py::test_quorum"   # the narrowest that must turn red; more than one: blanks
 """
 
 import tomllib

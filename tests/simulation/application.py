@@ -44,7 +44,7 @@ def transaction_ids(raw_batch: bytes) -> list[Digest]:
 
 def genesis_ledger(genesis: Block) -> Ledger:
     """The ledger of a node that has seen nothing."""
-    return Ledger([Stored(genesis, header_digest(genesis.header), None, genesis.header.state_root, ())])
+    return Ledger([Stored(genesis, header_digest(genesis.header), None, Digest(genesis.header.state_root), ())])
 
 
 class Application:

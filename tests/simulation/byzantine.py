@@ -81,7 +81,9 @@ class Villain:
         """An own VIEWCHANGE with any certificate."""
         base = base_of(certificate, self.context)
         tip = (base.rank.height, base.digest) if honest is None else (honest.tip_height, honest.tip_digest)
-        summary = Summary(self.context.epoch, view, base.rank.view, base.rank.height, base.digest, *tip, self.me, bytes(64))
+        summary = Summary(
+            self.context.epoch, view, base.rank.view, base.rank.height, base.digest, *tip, self.me, bytes(64)
+        )
         return ViewChange(self.signed(summary), certificate)
 
     def signed(self, summary: Summary) -> Summary:
@@ -195,7 +197,9 @@ def _stale_view_change(villain: Villain, summary: Summary) -> ViewChange:
         case 1 if old:
             return villain.view_change(summary.view, villain.draw.choice(old), summary)
         case 2:  # claims more than it attaches
-            lie = replace(summary, high_view=summary.view - 1, high_height=summary.tip_height + 1, high_digest=villain.noise())
+            lie = replace(
+                summary, high_view=summary.view - 1, high_height=summary.tip_height + 1, high_digest=villain.noise()
+            )
             return ViewChange(villain.signed(lie), old[-1] if old else None)
         case _:
             return villain.view_change(summary.view, old[-1] if old else None, summary)
@@ -237,17 +241,19 @@ def _mutated(villain: Villain, message: Message) -> Message:
         case Proposal(view, block):
             return villain.proposal(max(0, view + draw.randint(-1, 1)), villain.alternative(block))
         case ViewChange(summary, certificate):
-            return ViewChange(villain.signed(replace(summary, view=summary.view + draw.randint(0, 2))), _broken(draw, certificate))
+            return ViewChange(
+                villain.signed(replace(summary, view=summary.view + draw.randint(0, 2))), _broken(draw, certificate)
+            )
         case NewView():
             summaries = list(message.summaries)
             summaries[draw.randrange(len(summaries))] = draw.choice(summaries)
             draft = replace(message, summaries=tuple(summaries), certificate=_broken(draw, message.certificate))
             return replace(draft, signature=villain.sign(villain.context.new_view_bytes(draft)))
         case Status():
+            far = message.decided + draw.choice((0, 3, 10**6))
             return replace(
-                message, view=message.view + draw.choice((0, 1, 100)), decided=message.decided + draw.choice((0, 3, 10**6)),
-                active=draw.random() < 0.5,
-            )  # fmt: skip
+                message, view=message.view + draw.choice((0, 1, 100)), decided=far, active=draw.random() < 0.5
+            )
         case CertificateMessage(certificate):
             return CertificateMessage(_broken(draw, certificate) or certificate)
         case BlockReply(blocks):
@@ -285,7 +291,12 @@ def _forge_usurping(villain: Villain, view: int) -> Outbox:
     size = villain.context.members.size
     turn = next(v for v in range(view + 1, view + 1 + size) if villain.context.leader(v) == villain.me)
     forged: Outbox = []
-    for in_view, proposer, gap in ((view, villain.me, 1), (view, villain.context.leader(view), 1), (turn, villain.me, 1), (turn, villain.me, 2)):
+    for in_view, proposer, gap in (
+        (view, villain.me, 1),
+        (view, villain.context.leader(view), 1),
+        (turn, villain.me, 1),
+        (turn, villain.me, 2),
+    ):
         child = replace(
             header, height=header.height + gap, parent=header_digest(header), batches_root=batches_root(()),
             tx_root=villain.noise(), time_ms=header.time_ms + 1, proposer=proposer,
@@ -299,7 +310,9 @@ def _forge_votes(villain: Villain, view: int) -> Outbox:
         return []
     _, block = villain.draw.choice(villain.blocks)
     digest, height = header_digest(block.header), block.header.height
-    return [(ALL, villain.vote(phase, v, height, digest)) for phase in Phase for v in {view, max(0, view - 1), view + 1}]
+    return [
+        (ALL, villain.vote(phase, v, height, digest)) for phase in Phase for v in {view, max(0, view - 1), view + 1}
+    ]
 
 
 def _forge_views(villain: Villain, view: int) -> Outbox:

@@ -50,7 +50,8 @@ class Tally:
         lines = [
             f"{self.runs} runs in {seconds:.1f} s = {self.runs / seconds:.1f} seeds/s; {self.events} events, "
             f"{self.virtual_ms / 1000:.0f} s of virtual time, {self.blocks} blocks",
-            f"slowest recovery {self.slowest_heal_ms} ms, highest view {self.highest_view}, largest core {self.memory} elements",
+            f"slowest recovery {self.slowest_heal_ms} ms, highest view {self.highest_view}, "
+            f"largest core {self.memory} elements",
             *(f"  {name:24}{count}" for name, count in sorted(self.counts.items())),
             f"violations: {len(self.failures)}",
         ]
@@ -87,7 +88,9 @@ def main() -> int:
     options = parser.parse_args()
     sizes = [int(size) for size in options.nodes.split(",")]
     count = -(-options.seeds // len(sizes))
-    cases = [(size, seed) for seed, size in product(range(options.first, options.first + count), sizes)][: options.seeds]
+    cases = [(size, seed) for seed, size in product(range(options.first, options.first + count), sizes)][
+        : options.seeds
+    ]
     started = time.monotonic()
     tally = play_all(cases, options.jobs)
     print(tally.report(time.monotonic() - started))

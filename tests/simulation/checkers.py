@@ -52,7 +52,9 @@ class Promises:
 class Checkers:
     """One per run. `honest` names the machines that are judged."""
 
-    def __init__(self, context: EpochContext, verify: Verify, honest: Container[int], genesis: Ledger, memory_max: int) -> None:
+    def __init__(
+        self, context: EpochContext, verify: Verify, honest: Container[int], genesis: Ledger, memory_max: int
+    ) -> None:
         self._context, self._verify, self._honest, self._memory_max = context, verify, honest, memory_max
         self.agreed: dict[int, Digest] = {0: genesis.blocks[0].digest}  # height -> the one decided block
         self._roots: dict[int, Digest] = {0: genesis.blocks[0].state_root}
@@ -96,10 +98,14 @@ class Checkers:
             case Proposal() if self._context.leader(message.view) == node:
                 height, digest = message.block.header.height, header_digest(message.block.header)
                 durable_block = promises.proposals.get((message.view, height))
-                assert durable_block == digest, f"S9: node {node} sends a proposal for {message.view}/{height} not on its disk"
+                assert durable_block == digest, (
+                    f"S9: node {node} sends a proposal for {message.view}/{height} not on its disk"
+                )
             case ViewChange() if message.summary.signer == node:
                 durable = promises.view_changes.get(message.summary.view)
-                assert durable == encode(message.summary), f"S9: node {node} sends VIEWCHANGE {message.summary.view} not on its disk"
+                assert durable == encode(message.summary), (
+                    f"S9: node {node} sends VIEWCHANGE {message.summary.view} not on its disk"
+                )
             case NewView() if self._context.leader(message.view) == node:
                 durable = promises.new_views.get(message.view)
                 assert durable == encode(message), f"S9: node {node} sends NEWVIEW {message.view} not on its disk"
@@ -120,7 +126,9 @@ class Checkers:
         if self._steps[node] % MEMORY_EVERY == 0:
             size = elements_of(replica)
             self.memory_seen = max(self.memory_seen, size)
-            assert size <= self._memory_max, f"S12: the core of node {node} holds {size} elements, limit {self._memory_max}"
+            assert size <= self._memory_max, (
+                f"S12: the core of node {node} holds {size} elements, limit {self._memory_max}"
+            )
 
     def decided(self, node: int, decided: Decided) -> None:
         """Agreement, order, exactly once, parent links, certificates (S5)."""
@@ -133,7 +141,9 @@ class Checkers:
         assert block.header.height == height, f"node {node} decides a block of {block.header.height} at {height}"
         assert batches_root(block.batch_digests) == block.header.batches_root, f"C2: foreign body at {height}"
         agreed = self.agreed.setdefault(height, digest)
-        assert agreed == digest, f"FORK at height {height}: node {node} decides {digest.hex()[:8]}, others {agreed.hex()[:8]}"
+        assert agreed == digest, (
+            f"FORK at height {height}: node {node} decides {digest.hex()[:8]}, others {agreed.hex()[:8]}"
+        )
         assert block.header.parent == self.agreed[height - 1], f"broken parent link at height {height}"
         self._check_certificate(node, height, digest, decided.certificate)
 
@@ -142,12 +152,16 @@ class Checkers:
         if node not in self._honest:
             return
         header = stored.block.header
-        assert header.height == self._executed[node] + 1, f"node {node} executes {header.height} after {self._executed[node]}"
+        assert header.height == self._executed[node] + 1, (
+            f"node {node} executes {header.height} after {self._executed[node]}"
+        )
         self._executed[node] = header.height
         root = self._roots.setdefault(header.height, stored.state_root)
         assert root == stored.state_root, f"INV: node {node} has another state root after height {header.height}"
         assert header.exec_height < header.height, f"block {header.height} names the roots of {header.exec_height}"
-        assert self._roots[header.exec_height] == header.state_root, f"C3: block {header.height} was decided with a wrong root"
+        assert self._roots[header.exec_height] == header.state_root, (
+            f"C3: block {header.height} was decided with a wrong root"
+        )
 
     def durable_votes(self, node: int) -> dict[Slot, bytes]:
         """The own votes that an honest node has on its disk, by (phase, view, height)."""
@@ -163,12 +177,16 @@ class Checkers:
         identity = certificate_hash(certificate)
         if identity not in self._valid:
             valid = verify_certificate(certificate, self._context.chain_id, self._context.members, self._verify)
-            assert valid and certificate.epoch == self._context.epoch, f"C16: node {node} decides {height} by a bad certificate"
+            assert valid and certificate.epoch == self._context.epoch, (
+                f"C16: node {node} decides {height} by a bad certificate"
+            )
             assert certificate.phase is Phase.COMMIT, f"S5: node {node} decides {height} by a PREPARE certificate"
             self._valid.add(identity)
             claimed = self._certified.setdefault(certificate.height, Digest(certificate.digest))
             assert claimed == certificate.digest, f"FORK: two certified blocks at height {certificate.height}"
-        assert certificate.height >= height, f"S5: node {node} decides {height} by a certificate for {certificate.height}"
+        assert certificate.height >= height, (
+            f"S5: node {node} decides {height} by a certificate for {certificate.height}"
+        )
         known = self._certified.get(height)
         assert known is None or known == digest, f"FORK: the block decided at {height} is not the certified one"
 
@@ -179,9 +197,7 @@ class Checkers:
                 assert promises.proposals.setdefault((proposal.view, height), digest) == digest, (
                     f"S1: node {node} proposes twice at {proposal.view}/{height}"
                 )
-                own = Vote(
-                    Phase.PREPARE, self._context.epoch, proposal.view, height, digest, node, proposal.signature
-                )
+                own = Vote(Phase.PREPARE, self._context.epoch, proposal.view, height, digest, node, proposal.signature)
                 self._prepared(node, promises, own, proposal.block.header.proposer)
             case Prepared(vote, block):
                 self._prepared(node, promises, vote, None if block is None else block.header.proposer)
@@ -192,7 +208,9 @@ class Checkers:
             case EnteredView(new_view):
                 assert new_view.view >= promises.view, f"S3: node {node} goes back to view {new_view.view}"
                 raw = encode(new_view)
-                assert promises.new_views.setdefault(new_view.view, raw) == raw, f"S7: node {node} enters {new_view.view} twice"
+                assert promises.new_views.setdefault(new_view.view, raw) == raw, (
+                    f"S7: node {node} enters {new_view.view} twice"
+                )
                 promises.view = promises.left = new_view.view
                 promises.base[new_view.view] = self._base(new_view.certificate)
             case SawCertificate(certificate):
@@ -213,7 +231,9 @@ class Checkers:
 
     def _active_in(self, node: int, promises: Promises, vote: Vote) -> None:
         assert vote.view >= promises.left, f"S3: node {node} signs {_vote(vote)} after leaving for view {promises.left}"
-        assert vote.view == 0 or vote.view in promises.new_views, f"S3: node {node} signs {_vote(vote)} without its NEWVIEW"
+        assert vote.view == 0 or vote.view in promises.new_views, (
+            f"S3: node {node} signs {_vote(vote)} without its NEWVIEW"
+        )
 
     def _prepared(self, node: int, promises: Promises, vote: Vote, proposer: int | None) -> None:
         if (vote.phase, vote.view, vote.height) in promises.votes:
@@ -237,8 +257,12 @@ class Checkers:
             self._active_in(node, promises, vote)
         self._sign(node, promises, vote)
         same = (lock.view, lock.height, lock.digest) == (vote.view, vote.height, vote.digest)
-        assert same and lock.phase is Phase.PREPARE, f"S4: node {node} signs {_vote(vote)} with a lock for {lock.height}"
-        assert verify_certificate(lock, self._context.chain_id, self._context.members, self._verify), f"S4: {_vote(vote)}"
+        assert same and lock.phase is Phase.PREPARE, (
+            f"S4: node {node} signs {_vote(vote)} with a lock for {lock.height}"
+        )
+        assert verify_certificate(lock, self._context.chain_id, self._context.members, self._verify), (
+            f"S4: {_vote(vote)}"
+        )
         promises.lock = max(promises.lock, (lock.view, lock.height))
 
     def _left(self, node: int, promises: Promises, view_change: ViewChange) -> None:

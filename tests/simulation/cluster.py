@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from consensus.epochs import EpochContext
@@ -33,7 +34,9 @@ from tests.simulation.trace import describe_step
 FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
 TWIN_ROUND_MS: Final = 700
-MEMORY_PER_MEMBER: Final = 3_000  # elements in one core, per validator: windows and views of S12 times what a slot holds
+MEMORY_PER_MEMBER: Final = (
+    3_000  # elements in one core, per validator: windows and views of S12 times what a slot holds
+)
 Trace = Callable[[str], None]
 
 
@@ -63,15 +66,16 @@ class Cluster:
         self.schedule = Schedule()
         self.network = Network(self.schedule, plan.seed, plan.nodes, plan.delay_ms, plan.jitter_ms)
         self.scheme: Scheme = Ed25519(plan.seed, plan.nodes) if plan.real_signatures else Modelled(plan.seed)
-        members = ValidatorSet(
-            tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(plan.nodes))
-        )
+        members = ValidatorSet(tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(plan.nodes)))
         self.genesis = genesis_block(members)
         chain_id = tagged_hash(TAG_GENESIS, plan.seed.to_bytes(8, "big"))
         self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
         self.honest = [node for node in range(plan.nodes) if node not in plan.byzantine]
         self.checkers = Checkers(
-            self.context, self.scheme.verify, frozenset(self.honest), genesis_ledger(self.genesis),
+            self.context,
+            self.scheme.verify,
+            frozenset(self.honest),
+            genesis_ledger(self.genesis),
             MEMORY_PER_MEMBER * plan.nodes,
         )
         self.done: set[Digest] = set()  # transactions that an honest node has executed
@@ -89,16 +93,24 @@ class Cluster:
                 self._machines[node].append(plan.nodes + node)
                 self._add_machine(plan.nodes + node, node)
         for number in self.villains:
-            self.schedule.after(FORGE_MS + number, lambda number=number: self._forge(number))
+            self.schedule.after(FORGE_MS + number, partial(self._forge, number))
 
     def _add_machine(self, number: int, identity: int) -> None:
         plan, sign = self.plan, self.scheme.signer(identity)
         draw = random.Random(f"{plan.seed}/node/{number}")
         if identity in plan.byzantine:
-            self.villains[number] = Villain(identity, self.context, sign, random.Random(f"{plan.seed}/villain/{number}"))
+            self.villains[number] = Villain(
+                identity, self.context, sign, random.Random(f"{plan.seed}/villain/{number}")
+            )
         machine = Machine(
-            number, ReplicaConfig(self.context, NodeId(identity), sign, plan.window), self.scheme.verify, plan.sync_ms,
-            plan.execution_ms, plan.tick_ms, plan.rotate_records, draw.randint(-plan.skew_ms, plan.skew_ms),
+            number,
+            ReplicaConfig(self.context, NodeId(identity), sign, plan.window),
+            self.scheme.verify,
+            plan.sync_ms,
+            plan.execution_ms,
+            plan.tick_ms,
+            plan.rotate_records,
+            draw.randint(-plan.skew_ms, plan.skew_ms),
         )
         self.nodes[number] = Node(machine, genesis_ledger(self.genesis), self.schedule, draw, self, self._transmit)
 
@@ -163,7 +175,9 @@ class Cluster:
         if not isinstance(parcel, SHELL_PARCELS):
             known = self._through_codec(sender, parcel)
             if known is None or known.fault is not None:
-                assert number in self.villains, f"{known and known.fault}: refused, but sent by the honest node {sender}"
+                assert number in self.villains, (
+                    f"{known and known.fault}: refused, but sent by the honest node {sender}"
+                )
                 self.counts["refused"] += 1
                 return
             parcel = known.message
@@ -171,7 +185,7 @@ class Cluster:
         for target in targets:
             machine = self._route(number, sender, target)
             if machine is not None:
-                self.network.send(sender, target, lambda to=machine: self._deliver(sender, to, parcel))
+                self.network.send(sender, target, partial(self._deliver, sender, machine, parcel))
 
     def _through_codec(self, sender: int, message: Message) -> _Known | None:
         """Encode, decode, verify, as two sockets and a verifier would; None if it does not even decode."""
@@ -189,7 +203,10 @@ class Cluster:
     def _route(self, number: int, sender: int, target: int) -> int | None:
         """The machine that hears it: of twins each talks to a part of the others that changes every round."""
         round_number = self.schedule.now_ms // TWIN_ROUND_MS
-        if len(self._machines[sender]) > 1 and number != self._machines[sender][self._side(sender, target, round_number)]:
+        if (
+            len(self._machines[sender]) > 1
+            and number != self._machines[sender][self._side(sender, target, round_number)]
+        ):
             return None
         machines = self._machines[target]
         return machines[self._side(target, sender, round_number)] if len(machines) > 1 else machines[0]

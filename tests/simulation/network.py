@@ -16,7 +16,9 @@ class Network:
         self._schedule = schedule
         self._random = random.Random(f"{seed}/network")
         self._base = {
-            (a, b): self._random.randint(max(1, delay_ms // 2), max(1, delay_ms)) for a in range(nodes) for b in range(nodes)
+            (a, b): self._random.randint(max(1, delay_ms // 2), max(1, delay_ms))
+            for a in range(nodes)
+            for b in range(nodes)
         }
         self._jitter_ms = jitter_ms
         self._cuts: Counter[Link] = Counter()

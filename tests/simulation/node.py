@@ -8,9 +8,10 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
-from consensus.events import ALL, Decided, Effects, Event, Received, Tick
+from consensus.events import Decided, Effects, Event, Received, Tick
 from consensus.journal_records import JOURNAL_DECODER, JournalRecord
 from consensus.messages import Message
 from consensus.replica import Replica
@@ -19,7 +20,7 @@ from ledger.journal import Journal
 from ledger.memory_disk import MemoryDisk
 from primitives.codec import decode_canonical, encode
 from primitives.keys import PublicKey, Signature
-from primitives.validators import NodeId
+from primitives.validators import Height, NodeId
 from tests.simulation.application import Application, Ledger, Stored
 from tests.simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
 from tests.simulation.schedule import Schedule
@@ -110,8 +111,14 @@ class Node:
         kept = [decode_canonical(JOURNAL_DECODER, raw) for raw in payloads]
         self._records = len(kept)
         self.shell = Shell(
-            self.me, self.machine.config.context, Application(self.ledger), self, self._draw, self.machine.verify,
-            self.machine.execution_ms, self.machine.skew_ms,
+            self.me,
+            self.machine.config.context,
+            Application(self.ledger),
+            self,
+            self._draw,
+            self.machine.verify,
+            self.machine.execution_ms,
+            self.machine.skew_ms,
         )
         self._watcher.started(self.machine.number, kept, self.ledger.height)
         self.replica = Replica.restore(self.machine.config, kept, self._head())
@@ -188,7 +195,7 @@ class Node:
                 records.extend(effects.persist)
             if records:
                 self._journal.append([encode(record) for record in records])
-                self.later(self.machine.sync_ms, lambda: self._persisted(records, groups))
+                self.later(self.machine.sync_ms, partial(self._persisted, records, groups))
                 return
             self._release(groups)
         self._busy = False
@@ -247,4 +254,4 @@ class Node:
         last = stored[-1]
         changed = max((s.block.header.height for s in stored if s.receipts), default=0)
         window = 2 * self.machine.config.window
-        return LedgerHead(tuple(s.block for s in stored[-window:]), last.certificate, changed)
+        return LedgerHead(tuple(s.block for s in stored[-window:]), last.certificate, Height(changed))

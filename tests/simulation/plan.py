@@ -72,6 +72,7 @@ class Plan(msgspec.Struct, frozen=True):
     rotate_records: int = 1000  # the journal is rotated above this many records
     window: int = 8
     tick_ms: int = 25
+    idle_ms: int = 2_500  # of silence in the end; above the cap of the timers it shows also the slowest of them
     skew_ms: int = 0  # wall clocks differ by up to this much either way
 
 
@@ -113,6 +114,7 @@ def plan_of(seed: int, nodes: int) -> Plan:
         window=draw.choice((2, 4, 8)),
         tick_ms=draw.choice((25, 50, 50, 50)),
         skew_ms=draw.choice((0, 50, 1000)),
+        idle_ms=35_000 if draw.random() < 0.03 else 2_500,
     )
 
 

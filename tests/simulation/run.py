@@ -3,15 +3,16 @@
 import random
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from primitives.hashing import Digest
 from tests.simulation.cluster import Cluster, Trace
 from tests.simulation.plan import HEAL_LIMIT_MS, Fault, FaultKind, Plan, dump_plan
+from tests.simulation.schedule import Action
 
 SLICE_MS: Final = 100  # how often the end is looked for
-SETTLED_MS: Final = 1_000  # as long as nothing moves, the network counts as settled
-IDLE_MS: Final = 2_500  # and then it must stay silent for this long
+SETTLED_MS: Final = 1_000  # flush blocks and views that were under way may take this long
 SLOW_LAG_MS: Final = 150
 
 
@@ -51,11 +52,10 @@ def play(cluster: Cluster) -> Outcome:
     """Play the plan of a cluster that a test may have prepared."""
     plan = cluster.plan
     for fault in plan.faults:
-        cluster.schedule.at(fault.at_ms, lambda fault=fault: _begin(cluster, fault))
+        cluster.schedule.at(fault.at_ms, partial(_begin, cluster, fault))
     wanted: set[Digest] = set()
     for number, submission in enumerate(plan.submissions):
-        at, node = submission.at_ms, submission.node
-        cluster.schedule.at(at, lambda number=number, node=node: wanted.add(cluster.submit(number, node)))
+        cluster.schedule.at(submission.at_ms, partial(_submit, cluster, number, submission.node, wanted))
     network = cluster.network
     network.loss_permille, network.duplicate_permille = plan.loss_permille, plan.duplicate_permille
     network.tail_permille = plan.tail_permille
@@ -69,9 +69,18 @@ def play(cluster: Cluster) -> Outcome:
     counts = cluster.counts + network.counts
     counts["evidence"] += len(cluster.checkers.evidence_against)
     return Outcome(
-        cluster.schedule.executed, cluster.schedule.now_ms, healed, nodes[0].ledger.height,
-        max(node.replica.view for node in nodes), cluster.checkers.memory_seen, counts,
+        cluster.schedule.executed,
+        cluster.schedule.now_ms,
+        healed,
+        nodes[0].ledger.height,
+        max(node.replica.view for node in nodes),
+        cluster.checkers.memory_seen,
+        counts,
     )
+
+
+def _submit(cluster: Cluster, number: int, node: int, wanted: set[Digest]) -> None:
+    wanted.add(cluster.submit(number, node))
 
 
 def _begin(cluster: Cluster, fault: Fault) -> None:
@@ -80,10 +89,9 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
     cluster.counts[f"fault {fault.kind.value}"] += 1
     group = set(fault.nodes)
     if fault.kind is FaultKind.ISOLATE_LEADER:
-        views = [node.replica.view for node in cluster.nodes.values() if node.up] or [0]
-        group = {cluster.context.leader(max(views))}
+        group = {cluster.context.leader(max((n.replica.view for n in cluster.nodes.values() if n.up), default=0))}
     cluster.note(-1, f"fault {fault.kind.value} {sorted(group)} until {fault.until_ms}")
-    links = []
+    links: list[tuple[int, int]] = []
     match fault.kind:
         case FaultKind.PARTITION | FaultKind.ISOLATE_LEADER:
             links = [(a, b) for a in every for b in every if (a in group) != (b in group)]
@@ -103,7 +111,7 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
         _at_end(cluster, fault, lambda: cluster.network.mend(links))
 
 
-def _at_end(cluster: Cluster, fault: Fault, action) -> None:  # type: ignore[no-untyped-def]
+def _at_end(cluster: Cluster, fault: Fault, action: Action) -> None:
     """Undo a fault unless the network has healed before, which undoes everything."""
     cluster.schedule.at(fault.until_ms, lambda: action() if cluster.schedule.now_ms < cluster.plan.heal_ms else None)
 
@@ -114,7 +122,7 @@ def _crash(cluster: Cluster, fault: Fault, group: set[int]) -> None:
         if node.me in group:
             node.crash()
             back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, 300))
-            cluster.schedule.at(max(back, cluster.schedule.now_ms), lambda number=number: _restart(cluster, number))
+            cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(_restart, cluster, number))
 
 
 def _restart(cluster: Cluster, number: int) -> None:
@@ -126,7 +134,7 @@ def _slow(cluster: Cluster, group: set[int], until_ms: int) -> None:
     for node in cluster.nodes.values():
         if node.me in group:
             node.lag_ms = SLOW_LAG_MS
-            cluster.schedule.at(until_ms, lambda node=node: setattr(node, "lag_ms", 0))
+            cluster.schedule.at(until_ms, partial(setattr, node, "lag_ms", 0))
 
 
 def _heal(cluster: Cluster) -> None:
@@ -171,7 +179,7 @@ def _demand_silence(cluster: Cluster) -> None:
     """After the flush blocks nobody moves any more (C4, pitfall 53)."""
     started = since = cluster.schedule.now_ms
     position = _position(cluster)
-    while cluster.schedule.now_ms - since < SETTLED_MS + IDLE_MS:
+    while cluster.schedule.now_ms - since < SETTLED_MS + cluster.plan.idle_ms:
         cluster.run_until(cluster.schedule.now_ms + SLICE_MS)
         now = _position(cluster)
         if now != position:

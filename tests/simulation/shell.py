@@ -1,4 +1,4 @@
-"""Around one core: bodies, checks, building, execution in order, catch-up. What chainnode does with sockets and LevelDB."""
+"""Around one core: bodies, checks, building, execution in order, catch-up; what chainnode does with real parts."""
 
 import random
 from collections import deque
@@ -6,11 +6,22 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from consensus.epochs import EpochContext
-from consensus.events import BlockBuilt, BlockChecked, BuildBlock, CatchUp, CheckBlock, Decided, Event, Executed, Pending, Synced
+from consensus.events import (
+    BlockBuilt,
+    BlockChecked,
+    BuildBlock,
+    CatchUp,
+    CheckBlock,
+    Decided,
+    Event,
+    Executed,
+    Pending,
+    Synced,
+)
 from primitives.block import Block, Header, batches_root, header_digest
 from primitives.certificate import Phase, certificate_hash, verify_certificate
 from primitives.hashing import ZERO_DIGEST, Digest
-from primitives.keys import Signature, PublicKey
+from primitives.keys import PublicKey, Signature
 from primitives.validators import Height
 from tests.simulation.application import Application, Stored
 from tests.simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
@@ -75,7 +86,7 @@ class Shell:
         self._checks: dict[Digest, CheckBlock] = {}
         self._build: BuildBlock | None = None
         self._wanted: dict[Digest, int] = {}  # missing batch -> when it was last asked for
-        self._held_since: dict[Digest, int] = {d: 0 for d in application.pending()}
+        self._held_since: dict[Digest, int] = dict.fromkeys(application.pending(), 0)
         self._sent: dict[Digest, dict[int, int]] = {}  # batch -> receiver -> when
         self._own: set[Digest] = set()
         self._told = Pending(0)
@@ -123,9 +134,9 @@ class Shell:
                 self.take_batch(raw, own=False)
             case BatchRequest(digests):
                 for digest in digests:
-                    raw = self.application.bodies.get(digest)
-                    if raw is not None:
-                        self._around.send(sender, BatchParcel(raw))
+                    body = self.application.bodies.get(digest)
+                    if body is not None:
+                        self._around.send(sender, BatchParcel(body))
             case ChainRequest(above):
                 reply = self._chain_above(above)
                 if reply is not None:

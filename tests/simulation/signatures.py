@@ -54,7 +54,8 @@ class Ed25519:
 
     def __init__(self, seed: int, nodes: int) -> None:
         self._keys = [
-            SigningKey.from_seed(blake2b(f"key {seed} {node}".encode(), digest_size=32).digest()) for node in range(nodes)
+            SigningKey.from_seed(blake2b(f"key {seed} {node}".encode(), digest_size=32).digest())
+            for node in range(nodes)
         ]
         self._verdicts: dict[tuple[bytes, bytes, bytes], bool] = {}  # one run, a few thousand entries
 

@@ -4,26 +4,27 @@ Bodies are always there and good; blocks are decided and executed at once. The c
 honest ones; members that are not honest have no core here, a test signs for them.
 """
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from consensus.epochs import EpochContext
-from consensus.events import ALL, BlockBuilt, BlockChecked, BuildBlock, Event, Executed, Received, Tick
+from consensus.events import ALL, BlockBuilt, BlockChecked, BuildBlock, CheckBlock, Event, Executed, Received, Tick
+from consensus.journal_records import JournalRecord
 from consensus.messages import Message, Status
 from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.verification import check_message
 from primitives.block import Block, Header, batches_root, header_digest
-from primitives.certificate import certificate_hash
+from primitives.certificate import Certificate, Phase, build_certificate, certificate_hash
 from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
+from primitives.keys import Signature
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
 from tests.simulation.application import genesis_ledger
 from tests.simulation.byzantine import Villain
 from tests.simulation.checkers import Checkers
 from tests.simulation.cluster import genesis_block
 from tests.simulation.signatures import Modelled
-
-import random
 
 TICK_MS = 25
 Filter = Callable[[Message], bool]
@@ -38,20 +39,34 @@ class Stage:
         self.genesis = genesis_block(members)
         chain_id = tagged_hash(TAG_GENESIS, b"stage")
         self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
-        self.now_ms = {node: 0 for node in honest}
+        self.now_ms = dict.fromkeys(honest, 0)
         self.checkers = Checkers(
             self.context, self.scheme.verify, frozenset(self.now_ms), genesis_ledger(self.genesis), 10_000
         )
         self.links: dict[tuple[int, int], deque[Message]] = {}
         self.builds: dict[int, BuildBlock] = {}
+        self.slow_checks: set[int] = set()  # nodes whose checks the test answers
+        self.checks: dict[int, dict[int, CheckBlock]] = {node: {} for node in self.now_ms}  # by height
+        self.journals: dict[int, list[JournalRecord]] = {node: [] for node in self.now_ms}
+        self._certificates: dict[tuple[int, int], Certificate] = {}
+        self._ledgers: dict[int, list[Block]] = {node: [self.genesis] for node in self.now_ms}
         self.decided: dict[int, dict[int, Digest]] = {node: {} for node in self.now_ms}
         self.violations: list[tuple[int, int, str]] = []  # who complains, about whom, the sentence
         self.replicas: dict[int, Replica] = {}
+        self._window = window
         for node in self.now_ms:
-            config = ReplicaConfig(self.context, NodeId(node), self.scheme.signer(node), window)
-            self.checkers.started(node, [], 0)
-            self.replicas[node] = Replica.restore(config, (), LedgerHead((self.genesis,), None, Height(0)))
-            self.step(node, Tick(0))
+            self.restart(node)
+
+    def restart(self, node: int, journal: Iterable[JournalRecord] | None = None) -> None:
+        """A core from its journal and ledger; everything that waits on its links is lost."""
+        kept = self.journals[node] if journal is None else list(journal)
+        blocks = self._ledgers[node]
+        own = self._certificates.get((node, blocks[-1].header.height))
+        config = ReplicaConfig(self.context, NodeId(node), self.scheme.signer(node), self._window)
+        self.checkers.started(node, kept, blocks[-1].header.height)
+        self.links = {link: queue for link, queue in self.links.items() if node not in link}
+        self.replicas[node] = Replica.restore(config, kept, LedgerHead(tuple(blocks), own, Height(0)))
+        self.step(node, Tick(self.now_ms[node]))
 
     def villain(self, node: int) -> Villain:
         """The pen of a Byzantine member."""
@@ -61,6 +76,7 @@ class Stage:
         """One step of a core; what it asks is answered at once, what it sends waits on its links."""
         effects = self.replicas[node].step(event)
         self.checkers.synced(node, effects.persist)
+        self.journals[node] += effects.persist
         for receiver, message in effects.send:
             self.checkers.sends(node, receiver, message)
             targets = [r for r in range(self.context.members.size) if r != node] if receiver == ALL else [receiver]
@@ -69,13 +85,21 @@ class Stage:
         for decided in effects.decide:
             self.checkers.decided(node, decided)
             self.decided[node][decided.height] = header_digest(decided.block.header)
+            self._ledgers[node].append(decided.block)
+            self._certificates[node, decided.certificate.height] = decided.certificate
         self.violations += [(node, about, sentence) for about, sentence in effects.violations]
         for build in effects.build:
             self.builds[node] = build
         for decided in effects.decide:
             self.step(node, Executed(decided.height, ZERO_DIGEST, ZERO_DIGEST, False))
         for check in effects.check:
-            self.step(node, BlockChecked(check.digest, True))
+            self.checks[node][check.height] = check
+            if node not in self.slow_checks:
+                self.answer(node, check.height, True)
+
+    def answer(self, node: int, height: int, acceptable: bool) -> None:
+        """The verdict on the block that the core asked about last at this height."""
+        self.step(node, BlockChecked(self.checks[node][height].digest, acceptable))
 
     def wait(self, node: int, milliseconds: int) -> None:
         """Time passes for one node."""
@@ -117,6 +141,15 @@ class Stage:
             time_ms=request.parent_block.header.time_ms + 1, proposer=proposer,
         )  # fmt: skip
         return Block(header, body, certificate)
+
+    def certificate(self, phase: Phase, view: int, block: Block) -> Certificate:
+        """A certificate of the first q members, whatever their cores did."""
+        height, digest = block.header.height, header_digest(block.header)
+        votes = {
+            node: Signature(self.villain(node).vote(phase, view, height, digest).signature)
+            for node in range(self.context.members.quorum)
+        }
+        return build_certificate(phase, 0, view, height, digest, votes, self.context.members.quorum)
 
     def settle(self, group: Iterable[int]) -> None:
         """Deliver everything between these nodes until nothing but STATUS is left."""

@@ -1,7 +1,19 @@
 """Directed schedules: orders of events that random runs miss. Node 3 is Byzantine unless a test says otherwise."""
 
+import pytest
+
 from consensus.events import Pending
-from consensus.messages import Message, NewView, Proposal, ViewChange, Vote
+from consensus.messages import (
+    BlockReply,
+    CertificateMessage,
+    Message,
+    NewView,
+    Proposal,
+    SlotStatus,
+    Status,
+    ViewChange,
+    Vote,
+)
 from primitives.block import Block, header_digest
 from primitives.certificate import Phase
 from tests.simulation.stage import Stage
@@ -125,17 +137,21 @@ def test_ancestors_of_the_base_are_not_voted_on_again() -> None:
 
 
 def test_votes_for_another_block_do_not_complete_a_certificate() -> None:
-    """S4, S5: 2 votes for X and one for Y are no quorum for either."""
+    """S4, S5: 2 votes for X and one for Y are no quorum for either, in whatever order; a third one for X is."""
     stage = Stage(4, (A, B, C))
     x1 = _lead(stage, A, mark=1)
-    stage.deliver(A, B, _prepares)
-    stage.deliver(B, A, _prepares)
     villain = stage.villain(EVIL)
     for phase in Phase:
         assert stage.hear(A, EVIL, villain.vote(phase, 0, 1, villain.noise())) is None
-    assert not any(vote.phase is Phase.COMMIT for vote in _votes_sent(stage, 0))
-    assert stage.decided[A] == {}
-    del x1
+    stage.deliver(A, B, _prepares)
+    stage.deliver(B, A, _prepares)
+    assert _votes_sent(stage, 0, A) == []
+    for phase in Phase:
+        for vote in _votes_for(stage, x1, 0, phase, (B, C)):
+            assert stage.decided[A] == {}
+            assert stage.hear(A, vote.signer, vote) is None
+    assert [vote.digest for vote in _votes_sent(stage, 0, A)] == [header_digest(x1.header)]
+    assert stage.decided[A] == {1: header_digest(x1.header)}
 
 
 def test_a_vote_counts_once() -> None:
@@ -174,6 +190,120 @@ def test_small_quorums_do_not_split_five_nodes() -> None:
     for node in (0, 1):
         stage.hear(node, 4, vote)
     assert not any(v.phase is Phase.COMMIT for v in _votes_sent(stage, 0))
+
+
+def test_a_certificate_decides_the_ancestors_first() -> None:
+    """S5, pitfall 34: COMMIT for height 2 decides 1 and 2 in that order, each once."""
+    stage = Stage(4, (A, B, C))
+    x1, x2 = _lead(stage, A, mark=1), _lead(stage, A, mark=2)
+    stage.deliver(A, B, _prepares)
+    assert stage.hear(B, C, CertificateMessage(stage.certificate(Phase.COMMIT, 0, x2))) is None
+    assert list(stage.decided[B].items()) == [(1, header_digest(x1.header)), (2, header_digest(x2.header))]
+
+
+def test_no_commit_while_an_ancestor_is_missing() -> None:
+    """S4: the lock needs the whole chain; and a PREPARE certificate decides nothing."""
+    stage = Stage(4, (A, B, C))
+    x1, x2 = _lead(stage, A, mark=1), _lead(stage, A, mark=2)
+    assert stage.hear(B, C, CertificateMessage(stage.certificate(Phase.PREPARE, 0, x2))) is None
+    assert _votes_sent(stage, 0, B) == []
+    assert stage.hear(B, C, BlockReply((x2,))) is None
+    assert _votes_sent(stage, 0, B) == []
+    assert stage.hear(B, C, BlockReply((x1,))) is None
+    assert [(vote.phase, vote.height) for vote in _votes_sent(stage, 0, B)] == [(Phase.COMMIT, 2)]
+    assert stage.decided[B] == {}
+
+
+def test_a_proposal_on_another_parent_is_not_prepared() -> None:
+    """S2: X2 was found good, then a certificate puts Y1, not X1, below it."""
+    stage = Stage(4, (A, B, C))
+    x1, x2 = _lead(stage, A, mark=1), _lead(stage, A, mark=2)
+    y1 = stage.villain(A).alternative(x1)
+    stage.slow_checks.add(B)
+    stage.deliver(A, B, _prepares)
+    stage.answer(B, 2, True)
+    assert x2.header.height == 2 and _votes_sent(stage, 0, B) == []
+    assert stage.hear(B, C, CertificateMessage(stage.certificate(Phase.PREPARE, 0, y1))) is None
+    stage.answer(B, 1, True)
+    assert [vote for vote in _votes_sent(stage, 0, B) if vote.phase is Phase.PREPARE] == []
+
+
+def test_an_unacceptable_block_is_not_prepared() -> None:
+    """C6, pitfall 10: the driver's no is final for the view, and no view change comes at once."""
+    stage = Stage(4, (A, B, C))
+    _lead(stage, A, mark=1)
+    stage.slow_checks.add(B)
+    stage.deliver(A, B, _prepares)
+    stage.answer(B, 1, False)
+    assert _votes_sent(stage, 0, B) == []
+    assert stage.replicas[B].view == 0
+
+
+def test_a_restart_stays_in_the_view_that_it_went_to() -> None:
+    """S3, S9: VIEWCHANGE was signed, so the old view is over for this node, also after a power cut."""
+    stage = Stage(4, (A, B, C))
+    x1 = _lead(stage, A, mark=1)
+    _time_out(stage, B, 1)
+    stage.restart(B)
+    assert stage.replicas[B].view == 1 and not stage.replicas[B].active
+    stage.hear(B, A, stage.villain(A).proposal(0, x1))
+    assert _votes_sent(stage, 0, B) == []
+
+
+def test_a_rotated_journal_keeps_the_highest_certificate() -> None:
+    """C15: what VIEWCHANGE must carry survives a rotation."""
+    stage = Stage(4, (A, B, C))
+    x1 = _lead(stage, A, mark=1)
+    certificate = stage.certificate(Phase.PREPARE, 0, x1)
+    assert stage.hear(B, C, CertificateMessage(certificate)) is None
+    stage.restart(B, stage.replicas[B].journal_snapshot())
+    _time_out(stage, B, 1)
+    sent = [m for (s, _), q in stage.links.items() if s == B for m in q if isinstance(m, ViewChange)]
+    assert sent[0].certificate == certificate
+
+
+@pytest.mark.parametrize("rotated", [False, True], ids=["whole journal", "rotated journal"])
+def test_a_restart_signs_nothing_again(rotated: bool) -> None:
+    """S1, C15: after a power cut the same slot gets no other vote, even if another block comes first."""
+    stage = Stage(4, (A, B, C))
+    x1 = _lead(stage, A, mark=1)
+    stage.deliver(A, B, _prepares)
+    first = _votes_sent(stage, 0, B)
+    stage.restart(B, stage.replicas[B].journal_snapshot() if rotated else None)
+    stage.hear(B, A, stage.villain(A).proposal(0, stage.villain(A).alternative(x1)))
+    stage.hear(B, A, stage.villain(A).proposal(0, x1))
+    assert len(first) == 1 and _votes_sent(stage, 0, B) == []
+
+
+def test_status_is_answered_with_what_is_missing() -> None:
+    """L4, pitfalls 33, 39: the proposal and the votes that STATUS does not name, and nothing that it names."""
+    stage = Stage(4, (A, B, C))
+    x1 = _lead(stage, A, mark=1)
+    stage.deliver(A, B, _prepares)
+    stage.deliver(B, A, _prepares)
+    stage.links.clear()
+    stage.hear(A, C, Status(0, 0, True, 0, 0, ()))
+    answers = list(stage.links[A, C])
+    assert [m.block for m in answers if isinstance(m, Proposal)] == [x1]
+    assert {m.signer for m in answers if isinstance(m, Vote)} >= {B}
+    stage.links.clear()
+    stage.wait(A, 50)
+    stage.links.clear()
+    stage.hear(A, C, Status(0, 0, True, 0, 0, (SlotStatus(True, False, 0b0011, 0),)))
+    assert list(stage.links.get((A, C), ())) == []
+
+
+def test_views_are_awaited_ever_longer_and_never_without_need() -> None:
+    """C7, pitfall 53: no timer without an obligation, then T, and T doubled in the next view."""
+    stage = Stage(4, (A, B, C))
+    stage.wait(B, 60_000)
+    assert stage.replicas[B].view == 0
+    stage.step(B, Pending(1))
+    stage.wait(B, 950)
+    assert stage.replicas[B].view == 0
+    stage.wait(B, 100)
+    assert stage.replicas[B].view == 1
+    assert stage.replicas[B].timeout_ms == 2_000
 
 
 # The steps of the schedules.
@@ -229,8 +359,7 @@ def _votes_for(stage: Stage, block: Block, view: int, phase: Phase, signers: tup
     return [stage.villain(signer).vote(phase, view, block.header.height, digest) for signer in signers]
 
 
-def _votes_sent(stage: Stage, view: int) -> list[Vote]:
-    """All votes of a view that wait on links, and all PREPAREs inside proposals."""
-    return [m for queue in stage.links.values() for m in queue if isinstance(m, Vote) and m.view == view]
-
-
+def _votes_sent(stage: Stage, view: int, by: int | None = None) -> list[Vote]:
+    """The votes of a view that wait on all links; or, of one node, those on its link to C."""
+    links = [queue for (sender, to), queue in stage.links.items() if by is None or (sender, to) == (by, C)]
+    return [m for queue in links for m in queue if isinstance(m, Vote) and m.view == view]

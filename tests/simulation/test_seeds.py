@@ -3,8 +3,8 @@
 import pytest
 
 from tests.simulation.plan import load_plan, plan_of
-from tests.simulation.run import run_plan
 from tests.simulation.regressions import REGRESSIONS
+from tests.simulation.run import run_plan
 
 CHUNKS, RUNS_PER_CHUNK = 10, 5  # x 3 sizes = 150 runs; `make sim` plays thousands
 

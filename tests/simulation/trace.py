@@ -59,7 +59,7 @@ def _describe_event(event: Event) -> str:
         case Executed(height):
             return f"executed {height}"
         case Pending(batches, oldest):
-            return f"pending {batches} oldest {oldest and oldest.hex()[:8]}"
+            return f"pending {batches} oldest {'none' if oldest is None else oldest.hex()[:8]}"
         case Synced(blocks):
             return f"synced {blocks[0].header.height}..{blocks[-1].header.height}"
 

@@ -1,4 +1,4 @@
-"""Plans of runs that once broke a rule, as JSON; the name of a file says what was wrong. Replayed with every test run."""
+"""Plans of runs that once broke a rule, as JSON, each named after what was wrong. Replayed with every test run."""
 
 from pathlib import Path
 from typing import Final
