@@ -135,11 +135,7 @@ class BatchStore:
     def keep(self, candidate: Candidate, transactions: tuple[Decoded, ...], now_ms: int) -> HeldBatch:
         """All its transactions decoded and verified."""
         self._let_go(candidate)
-        held = self._hold(candidate.digest, candidate.raw, candidate.batch, transactions, now_ms)
-        if held.origin != self._me:
-            for identity in held.ids:
-                self._mentions[identity] = self._mentions.get(identity, 0) + 1
-        return held
+        return self._hold(candidate.digest, candidate.raw, candidate.batch, transactions, now_ms)
 
     def refuse(self, candidate: Candidate, reason: str) -> None:
         """One transaction is bad, so the whole batch is; a block that names it is not acceptable."""
@@ -185,13 +181,6 @@ class BatchStore:
         """Whether a held batch of another origin contains this transaction (C6)."""
         return identity in self._mentions
 
-    def pending(self) -> list[HeldBatch]:
-        """Held batches that no block names, one origin after the other in turn, FIFO within an origin: what a leader
-        proposes, and what arms the timers (C4, C5)."""
-        lines = [[self._held[d] for d in line if d not in self._names] for line in self._by_origin]
-        longest = max(map(len, lines))
-        return [line[i] for i in range(longest) for line in lines if i < len(line)]
-
     def candidates(self, taken: Container[Digest]) -> list[HeldBatch]:
         """Held batches outside `taken` (those of decided blocks and of the ancestors that a proposal extends), one
         origin after the other in turn, FIFO within an origin: what a leader proposes. A batch that only a dead
@@ -201,7 +190,7 @@ class BatchStore:
         return [line[i] for i in range(longest) for line in lines if i < len(line)]
 
     def oldest_own(self, taken: Container[Digest]) -> Digest | None:
-        """The own batch that waits longest outside `taken`; every validator was sent it (C7)."""
+        """The own batch outside `taken` that waits longest."""
         return next((digest for digest in self._by_origin[self._me] if digest not in taken), None)
 
     @property
@@ -210,20 +199,9 @@ class BatchStore:
         return len(self._held)
 
     @property
-    def pending_count(self) -> int:
-        """len(pending()), for the price of a sum; batches under verification are not in it."""
-        in_hand = sum(1 for candidate in self._in_hand.values() if not candidate.wanted)
-        return sum(self._unnamed) - in_hand
-
-    @property
     def held_octets(self) -> int:
         """Bytes of everything held or under verification."""
         return sum(len(held.raw) for held in self._held.values()) + sum(len(c.raw) for c in self._in_hand.values())
-
-    def oldest(self) -> HeldBatch | None:
-        """The pending batch that this node holds for the longest time."""
-        firsts = (next((d for d in line if d not in self._names), None) for line in self._by_origin)
-        return min((self._held[d] for d in firsts if d is not None), key=lambda held: held.held_ms, default=None)
 
     # ---- blocks
 
@@ -297,6 +275,12 @@ class BatchStore:
         for digest in digests:
             self._wanted.pop(digest, None)
 
+    def unwant_unnamed(self, digests: Iterable[Digest]) -> None:
+        """Stop asking for these, except for what a block names."""
+        for digest in digests:
+            if digest not in self._names:
+                self._wanted.pop(digest, None)
+
     def unknown(self, node: NodeId, digests: Iterable[Digest], now_ms: int) -> None:
         """`node` said that it lacks these: the next one is asked at once."""
         for digest in digests:
@@ -358,6 +342,9 @@ class BatchStore:
         held = HeldBatch(digest, raw, origin, batch.sequence, transactions, ids, valid_until, now_ms)
         self._held[digest] = held
         self._by_origin[origin][digest] = None
+        if origin != self._me:
+            for identity in ids:
+                self._mentions[identity] = self._mentions.get(identity, 0) + 1
         self._wanted.pop(digest, None)
         if digest not in self._names:
             self._count(origin, len(raw), 1)

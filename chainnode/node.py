@@ -45,7 +45,7 @@ from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.settings import Timing as Timers
 from ledger.chain import Chain
 from ledger.data_directory import DataDirectory
-from primitives.block import Block, header_digest
+from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, verify_certificate
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.codes import Code
@@ -169,7 +169,8 @@ class Node:
         timing = Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms)
         config = ReplicaConfig(context, self.me, key.sign, limits.window, timing)
         content = read_entries(self._data.journal_records)
-        self._restored_batches = [self.store.restore(raw, monotonic_ms()) for raw in content.batches]
+        waiting = [raw for raw in content.batches if self.chain.batch(batch_digest(raw)) is None]
+        self._restored_batches = [self.store.restore(raw, monotonic_ms()) for raw in waiting]
         return Replica.restore(config, content.records, ledger_head(self.chain))
 
     def _peers_config(self) -> PeersConfig:
