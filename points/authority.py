@@ -5,7 +5,6 @@ The cryptographic check of an envelope is done once, at admission; here the sign
 
 from collections.abc import Sequence
 
-from points.days import year_of
 from points.keys import CUSTODIANS_KEY, account_key, daily_key
 from points.state import FUND, NOBODY, Account, AccountKind, Daily, Holdings, Role
 from points.turn import Turn
@@ -77,7 +76,7 @@ def charge_kyc(turn: Turn, account: Account, holdings: Holdings, fen: int) -> Ho
 
     Tier 0 is limited over the account's life, 1 and 2 per calendar year of UTC+8.
     """
-    year = year_of(turn.day)
+    year = turn.year
     life = turn.add(holdings.redeemed, fen)
     in_year = turn.add(holdings.redeemed_year if holdings.year == year else 0, fen)
     params = turn.params

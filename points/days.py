@@ -35,11 +35,6 @@ def issue_expiry(day: int, validity_days: int, bucket: Bucket) -> int:
     return expiry_after(day_number(year, month + 1, 1) - 1)
 
 
-def year_of(day: int) -> int:
-    """The Gregorian year of a day counted from 1970-01-01."""
-    return date_of(day)[0]
-
-
 def date_of(day: int) -> tuple[int, int, int]:
     """(year, month, day of the month); Howard Hinnant's civil_from_days, exact for any day >= 0."""
     shifted = day + 719_468  # days since 0000-03-01

@@ -11,10 +11,10 @@ from typing import Any, Final
 from points.clearing import book, count
 from points.days import expiry_after, settlement_day_of
 from points.holds import release_hold
-from points.keys import class_key, closed_agg_key, garbage_key, hold_key
+from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
 from points.settlement import close_window, default_window
-from points.state import BPS, Agg, Class, Garbage, Hold, HoldState, SpendOrder
+from points.state import BPS, Agg, Garbage, Hold, HoldState, SpendOrder
 from points.turn import Turn
 from points.view import View
 from primitives.receipt import Event
@@ -43,7 +43,7 @@ def begin(turn: Turn, previous_s: int) -> None:
 def _close_bucket(turn: Turn, key: bytes, agg: Agg) -> None:
     """Everything available in an expired bucket becomes breakage of its issuer; what is held waits for its hold."""
     bucket, class_id = int.from_bytes(key[1:9], "big"), key[9:].decode()
-    of: Class = turn.get(class_key(class_id))
+    of = turn.class_of(class_id)
     turn.put(key, None)
     if agg.held:
         turn.put(closed_agg_key(bucket, class_id), Agg(0, agg.held))

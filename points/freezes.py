@@ -44,7 +44,7 @@ def apply_pause_class(turn: Turn, body: PauseClass) -> Code:
     of: Class | None = turn.get(class_key(body.class_id))
     if of is None:
         return Code.CLASS_UNKNOWN
-    turn.put(class_key(body.class_id), replace(of, paused_until=body.until))
+    turn.put_class(body.class_id, replace(of, paused_until=body.until))
     fields = (("class", body.class_id), ("until", body.until))
     turn.events.append(Event("ClassPaused", fields, (("regulator", turn.sender),)))
     return Code.OK

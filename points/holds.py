@@ -15,7 +15,7 @@ from typing import Final
 
 from points.authority import charge_keys, charge_kyc, shares_key
 from points.clearing import book, bucket_moves, count
-from points.keys import account_key, class_key, due_hold_key, hold_key, holdings_key, merchant_key
+from points.keys import account_key, due_hold_key, hold_key, holdings_key, merchant_key
 from points.lots import add_units, after_spending, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order, operation_digest
@@ -25,7 +25,6 @@ from points.state import (
     NO_HOLDINGS,
     UY_PER_FEN,
     Account,
-    Class,
     Due,
     Frozen,
     Hold,
@@ -157,7 +156,7 @@ def split_hold(turn: Turn, legs: Sequence[HoldLeg], value: int) -> tuple[list[Ho
     """
     remaining = value
     taken = [0] * len(legs)
-    unit_values = [turn.get(class_key(leg.class_id)).uv for leg in legs]
+    unit_values = [turn.class_of(leg.class_id).uv for leg in legs]
     for i, leg in enumerate(legs):
         taken[i] = min(leg.units, remaining // unit_values[i])
         remaining -= taken[i] * unit_values[i]
@@ -209,7 +208,7 @@ def _release(turn: Turn, lots: list[Lot], legs: Sequence[HoldLeg]) -> None:
             add_units(lots, leg.bucket, leg.class_id, leg.ext, 0, units, -units)
             bucket_moves(turn, leg.class_id, leg.bucket, units, -units)
         else:
-            of: Class = turn.get(class_key(leg.class_id))
+            of = turn.class_of(leg.class_id)
             add_units(lots, leg.bucket, leg.class_id, leg.ext, 0, 0, -units)
             bucket_moves(turn, leg.class_id, leg.bucket, 0, -units)
             count(turn, leg.class_id, expired=units)

@@ -151,7 +151,7 @@ def _count_period(turn: Turn, value: int) -> None:
 
 def value_of(turn: Turn, lots: Sequence[Lot]) -> int:
     """uY of all units in the lots, pending and held included."""
-    return sum((lot.avail + lot.held) * turn.get(class_key(lot.class_id)).uv for lot in lots)
+    return sum((lot.avail + lot.held) * turn.class_of(lot.class_id).uv for lot in lots)
 
 
 def with_lots(holdings: Holdings, lots: Sequence[Lot]) -> Holdings:
@@ -205,7 +205,7 @@ def _reclaim(turn: Turn, order: IssueOrder, wanted: int) -> int:
             left -= units
     if left != wanted:
         taken = wanted - left
-        uv = turn.get(class_key(order.class_id)).uv
+        uv = turn.class_of(order.class_id).uv
         turn.put(where, with_lots(holdings, lots))
         count(turn, order.class_id, burned=taken)
         book(turn, turn.sender, outstanding=-taken * uv, revoked=taken * uv)

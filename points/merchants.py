@@ -68,7 +68,7 @@ def apply_class_create(turn: Turn, body: ClassCreate) -> Code:
     merchant: Merchant = turn.get(merchant_key(turn.sender))
     if merchant.status not in ISSUING:
         return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
-    turn.put(class_key(body.class_id), class_of(turn.sender, body))
+    turn.put_class(body.class_id, class_of(turn.sender, body))
     fields = (("class", body.class_id), ("uv", body.uv), ("validity_days", body.validity_days))
     turn.events.append(Event("ClassCreated", fields, (("issuer", turn.sender),)))
     return Code.OK
@@ -82,7 +82,7 @@ def apply_class_retire(turn: Turn, body: ClassRetire) -> Code:
         return Code.NOT_ISSUER
     if of.retired:
         return turn.refuse(Code.BAD_CLASS, "the class is retired")
-    turn.put(class_key(body.class_id), replace(of, retired=True))
+    turn.put_class(body.class_id, replace(of, retired=True))
     turn.events.append(Event("ClassRetired", (("class", body.class_id),), (("issuer", turn.sender),)))
     return Code.OK
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from points.authority import charge_daily, charge_keys, charge_kyc, may, shares_key
 from points.clearing import book, bucket_moves, count, owe
 from points.days import DAY_SECONDS
-from points.keys import account_key, class_key, daily_key, holdings_key, merchant_key, order_key
+from points.keys import account_key, daily_key, holdings_key, merchant_key, order_key
 from points.lots import after_spending, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order, static_order_id
@@ -23,7 +23,6 @@ from points.state import (
     NO_HOLDINGS,
     UY_PER_FEN,
     Account,
-    Class,
     Frozen,
     Holdings,
     HoldLeg,
@@ -145,7 +144,7 @@ def record_order(
 
 def _book_leg(turn: Turn, merchant: bytes, leg: HoldLeg, held: bool) -> OrderLeg:
     """The issuer's liability ends; it owes the merchant the price less the fee, FUND the fee and the overshoot."""
-    of: Class = turn.get(class_key(leg.class_id))
+    of = turn.class_of(leg.class_id)
     issuer, pay, over, units = of.issuer, leg.pay, leg.over, leg.units
     assert units * of.uv == pay + over, "a leg is worth what it pays and overshoots"
     bucket_moves(turn, leg.class_id, leg.bucket, 0 if held else -units, -units if held else 0)

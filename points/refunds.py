@@ -12,7 +12,7 @@ from points.authority import charge_keys
 from points.clearing import book, bucket_moves, count, owe
 from points.days import DAY_SECONDS, expiry_after
 from points.issuing import with_lots
-from points.keys import class_key, holdings_key, order_key, refund_key
+from points.keys import holdings_key, order_key, refund_key
 from points.lots import add_units, touched
 from points.orders import find_order
 from points.state import FUND, NO_HOLDINGS, UY_PER_FEN, Class, Holdings, Lot, OrderLeg, RefundDone, SpendOrder
@@ -86,7 +86,7 @@ def _refund_legs(turn: Turn, order: SpendOrder, value: int) -> tuple[OrderLeg, .
 
 def _refund_leg(turn: Turn, lots: list[Lot], leg: OrderLeg, c: int) -> None:
     """Book the difference between what `c` uY refunded make and what was booked before (D7)."""
-    of: Class = turn.get(class_key(leg.class_id))
+    of = turn.class_of(leg.class_id)
     before, now = returned(leg, of.uv, leg.refunded), returned(leg, of.uv, c)
     over = leg.over if c == leg.pay else 0
     units, gross, fee = now.units - before.units, now.gross - before.gross, now.fee - before.fee

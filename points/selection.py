@@ -1,8 +1,8 @@
 """Which lots pay a price: soonest expiry first, whole units, then at most one unit that overshoots (D6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from points.keys import books_key, class_key, merchant_key
+from points.keys import books_key, merchant_key
 from points.lots import Spend
 from points.state import NO_BOOKS, UY_PER_FEN, Books, Class, Lot, Merchant, MerchantStatus
 from points.turn import Turn
@@ -30,12 +30,12 @@ class Purse:
         remaining = value
         spends: list[Spend] = []
         usable: list[tuple[int, Class]] = []
-        get = self._turn.get
+        class_of = self._turn.class_of
         for position in self._order():
             lot = self._lots[position]
             if not lot.avail or lot.from_day:
                 continue
-            of: Class = get(class_key(lot.class_id))
+            of = class_of(lot.class_id)
             uv = of.uv
             units = remaining // uv
             if units > lot.avail:
@@ -53,18 +53,24 @@ class Purse:
             return spends
         return self._shortage(remaining)
 
-    def _order(self) -> Sequence[int]:
-        """Positions in order of spending: on equal expiry the payee's own points come first."""
-        lots = self._lots
-        for i in range(1, len(lots)):
-            if lots[i].bucket == lots[i - 1].bucket and lots[i].class_id != lots[i - 1].class_id:
-                return sorted(range(len(lots)), key=self._rank)
-        return range(len(lots))
-
-    def _rank(self, position: int) -> tuple[int, bool, str, int, int]:
-        lot = self._lots[position]
-        foreign = self._turn.get(class_key(lot.class_id)).issuer != self._payee
-        return (lot.bucket, foreign, lot.class_id, -lot.ext, lot.from_day)
+    def _order(self) -> Iterator[int]:
+        """Positions in order of spending: the canonical one, but on equal expiry the payee's own points come first."""
+        lots, payee, class_of = self._lots, self._payee, self._turn.class_of
+        start, count = 0, len(lots)
+        while start < count:
+            bucket = lots[start].bucket
+            stop = start + 1
+            while stop < count and lots[stop].bucket == bucket:
+                stop += 1
+            if stop - start > 1:
+                own = [i for i in range(start, stop) if class_of(lots[i].class_id).issuer == payee]
+                yield from own
+                for i in range(start, stop):
+                    if i not in own:
+                        yield i
+            else:
+                yield start
+            start = stop
 
     def _passed_over(self, of: Class, taken: int, whole: int) -> bool:
         """Whether a lot of this class may not be used here; its whole value is remembered for the answer."""

@@ -7,9 +7,9 @@ A rule may write before it has checked everything: the caller rolls the draft ba
 from collections.abc import Callable
 from typing import Any, Final
 
-from points.days import DAY_SECONDS, day_of
-from points.keys import HEAD_KEY, PARAMS_KEY
-from points.state import NOBODY, Account, Frozen
+from points.days import DAY_SECONDS, date_of, day_of
+from points.keys import HEAD_KEY, PARAMS_KEY, class_key
+from points.state import NOBODY, Account, Class, Frozen
 from points.view import Overlay
 from primitives.codec import U64_MAX
 from primitives.codes import Code
@@ -29,8 +29,9 @@ class Turn:
     """
 
     __slots__ = (
-        "account", "chain_id", "day", "detail", "draft", "events", "first", "get", "height", "index", "obligations",
-        "operation", "overflow", "params", "put", "sender", "signers", "time", "tx", "verify", "window",
+        "_classes", "account", "chain_id", "day", "detail", "draft", "events", "first", "get", "height", "index",
+        "obligations",
+        "operation", "overflow", "params", "put", "sender", "signers", "time", "tx", "verify", "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
@@ -39,10 +40,12 @@ class Turn:
         self.put: Final = draft.put
         self.time: Final = time_s
         self.day: Final = day_of(time_s)
+        self.year: Final = date_of(self.day)[0]
         self.height: Final = height
         self.chain_id: Final = chain_id
         self.verify: Final = verify
         self.params: Final[Parameters] = draft.get(PARAMS_KEY)
+        self._classes: Final[dict[str, Class]] = {}
         self.window = 0
         self.obligations = b""  # the first bytes of every obligation key of the open window
         self.enter_window(draft.get(HEAD_KEY).window)
@@ -65,6 +68,18 @@ class Turn:
         self.first: First | None = None
         self.overflow = False
         self.events: list[Event] = []
+
+    def class_of(self, class_id: str) -> Class:
+        """The class of points that somebody holds; it exists. Remembered for the block: every payment asks."""
+        found = self._classes.get(class_id)
+        if found is None:
+            found = self._classes[class_id] = self.get(class_key(class_id))
+        return found
+
+    def put_class(self, class_id: str, record: Class) -> None:
+        """Write a class; the only way to do so."""
+        self._classes.pop(class_id, None)
+        self.put(class_key(class_id), record)
 
     def refuse(self, code: Code, detail: str) -> Code:
         """A reject with the sentence that names the values."""

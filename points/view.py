@@ -5,7 +5,7 @@ operations of a batch are savepoints in that log (`mark`, `rollback`), so a comm
 what it wrote. Reads look in one dict, then in the view below.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from primitives.codec import Record
@@ -24,28 +24,43 @@ class View(Protocol):
 
 
 class Memory:
-    """A whole state in one dict; the View of tests, simulations and scenario files."""
+    """A whole state in one dict; the View of tests and simulations. Change it by `apply` only."""
 
-    def __init__(self, records: dict[bytes, Any] | None = None) -> None:
-        self.records: Final[dict[bytes, Any]] = {} if records is None else records
+    def __init__(self) -> None:
+        self.records: Final[dict[bytes, Any]] = {}
+        self._keys: Final[dict[int, set[bytes]]] = {}  # by first byte, so that a range does not look at everything
 
     def get(self, key: bytes) -> Any:
         return self.records.get(key)
 
     def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, Any]]:
-        for key in sorted(k for k in self.records if start <= k < stop):
-            yield key, self.records[key]
+        for first in range(start[0], stop[0] + 1):
+            for key in sorted(k for k in self._keys.get(first, ()) if start <= k < stop):
+                yield key, self.records[key]
 
     def apply(self, changes: Changes) -> None:
         """Make the changes part of the state."""
         for key, record in changes.items():
             if record is None:
                 self.records.pop(key, None)
+                self._keys.get(key[0], set()).discard(key)
             else:
                 self.records[key] = record
+                self._keys.setdefault(key[0], set()).add(key)
 
 
 _ABSENT: Final = object()  # not written here, as opposed to None: deleted here
+
+
+def _reader(changes: dict[bytes, Any], below: View) -> Callable[[bytes], Any]:
+    """`get` of an overlay; a closure, because every transaction calls it a dozen times."""
+    written, get_below = changes.get, below.get
+
+    def get(key: bytes) -> Any:
+        found = written(key, _ABSENT)
+        return get_below(key) if found is _ABSENT else found
+
+    return get
 
 
 class Overlay:
@@ -54,17 +69,13 @@ class Overlay:
     A savepoint is a position in the log: everything written after it can be taken back, in reverse.
     """
 
-    __slots__ = ("_get_below", "_log", "below", "changes")
+    __slots__ = ("_log", "below", "changes", "get")
 
     def __init__(self, below: View) -> None:
         self.below = below
         self.changes: dict[bytes, Any] = {}
-        self._get_below = below.get
+        self.get: Final = _reader(self.changes, below)
         self._log: list[tuple[bytes, Any]] = []
-
-    def get(self, key: bytes) -> Any:
-        found = self.changes.get(key, _ABSENT)
-        return self._get_below(key) if found is _ABSENT else found
 
     def put(self, key: bytes, record: Record | None) -> None:
         """Write a record; None deletes."""

@@ -104,7 +104,7 @@ class Market:
         self, sender: str, body: Body, signers: Sequence[str] | None = None, chain: bytes | None = None,
         valid_until: int | None = None,
     ) -> Decoded:  # fmt: skip
-        """Signed by the sender or the named keys; the envelope signatures are zeros, the rules only look at the keys."""
+        """Signed by the sender or the named keys; envelope signatures are zeros: the rules look at keys only."""
         self._nonce += 1
         names = signers if signers is not None else ["custodian" if sender == "FUND" else sender]
         envelope = Envelope(
