@@ -20,9 +20,10 @@ import msgspec
 from chainnode.config import load_config, write_config, write_secret
 from chainnode.devnet_calls import NoAnswer, Refused, call
 from chainnode.devnet_layout import NodePlace, node_config, transport_identity, vote_key
-from chainnode.failures import BadConfiguration, PortTaken
+from chainnode.failures import BadConfiguration, LedgerFailure, PortTaken
 from chainnode.listening_ports import holder_of, is_free
 from ledger.data_directory import initialise
+from ledger.failures import FatalError
 from points.state import encode_value
 from points.transition import genesis_state
 from primitives.genesis import Genesis, genesis_text
@@ -234,9 +235,12 @@ def create(directory: Path, seed: bytes, places: tuple[NodePlace, ...], genesis:
 
 
 def initialise_data(config_path: Path, genesis: Genesis) -> None:
-    """A node's data directory at height 0. Raises: FatalError of the ledger."""
+    """A node's data directory at height 0. Raises: LedgerFailure."""
     state = {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
-    initialise(Path(load_config(config_path).data), genesis, state)
+    try:
+        initialise(Path(load_config(config_path).data), genesis, state)
+    except FatalError as error:
+        raise LedgerFailure(str(error), error.exit_code) from error
 
 
 def open_devnet(directory: Path) -> Devnet:

@@ -23,3 +23,11 @@ class Diverged(NodeFailure):
     """This node's execution differs from what a quorum certified: it halts loudly rather than serve (pitfall 78)."""
 
     exit_code = 74
+
+
+class LedgerFailure(NodeFailure):
+    """A fatal error of the ledger, with its sentence and exit code, for callers above this layer."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code

@@ -7,11 +7,13 @@ from typing import Any, Final
 from sortedcontainers import SortedDict
 
 from chainnode.config import load_config
+from chainnode.failures import LedgerFailure
 from chainnode.process import read_genesis
 from chainnode.seen_ids import SeenIds
 from ledger.audit import Audit, Audited, Difference, Executed, Progress, Replay
 from ledger.chain import Chain
 from ledger.data_directory import open_data_directory
+from ledger.failures import FatalError
 from points.state import encode_value
 from points.transition import apply_block, genesis_state
 from points.view import Changes
@@ -110,15 +112,18 @@ def audit_chain(chain: Chain, genesis: Genesis, progress: Callable[[int, int], N
 def audit_config(config_path: Path, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """{"ok", "height", ...} of the ledger of a configuration; it must not be in use.
 
-    Raises: NodeFailure for the configuration, FatalError for a ledger that does not even open.
+    Raises: NodeFailure for the configuration or a ledger that does not even open.
     """
     config = load_config(config_path)
     genesis = read_genesis(config.genesis)
-    data = open_data_directory(Path(config.data), genesis)
     try:
-        found = audit_chain(data.chain, genesis, progress)
-    finally:
-        data.close()
+        data = open_data_directory(Path(config.data), genesis)
+        try:
+            found = audit_chain(data.chain, genesis, progress)
+        finally:
+            data.close()
+    except FatalError as error:
+        raise LedgerFailure(str(error), error.exit_code) from error
     if isinstance(found, Difference):
         return {"ok": False, "height": found.height, "what": found.what, "expected": found.expected,
                 "found": found.found}  # fmt: skip

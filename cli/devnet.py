@@ -22,7 +22,7 @@ from cli.devnet_wallets import addresses, demo_wallets, write_wallets
 from cli.language import example, t
 from cli.network import DEVNET_DIRECTORY, NETWORK_FILE, network_file
 from cli.output import answer, pairs, say, table, with_output
-from cli.verdicts import Refusal, Verdict, usage
+from cli.verdicts import Refusal, Verdict, failure_refusal, usage
 from primitives.codes import Code
 from primitives.genesis import genesis_text
 
@@ -47,7 +47,7 @@ def with_directory(command: F) -> F:
         except PortTaken as error:
             raise Refusal(Verdict.USAGE, Code.PORT_TAKEN, str(error), free_base_advice()) from error
         except NodeFailure as error:
-            raise usage(str(error)) from error
+            raise failure_refusal(error) from error
         except (ValueError, FileExistsError) as error:
             raise usage(str(error)) from error
         except NoAnswer as error:

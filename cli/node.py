@@ -10,8 +10,7 @@ import msgspec
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, say, with_output
-from cli.verdicts import Refusal, Verdict, usage
-from primitives.codes import Code
+from cli.verdicts import Verdict, failure_refusal, usage
 from primitives.json_form import to_plain
 from primitives.keys import SigningKey
 from primitives.validators import Validator
@@ -116,30 +115,19 @@ def status(network: Network) -> None:
 @with_output
 def verify(config_path: Path) -> int:
     from chainnode.failures import NodeFailure
-    from ledger.failures import FatalError
 
     try:
         found = audit_ledger(config_path)
     except NodeFailure as error:
-        raise usage(str(error)) from error
-    except FatalError as error:
-        raise fatal_refusal(error) from error
+        raise failure_refusal(error) from error
     answer(found, pairs(list(found.items())))
     return int(Verdict.DONE if found["ok"] else Verdict.DAMAGED)
-
-
-def fatal_refusal(error: Any) -> Refusal:
-    """Exit 74 or 75, as the failure says."""
-    verdict = Verdict(getattr(error, "exit_code", int(Verdict.DAMAGED)))
-    codes = {Verdict.DISK_FULL: Code.DISK_FULL, Verdict.USAGE: Code.DIRECTORY_LOCKED}
-    code = codes.get(verdict, Code.LEDGER_DAMAGED)
-    return Refusal(verdict, code, str(error))
 
 
 def audit_ledger(config_path: Path) -> dict[str, Any]:
     """{"ok", "height", ...} of a stopped node's ledger; the first difference if it is not ok.
 
-    Raises: NodeFailure, FatalError (the ledger's).
+    Raises: NodeFailure.
     """
     from chainnode.ledger_audit import audit_config
 

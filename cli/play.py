@@ -7,6 +7,8 @@ import click
 
 from cli.language import example, t
 from cli.output import with_output
+from cli.verdicts import Refusal, Verdict
+from primitives.codes import Code
 
 
 @click.command(help=t("Run a scenario file; one JSON line per step, exit 1 at the first expectation that fails.",
@@ -23,8 +25,14 @@ def play(file: Path, engine: str, validators: int) -> int:
 
     if engine in ENGINES:
         return play_file(file, ENGINES[engine], print_line)
-    from chainnode.play_devnet import devnet_engine
+    from chainnode.devnet_calls import NoAnswer, Refused
+    from chainnode.failures import NodeFailure
+    from chainnode.play_devnet import EngineFailed, devnet_engine
 
     folder = tempfile.TemporaryDirectory(prefix="hnchain-play-")
-    with folder, devnet_engine(Path(folder.name), validators) as opened:
-        return play_file(file, opened, print_line)
+    try:
+        with folder, devnet_engine(Path(folder.name), validators) as opened:
+            return play_file(file, opened, print_line)
+    except (EngineFailed, NoAnswer, Refused, NodeFailure) as error:
+        detail = t(f"no verdict, the network failed: {error}", f"网络故障，未得出结论：{error}")
+        raise Refusal(Verdict.UNKNOWN, Code.NODE_UNREACHABLE, detail) from error

@@ -55,3 +55,10 @@ def keystore_refused() -> Refusal:
 
     detail = t("wrong passphrase or damaged keystore", "口令错误或密钥文件已损坏")
     return Refusal(Verdict.KEYSTORE, Code.KEYSTORE_LOCKED, detail)
+
+
+def failure_refusal(error: Any) -> Refusal:
+    """A node's failure (it has an exit_code) as a refusal with the same exit code."""
+    known = {2: Code.USAGE, 74: Code.LEDGER_DAMAGED, 75: Code.DISK_FULL}
+    exit_code = error.exit_code if error.exit_code in known else 2
+    return Refusal(Verdict(exit_code), known[exit_code], str(error))
