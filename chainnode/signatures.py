@@ -74,7 +74,7 @@ class BulkVerifier:
         while position < len(transactions):
             async with self._turn:
                 position = self._verify_turn(transactions, position, bad)
-            await asyncio.sleep(0)
+                await asyncio.sleep(0)  # inside the lock: one turn per iteration, however many bulks wait
         return bad
 
     async def turn(self) -> None:

@@ -87,7 +87,7 @@ async def until(node: Node, condition: Callable[[], bool], seconds: float = 10.0
 async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for a condition that nothing announces."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

@@ -1,0 +1,241 @@
+"""The listener of the binary ingress: bounded per connection and in all, one task per bulk, none per transaction."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chainnode.ingress_frames import (
+    INGRESS_LIMITS,
+    OUTCOMES_MAX,
+    Answer,
+    Outcome,
+    Outcomes,
+    Submit,
+    decode_ingress,
+    encode_ingress,
+)
+from chainnode.quiet_log import QuietLog
+from chainnode.wire import FrameReader
+from primitives.codec import Malformed
+from primitives.codes import Code
+from primitives.hashing import Digest
+from primitives.transaction import Decoded, decode_transaction
+
+LOG: Final = logging.getLogger(__name__)
+
+
+class Verdict(Protocol):
+    """What the node answers for one transaction."""
+
+    @property
+    def code(self) -> Code: ...
+
+
+SubmitBulk = Callable[[Sequence[Decoded]], Awaitable[Sequence[Verdict]]]
+
+
+@dataclass(frozen=True, slots=True)
+class IngressLimits:
+    """connections: later ones are closed at once. in_hand: transactions of one connection that wait for their answer;
+    above it the socket is not read. unread: bytes that a client may leave unread before it is cut off."""
+
+    connections: int = 64
+    in_hand: int = 4096
+    unread: int = 4 * 1024 * 1024
+
+
+class IngressServer:
+    """Plain TCP: bind it to loopback or to the network between gateway and node. `run` it in the node's TaskGroup."""
+
+    def __init__(
+        self, host: str, port: int, submit: SubmitBulk, clock: Callable[[], float], limits: IngressLimits | None = None
+    ) -> None:
+        """submit: admits a bulk (it verifies signatures), one verdict each; OK promises one outcome later.
+
+        clock: monotonic seconds. Raises: nothing yet; `listen` binds.
+        """
+        self._address: Final = (host, port)
+        self._submit: Final = submit
+        self.limits: Final = limits or IngressLimits()
+        self._log: Final = QuietLog(LOG, clock)
+        self._connections: Final[set[_Connection]] = set()
+        self._watchers: Final[dict[Digest, list[_Connection]]] = {}
+        self._listener: socket.socket | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    def listen(self) -> int:
+        """Bind. Returns: the port. Raises: OSError if it is taken."""
+        if self._listener is None:
+            family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+            self._listener = socket.create_server(self._address, family=family, backlog=64)
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    async def run(self) -> None:
+        """Serve until cancelled; then every connection is closed."""
+        self.listen()
+        assert self._listener is not None, "listen binds"
+        server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), sock=self._listener)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            self._group = self._listener = None
+            server.close()
+            for connection in list(self._connections):
+                connection.abort()
+
+    def settled(self, outcomes: Iterable[Outcome]) -> None:
+        """Receipts of an executed block: each goes to the connections that brought its transaction."""
+        if not self._watchers:
+            return
+        mail: dict[_Connection, list[Outcome]] = {}
+        for outcome in outcomes:
+            for connection in self._watchers.pop(Digest(outcome.tx), ()):
+                mail.setdefault(connection, []).append(outcome)
+        for connection, items in mail.items():
+            connection.watched.difference_update(Digest(item.tx) for item in items)
+            for start in range(0, len(items), OUTCOMES_MAX):
+                connection.send(encode_ingress(Outcomes(tuple(items[start : start + OUTCOMES_MAX]))))
+
+    def expired(self, ids: Iterable[Digest]) -> None:
+        """These were given up: no block can accept them any more."""
+        self.settled(Outcome(identity, 0, 0, Code.EXPIRED_TX) for identity in ids)
+
+    # ---- for the connections
+
+    def enter(self, connection: "_Connection") -> bool:
+        """Whether there is room for one more."""
+        if len(self._connections) >= self.limits.connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def leave(self, connection: "_Connection") -> None:
+        """It is closed; nobody waits for its transactions, which stay admitted all the same."""
+        self._connections.discard(connection)
+        for identity in connection.watched:
+            self._unwatch(identity, connection)
+        connection.watched.clear()
+
+    def take(self, connection: "_Connection", bulk: Submit) -> None:
+        """Start to admit a bulk."""
+        if self._group is not None:
+            self._group.create_task(self._admit(connection, bulk))
+
+    def complain(self, source: str, text: str) -> None:
+        """A line in the log, not more than one per source in a while."""
+        self._log.warn(source, text)
+
+    async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
+        codes = [Code.DECODE] * len(bulk.transactions)
+        decoded: list[Decoded] = []
+        positions: list[int] = []
+        for position, raw in enumerate(bulk.transactions):
+            try:
+                decoded.append(decode_transaction(raw))
+            except Malformed:
+                continue
+            positions.append(position)
+        fresh = [self._watch(one.id, connection) for one in decoded]  # before: a block may be quicker than the answer
+        verdicts = await self._submit(decoded) if decoded else ()
+        for position, one, verdict, is_fresh in zip(positions, decoded, verdicts, fresh, strict=True):
+            codes[position] = verdict.code
+            if verdict.code is not Code.OK and is_fresh:
+                self._unwatch(one.id, connection)
+                connection.watched.discard(one.id)
+        connection.answered(Answer(bulk.request, tuple(codes)), len(bulk.transactions))
+
+    def _watch(self, identity: Digest, connection: "_Connection") -> bool:
+        if identity in connection.watched or connection.is_closed:
+            return False
+        connection.watched.add(identity)
+        self._watchers.setdefault(identity, []).append(connection)
+        return True
+
+    def _unwatch(self, identity: Digest, connection: "_Connection") -> None:
+        watchers = self._watchers.get(identity)
+        if watchers is None or connection not in watchers:
+            return
+        watchers.remove(connection)
+        if not watchers:
+            del self._watchers[identity]
+
+
+class _Connection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(self, server: IngressServer) -> None:
+        self._server: Final = server
+        self._reader: Final = FrameReader(INGRESS_LIMITS)
+        self._transport: asyncio.Transport | None = None
+        self._in_hand = 0
+        self._reading = True
+        self.watched: Final[set[Digest]] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "the ingress is a stream"
+        self._transport = transport
+        if not self._server.enter(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                message = decode_ingress(frame)
+                if not isinstance(message, Submit):
+                    raise Malformed(f"{type(message).__name__} from a client")
+                self._in_hand += len(message.transactions)
+                self._server.take(self, message)
+        except Malformed as error:
+            self._server.complain(self._source, f"ingress connection closed: {error}")
+            self.abort()
+            return
+        self._read_on()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._server.leave(self)
+
+    def answered(self, answer: Answer, count: int) -> None:
+        """A bulk is through."""
+        self._in_hand -= count
+        self.send(encode_ingress(answer))
+        self._read_on()
+
+    def send(self, frame: bytes) -> None:
+        """Write, unless the client does not read: then it is cut off and asks for receipts later."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(frame)
+        if self._transport.get_write_buffer_size() > self._server.limits.unread:
+            self._server.complain(self._source, "ingress connection closed: the client does not read")
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def _source(self) -> str:
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if peer else "ingress"
+
+    def _read_on(self) -> None:
+        reading = self._in_hand < self._server.limits.in_hand
+        if self._transport is None or self._transport.is_closing() or reading == self._reading:
+            return
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
