@@ -18,7 +18,6 @@ from chainnode.play_engine import Engine, Outcome
 from chainnode.play_expect import Mismatch, mismatch
 from chainnode.play_identities import Cast, build_genesis, play_chain_id
 from chainnode.play_instant import open_instant
-from chainnode.play_receipts import created_id, receipt_plain
 from chainnode.play_scenario import (
     NOTHING,
     BlockStep,
@@ -34,7 +33,8 @@ from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.genesis import Genesis
 from primitives.json_form import BadAmount
-from primitives.receipt import status_of
+from primitives.receipt import Receipt, status_of
+from primitives.receipt_form import receipt_to_plain
 from primitives.validators import Validator
 
 Plain = Any
@@ -168,7 +168,7 @@ class Player:
                 "code": outcome.code.name, "number": int(outcome.code), "status": status_of(outcome.code),
                 "detail": outcome.detail, "height": None,
             }  # fmt: skip
-        return self._renamed(receipt_plain(outcome.receipt))
+        return self._renamed(receipt_to_plain(outcome.receipt))
 
     def _renamed(self, value: Plain) -> Plain:
         """Addresses of the cast become names, also in keys like "A->B"."""
@@ -177,6 +177,14 @@ class Player:
         if isinstance(value, dict):
             return {self._renamed(key): self._renamed(item) for key, item in value.items()}
         return [self._renamed(item) for item in value] if isinstance(value, list) else value
+
+
+def created_id(receipt: Receipt) -> str:
+    """The hold that the transaction opened, else its own id; hex."""
+    for event in receipt.events:
+        if event.kind == "HoldOpened":
+            return next(digest.hex() for name, digest in event.hashes if name == "hold")
+    return receipt.tx.hex()
 
 
 def play_file(path: Path, open_engine: OpenEngine, emit: Emit) -> int:

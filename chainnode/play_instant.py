@@ -6,9 +6,6 @@ Only the network is missing: what it stores passes the same audit as the ledger 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from points.invariants import violations
-from points.transition import genesis_state
-
 from chainnode.executor import Execution, Executor
 from chainnode.play_engine import Outcome
 from chainnode.play_identities import single_validator
@@ -20,7 +17,9 @@ from ledger.genesis_block import genesis_block
 from ledger.memory_disk import MemoryDisk
 from ledger.state_tree import StateTree
 from ledger.store import MemoryStore
+from points.invariants import violations
 from points.state import encode_value
+from points.transition import genesis_state
 from primitives.block import Batch, Block, Header, batch_digest, batches_root, decode_batch, header_digest, tx_root
 from primitives.certificate import Certificate, Phase, build_certificate, certificate_hash, vote_bytes
 from primitives.codec import Malformed, decode_canonical, decoder, encode

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from chainnode.json_text import parse_json
 from primitives.codec import Malformed
 from primitives.genesis import Parameters
 from primitives.json_form import from_plain, read_amount
@@ -45,10 +46,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStep:
-    """One transaction of an identity, or `raw`: a complete envelope (or bytes as {"hex": ...})."""
+    """One transaction of an identity, or `raw`: a complete envelope (or bytes as {"hex": ...}).
+
+    `signers`: names ("A") or further keys ("A#2") that sign in place of the sender's first key; () = the usual ones.
+    """
 
     path: str
     sender: str
+    signers: tuple[str, ...]
     kind: str
     body: Plain
     raw: Plain
@@ -111,10 +116,7 @@ def load_scenario(name: str, text: bytes) -> Scenario:
     """
     if len(text) > SCENARIO_BYTES_MAX:
         raise Malformed(f"{len(text)} bytes, limit {SCENARIO_BYTES_MAX}")
-    try:
-        plain = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Malformed(f"$: not JSON: {error}") from error
+    plain = parse_json(text)
     fields = _fields(plain, "$", {"steps"}, {"about", "params", "start", "identities", "classes"})
     identities = {
         key: _identity(value, f"$.identities.{key}") for key, value in _map(fields, "identities", "$").items()
@@ -215,9 +217,18 @@ def _query(value: Plain, path: str) -> QueryStep:
     of = fields.get("of")
     if of is None and name not in QUERIES_WITHOUT_OF:
         raise Malformed(f"{path}.of: missing")
-    if of is not None:
-        of = str(of) if isinstance(of, int) and not isinstance(of, bool) else _text(of, f"{path}.of")
+    of = None if of is None else _of(of, f"{path}.of")
     return QueryStep(path, name, of, fields.get("expect", NOTHING), _name(fields, path))
+
+
+def _of(value: Plain, path: str) -> str:
+    """A name, an id or a window's number; an order is "B/b1", ["B", "b1"] or {merchant, order_id}."""
+    if isinstance(value, dict):
+        fields = _fields(value, path, {"merchant", "order_id"}, set())
+        value = [fields["merchant"], fields["order_id"]]
+    if isinstance(value, list):
+        return "/".join(_text(part, f"{path}[{i}]") for i, part in enumerate(value))
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value, path)
 
 
 def _name(fields: Mapping[str, Plain], path: str) -> str | None:
@@ -239,10 +250,10 @@ def _transaction(value: Plain, path: str) -> TransactionStep:
         if len(kinds) > 1:
             raise Malformed(f"{path}: two kinds in one step, {kinds[0]} and {kinds[1]}")
         if not kinds:
-            unknown = [key for key in value if key not in common | {"as"}]
+            unknown = [key for key in value if key not in common | {"as", "signers"}]
             raise Malformed(f"{path}: unknown kind or field {', '.join(sorted(unknown))[:80] or '(none given)'}")
         kind = kinds[0]
-        fields = _fields(value, path, {"as", kind}, common)
+        fields = _fields(value, path, {"as", kind}, common | {"signers"})
         sender, body = _text(fields["as"], f"{path}.as"), fields[kind]
     count = read_amount(fields.get("count", 1), f"{path}.count")
     if not 1 <= count <= REPEATS_MAX:
@@ -250,4 +261,8 @@ def _transaction(value: Plain, path: str) -> TransactionStep:
     expect = fields.get("expect", "OK")
     if not isinstance(expect, str | dict):
         raise Malformed(f"{path}.expect: expected a code or an object")
-    return TransactionStep(path, sender, kind, body, fields.get("raw"), expect, _name(fields, path), count)
+    signers = fields.get("signers", [])
+    if not isinstance(signers, list):
+        raise Malformed(f"{path}.signers: expected a list of names")
+    names = tuple(_text(name, f"{path}.signers[{i}]") for i, name in enumerate(signers))
+    return TransactionStep(path, sender, names, kind, body, fields.get("raw"), expect, _name(fields, path), count)

@@ -79,7 +79,8 @@ class Composer:
         body = self._body(step.kind, self._substitute(step.body, step.path), place, now, f"{step.path}.{step.kind}")
         sender = self._cast.sender(step.sender, f"{step.path}.as")
         envelope = Envelope(self._chain_id, sender, self._nonce(place), now + VALIDITY_SECONDS_MAX, body)
-        raw = sign_transaction(envelope, self._signers(step.sender, body, step.path))
+        signers = [self._signer(name, f"{step.path}.signers") for name in step.signers]
+        raw = sign_transaction(envelope, signers or self._signers(step.sender, body, step.path))
         return Composed(raw, transaction_id(envelope))
 
     def resolve(self, value: Plain, path: str) -> Plain:
@@ -219,6 +220,11 @@ class Composer:
                     return key
         return signing_key("stranger*")
 
+    def _signer(self, name: str, path: str) -> SigningKey:
+        """The key of "A", or the further one of "A#2"."""
+        first = self._cast.key(name.split("#")[0], path)
+        return signing_key(name) if "#" in name else first
+
     def _signers(self, name: str, body: Body, path: str) -> list[SigningKey]:
         """The sender's key, and the merchant's beside a custodian's on a reserve attestation."""
         keys = {name: self._cast.key(name, f"{path}.as")}
@@ -254,6 +260,6 @@ class Composer:
     def _pair(self, item: Plain, identity: bytes, path: str) -> KeySignature:
         """{"key", "sig"} as it is, or the signature of a name."""
         if isinstance(item, str):
-            key = signing_key(item) if "#" in item else self._cast.key(item, f"{path}.signatures")
+            key = self._signer(item, f"{path}.signatures")
             return KeySignature(key.public_key, key.sign(identity))
         return from_plain(KeySignature, item, f"{path}.signatures")

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "short", derandomize=True, deadline=None, max_examples=25, stateful_step_count=30, suppress_health_check=_QUIET,
+    "short", derandomize=True, deadline=None, max_examples=120, stateful_step_count=50, suppress_health_check=_QUIET,
     database=None,
 )  # fmt: skip
 settings.register_profile(

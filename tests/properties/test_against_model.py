@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from points.invariants import violations
 
+from points.invariants import violations
 from primitives.codes import Code
 from primitives.kinds import (
     Authorize,
@@ -42,8 +42,8 @@ CLASSES = {
 }
 merchants, tourists = st.sampled_from(sorted(MERCHANTS)), st.sampled_from(TOURISTS)
 classes = st.sampled_from(sorted(CLASSES))
-values = st.one_of(st.integers(1, 40), st.integers(0, 3_000))
-units = st.one_of(st.integers(1, 60), st.integers(0, 4_000))
+values = st.one_of(st.integers(1, 90), st.integers(1, 20), st.integers(0, 3_000))
+units = st.one_of(st.integers(1, 60), st.integers(1, 200), st.integers(0, 4_000))
 numbers = st.integers(0, 12)
 
 
@@ -63,13 +63,17 @@ def new_world() -> World:
 
 
 class RulesAgainstModel(RuleBasedStateMachine):
-    @initialize()
-    def begin(self) -> None:
+    @initialize(funds=st.lists(st.tuples(classes, tourists, st.integers(1, 150)), min_size=4, max_size=10))
+    def begin(self, funds: list[tuple[str, str, int]]) -> None:
+        """Both tourists have something from the start, or most of what follows would be refused."""
         self.world, self.model = new_world(), Model(START, dict(MERCHANTS), classes_of_model(), TOURISTS)
         self.holds: list[str] = []
-        self.orders: list[tuple[str, str]] = []
+        self.issued: list[tuple[str, str]] = []  # (merchant, order id)
+        self.orders: list[tuple[str, str]] = []  # of payments
         self.seq = 0
         assert violations(self.world.memory, self.world.now) == []
+        for i, (class_id, to, amount) in enumerate(funds):
+            self._issue(CLASSES[class_id].issuer, class_id, to, amount, f"f{i}", 0)
 
     def check(self, receipt: Receipt, operation: Callable[[Model], Codes]) -> str:
         """Run the same on a copy of the model; the code must be one that it allows, the readings must agree."""
@@ -110,13 +114,13 @@ class RulesAgainstModel(RuleBasedStateMachine):
     def _issue(self, merchant: str, class_id: str, to: str, amount: int, order_id: str, cash: int) -> None:
         body = Issue(class_id, self.world.address[to], amount, order_id, "EARN", cash)
         receipt = self.world.do(merchant, body)
-        self.check(receipt, lambda m: m.issue(merchant, class_id, to, amount, order_id, cash))
-        self.orders.append((merchant, order_id))
+        if self.check(receipt, lambda m: m.issue(merchant, class_id, to, amount, order_id, cash)) == "OK":
+            self.issued.append((merchant, order_id))
 
-    @precondition(lambda self: self.orders)
-    @rule(pick=st.integers(0, 999), amount=units)
-    def reverse(self, pick: int, amount: int) -> None:
-        merchant, order_id = self.orders[pick % len(self.orders)]
+    @rule(pick=st.integers(0, 999), amount=units, spent=st.booleans())
+    def reverse(self, pick: int, amount: int, spent: bool) -> None:
+        orders = self.orders if spent and self.orders else self.issued
+        merchant, order_id = orders[pick % len(orders)]
         receipt = self.world.do(merchant, ReverseIssue(order_id, amount))
         self.check(receipt, lambda m: m.reverse(merchant, order_id, amount))
 
@@ -150,20 +154,26 @@ class RulesAgainstModel(RuleBasedStateMachine):
         if self.check(receipt, lambda m: m.authorize(payer, merchant, value, ttl, hold_id)) == "OK":
             self.holds.append(hold_id)
 
+    def _hold(self, pick: int) -> str:
+        """One of the holds: mostly an open one, if there is any."""
+        open_ = [hold_id for hold_id in self.holds if self.model.holds[hold_id].state == "OPEN"]
+        holds = open_ if open_ and pick % 4 else self.holds
+        return holds[pick % len(holds)]
+
     @precondition(lambda self: self.holds)
     @rule(pick=st.integers(0, 999), number=numbers, value=values, whole=st.booleans())
     def capture(self, pick: int, number: int, value: int, whole: bool) -> None:
-        hold_id = self.holds[pick % len(self.holds)]
+        hold_id = self._hold(pick)
         hold = self.model.holds[hold_id]
         value, order_id = hold.value if whole else value, f"c{number}"
         receipt = self.world.do(hold.merchant, Capture(bytes.fromhex(hold_id), value, order_id))
-        self.check(receipt, lambda m: m.capture(hold.merchant, hold_id, value, order_id))
-        self.orders.append((hold.merchant, order_id))
+        if self.check(receipt, lambda m: m.capture(hold.merchant, hold_id, value, order_id)) == "OK":
+            self.orders.append((hold.merchant, order_id))
 
     @precondition(lambda self: self.holds)
     @rule(pick=st.integers(0, 999), sender=st.sampled_from(["A", "B", "C", "u"]))
     def void(self, pick: int, sender: str) -> None:
-        hold_id = self.holds[pick % len(self.holds)]
+        hold_id = self._hold(pick)
         hold = self.model.holds[hold_id]
         sender = hold.merchant if sender != "u" or (hold.payer == "u" and hold.state != "OPEN") else sender
         receipt = self.world.do(sender, Void(bytes.fromhex(hold_id)))
@@ -186,15 +196,23 @@ class RulesAgainstModel(RuleBasedStateMachine):
         receipt = self.world.do(merchant, Refund(order_id, refund_id, value))
         self.check(receipt, lambda m: m.refund(merchant, order_id, refund_id, value))
 
-    @rule(payer=tourists, class_id=classes, to_class=classes, amount=units, min_out=st.sampled_from([0, 0, 0, 3]))
-    def exchange(self, payer: str, class_id: str, to_class: str, amount: int, min_out: int) -> None:
+    @rule(pick=st.integers(0, 999), to_class=classes, amount=units, min_out=st.sampled_from([0, 0, 0, 3]))
+    def exchange(self, pick: int, to_class: str, amount: int, min_out: int) -> None:
+        payer, class_id = self._owned(pick)
         receipt = self.world.do(payer, Exchange(class_id, amount, to_class, min_out))
         self.check(receipt, lambda m: m.exchange(payer, class_id, amount, to_class, min_out))
 
-    @rule(sender=tourists, to=tourists, class_id=classes, amount=units)
-    def transfer(self, sender: str, to: str, class_id: str, amount: int) -> None:
+    @rule(pick=st.integers(0, 999), to=tourists, amount=units)
+    def transfer(self, pick: int, to: str, amount: int) -> None:
+        sender, class_id = self._owned(pick)
         receipt = self.world.do(sender, Transfer(class_id, amount, self.world.address[to]))
         self.check(receipt, lambda m: m.transfer(sender, class_id, amount, to))
+
+    def _owned(self, pick: int) -> tuple[str, str]:
+        """A holder and a class of which it has something to spend, if anybody has."""
+        pairs = [(name, class_id) for name in TOURISTS for class_id in CLASSES]
+        rich = [pair for pair in pairs if self.model.units(*pair)[0]]
+        return (rich or pairs)[pick % len(rich or pairs)]
 
     @rule()
     def close_window(self) -> None:

@@ -2,8 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from points.invariants import violations
 
+from points.invariants import violations
 from primitives.genesis import Parameters
 from primitives.kinds import (
     Authorize,
@@ -93,9 +93,8 @@ def test_points_expire_as_first_transaction_of_the_boundary_block() -> None:
     """Expiry is a matter of block time, not of what the block has executed yet (scenario 9)."""
     world = new_world()
     assert issue(world, "a1", "u", 100, "o1") == "OK"
-    body = Redeem(world.request("B", "r1", 1), 1)
     world.now = MIDNIGHT + DAY - 1
-    early = world.transaction("u", body)
+    early = world.transaction("u", Redeem(world.request("B", "r1", 1), 1))
     assert world.run(early, at=MIDNIGHT + DAY - 1)[0].code == 0
     late = world.transaction("u", Redeem(world.request("B", "r2", 1), 1))
     assert world.run(late, at=MIDNIGHT + DAY)[0].code == 3003
