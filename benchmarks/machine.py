@@ -1,0 +1,121 @@
+"""What the figures were measured on, and what the processes used of it."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from primitives.keys import SigningKey, verify
+
+BASELINE_SECONDS: Final = 0.5
+TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_PROJECT: Final = Path(__file__).resolve().parent.parent
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """Of this machine, and the release that ran on it. `commit` is "" outside a git checkout."""
+
+    processor: str
+    cores: int
+    memory_mib: int
+    system: str
+    python: str
+    commit: str
+    modified: bool  # the checkout differs from the commit
+
+
+def hardware() -> Hardware:
+    """As far as the system tells."""
+    fields = _fields(Path("/proc/cpuinfo"))
+    memory = _fields(Path("/proc/meminfo")).get("MemTotal", "0 kB").split()[0]
+    return Hardware(
+        fields.get("model name", platform.processor()), len(os.sched_getaffinity(0)), int(memory) // 1024,
+        f"{platform.system()} {platform.release()}", platform.python_version(),
+        _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")),
+    )  # fmt: skip
+
+
+def verifies_per_second(seconds: float = BASELINE_SECONDS) -> float:
+    """Ed25519 verifications of a 32-byte message on one core, by the verifier that the nodes use."""
+    key = SigningKey.from_seed(bytes(32))
+    message = bytes(range(32))
+    signature = key.sign(message)
+    began = time.perf_counter()
+    done = 0
+    while (elapsed := time.perf_counter() - began) < seconds:
+        for _ in range(64):
+            verify(key.public_key, message, signature)
+        done += 64
+    return done / elapsed
+
+
+def _fields(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in reversed(list(pairs))}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  (fixed arguments)
+            ["git", "-C", str(_PROJECT), *arguments],  # noqa: S607  (whichever git the user has)
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """User and system time of a process and its threads; None if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of a process; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return 0.0
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files below a folder; those that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue
+    return total
+
+
+@dataclass(slots=True)
+class Usage:
+    """CPU time and the largest memory of some processes by name, also across deaths and restarts of them."""
+
+    memory_mib: dict[str, float] = field(default_factory=dict)
+    _last: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def sample(self, processes: Mapping[str, int | None]) -> float:
+        """Look now. Returns: CPU seconds of all processes seen so far, dead ones as of their last sample."""
+        for name, pid in processes.items():
+            seconds = None if pid is None else cpu_seconds(pid)
+            if pid is None or seconds is None:
+                continue
+            self._last[name, pid] = seconds
+            self.memory_mib[name] = max(self.memory_mib.get(name, 0.0), resident_mib(pid))
+        return sum(self._last.values())

@@ -1,0 +1,111 @@
+"""The network under load: a local one that runs already, or a throw-away one made for the run."""
+
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from benchmarks.workload import Cast, cast_of, tourist_key
+from chainnode.devnet import Devnet, create, open_devnet
+from chainnode.devnet_calls import NoAnswer, Refused
+from chainnode.devnet_layout import devnet_genesis, place_on
+from chainnode.listening_ports import free_ports
+from cli.devnet_wallets import demo_wallets
+from primitives.genesis import Genesis, GenesisAccount, chain_id, load_genesis
+from primitives.keys import SigningKey
+from primitives.kinds import AccountKey
+
+RESERVE_FEN: Final = 10**12  # of each merchant of a throw-away network: no run comes near its cap
+READY_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where to send, who signs, and what can be looked at from this machine. `owned`: made for this run."""
+
+    devnet: Devnet
+    genesis: Genesis
+    cast: Cast
+    urls: tuple[str, ...]
+    owned: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the nodes, in the order of `urls`."""
+        return tuple(place.name for place in self.devnet.places)
+
+    def processes(self) -> dict[str, int | None]:
+        """Process ids by name; None where the node does not run."""
+        return {place.name: self.devnet.process(place) for place in self.devnet.places}
+
+    def ingress(self) -> list[tuple[str, int]]:
+        """Host and port of every node's binary ingress."""
+        return [("127.0.0.1", place.ingress_port) for place in self.devnet.places]
+
+    def statuses(self) -> dict[str, Any]:
+        """/v1/status of every node by name, None where it does not answer."""
+        return {place.name: self.devnet.status(place) for place in self.devnet.places}
+
+    def invariants(self) -> list[str] | None:
+        """Broken invariants as the first node that answers computes them; None if none does."""
+        for place in self.devnet.places:
+            try:
+                found: list[str] = self.devnet.admin(place, "GET", "/admin/invariants", seconds=120.0)["violations"]
+            except (NoAnswer, Refused, OSError):
+                continue
+            return found
+        return None
+
+
+def demo_keys(seed: bytes) -> dict[str, SigningKey]:
+    """First keys of the demo identities by name."""
+    return {name: wallet.key for name, wallet in demo_wallets(seed).items()}
+
+
+def running_network(directory: Path, tourists: int, nodes: Sequence[str] = ()) -> Network:
+    """A local network by its folder. `nodes`: send to these addresses only.
+
+    Raises: BadConfiguration if the folder holds none; Malformed for a damaged genesis.
+    """
+    devnet = open_devnet(directory)
+    seed = bytes.fromhex(devnet.file.seed)
+    genesis = load_genesis((directory / "genesis.json").read_bytes())
+    cast = cast_of(chain_id(genesis), seed, demo_keys(seed), tourists)
+    urls = tuple(nodes) or tuple(place.url for place in devnet.places)
+    return Network(devnet, genesis, cast, urls, owned=False)
+
+
+def bench_genesis(seed: bytes, validators: int, tourists: int, now: int) -> Genesis:
+    """The genesis of a local network with benchmark tourists and reserves that no run exhausts."""
+    genesis = devnet_genesis(seed, now, validators, demo_keys(seed), test_clock=False)
+    extra = (GenesisAccount((AccountKey(tourist_key(seed, i).public_key),), tier=2) for i in range(tourists))
+    merchants = tuple(replace(merchant, reserve=RESERVE_FEN) for merchant in genesis.merchants)
+    return replace(genesis, accounts=(*genesis.accounts, *extra), merchants=merchants)
+
+
+@contextmanager
+def throwaway_network(validators: int, tourists: int, folder: Path) -> Iterator[Network]:
+    """A network of real processes below `folder`, on ports that were free; stopped and removed at the end.
+
+    Raises: BadConfiguration if it does not come up.
+    """
+    seed = secrets.token_bytes(32)
+    place = Path(tempfile.mkdtemp(prefix="hnchain-bench-", dir=folder))
+    genesis = bench_genesis(seed, validators, tourists, int(time.time()))
+    devnet = create(place / "net", seed, place_on(free_ports(4 * validators)), genesis)
+    try:
+        for node in devnet.places:
+            devnet.start(node)
+        devnet.wait_ready(devnet.places, READY_SECONDS)
+        cast = cast_of(chain_id(genesis), seed, demo_keys(seed), tourists)
+        yield Network(devnet, genesis, cast, tuple(node.url for node in devnet.places), owned=True)
+    finally:
+        devnet.stop()
+        shutil.rmtree(place, ignore_errors=True)
