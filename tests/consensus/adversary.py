@@ -44,10 +44,11 @@ class Adversary:
         self.certificates: list[Certificate] = []
         for node in self.honest:
             self.net.step(node, Tick(0))
+        self.submit()
 
     def walk(self, steps: int) -> None:
         """Act; AssertionError when a rule breaks."""
-        actions = [self.deliver] * 10 + [self.propose, self.vote, self.certify] * 2
+        actions = [self.deliver] * 25 + [self.propose, self.vote] * 2 + [self.certify] * 4
         actions += [self.time_out, self.change_view, self.enter_view, self.restart, self.submit]
         for _ in range(steps):
             self.draw.choice(actions)()
@@ -81,7 +82,7 @@ class Adversary:
         """Any message ever sent, the recent ones more often, to anybody."""
         if self.seen:
             recent = self.seen[-30:] if self.draw.random() < 0.8 else self.seen
-            self._give(self.draw.choice(recent), 0.5)
+            self._give(self.draw.choice(recent), 0.7)
 
     def propose(self) -> None:
         """A legal block on any known one, in a view that the villain leads."""

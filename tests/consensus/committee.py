@@ -194,7 +194,7 @@ class Committee:
             desk.journal.append(decode_canonical(JOURNAL_DECODER, encode(record)))
         for recipient, message in effects.send:
             assert decode_canonical(MESSAGE_DECODER, encode(message)) == message
-            self._watch_slots(message)
+            self._watch_slots(node, message)
             receivers = range(len(self.desks)) if recipient == ALL else [recipient]
             self.mail.extend((node, receiver, message) for receiver in receivers if receiver != node)
         desk.violations += effects.violations
@@ -211,8 +211,10 @@ class Committee:
             self.step(node, BlockBuilt(build.view, build.height, self.build(desk, build)))
         return effects
 
-    def _watch_slots(self, message: Message) -> None:
-        if isinstance(message, Vote):
+    def _watch_slots(self, node: int, message: Message) -> None:
+        if isinstance(message, Proposal) and message.block.header.proposer == node:
+            message = vote(self.context, Phase.PREPARE, message.view, message.block, node)
+        if isinstance(message, Vote) and message.signer == node:
             slot = (message.signer, message.phase, message.view, message.height)
             assert self.signed.setdefault(slot, message.digest) == message.digest, f"two signatures for {slot}"
 
