@@ -17,6 +17,7 @@ from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transac
 from primitives.validators import NodeId
 
 ASK_AGAIN_MS: Final = 150  # a batch of 512 KiB crosses a WAN in less; then the next holder is asked
+ASKED_MAX: Final = 4096  # digests that were asked for lately
 REFUSED_MAX: Final = 1024  # digests of bad batches that are remembered
 
 
@@ -64,6 +65,7 @@ class Declined(Enum):
     IN_HAND = "being verified"
     REFUSED = "known to be bad"
     QUOTA = "its origin already has its share here"
+    LATE = "asked for once, but nobody needs it any more"
 
 
 class _Wanted:
@@ -93,6 +95,7 @@ class BatchStore:
         self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
         self._in_hand: Final[dict[Digest, Candidate]] = {}
         self._wanted: Final[dict[Digest, _Wanted]] = {}
+        self._asked: Final[dict[Digest, None]] = {}  # the last ASKED_MAX: an answer that comes late is no lie
         self._done: Final[dict[Digest, None]] = {}  # executed; forgotten when none of it can be valid any more
         self._done_until: Final[dict[int, list[Digest]]] = {}
         self._expired_to = -1
@@ -118,10 +121,14 @@ class BatchStore:
         try:
             batch = self._check_form(raw)
         except Malformed as error:
+            if digest in self._asked and not wanted:
+                return Declined.LATE
             if not wanted:
                 raise
             batch, fault = Batch(0, 0, ()), str(error)
         if not wanted:
+            if batch.origin != sender and digest in self._asked:
+                return Declined.LATE
             if batch.origin != sender:
                 raise Malformed(f"a batch of origin {batch.origin} that nobody asked node {sender} for")
             if not self._room(sender, len(raw), self._limits.origin_batches, self._limits.origin_octets):
@@ -297,6 +304,9 @@ class BatchStore:
             node = wanted.ask[wanted.turn % len(wanted.ask)]
             wanted.turn += 1
             wanted.due_ms = now_ms + ASK_AGAIN_MS
+            self._asked[digest] = None
+            if len(self._asked) > ASKED_MAX:
+                del self._asked[next(iter(self._asked))]
             asked.setdefault(node, []).append(digest)
         return [
             (node, tuple(digests[i : i + at_most]))

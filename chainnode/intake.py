@@ -48,7 +48,11 @@ class BatchIntake:
         found = self._store.offer(sender, raw)
         if isinstance(found, Declined):
             return found
-        self._lines.setdefault(sender, deque()).append(found)
+        line = self._lines.setdefault(sender, deque())
+        if found.wanted:
+            line.appendleft(found)  # a block waits for it
+        else:
+            line.append(found)
         self._work.set()
         return None
 

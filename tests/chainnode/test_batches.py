@@ -163,6 +163,16 @@ def test_anybody_may_bring_what_was_asked_for_outside_every_quota() -> None:
     assert batches.requests(0, 64) == [], "it is in hand"
 
 
+def test_an_answer_that_nobody_needs_any_more_is_no_lie() -> None:
+    batches = store()
+    raw, digest = batch_of(PEER, [make()])
+    batches.want([Digest(digest)], [OTHER], 0)
+    assert batches.requests(0, 64)
+    batches.unwant([Digest(digest)])
+    assert batches.offer(OTHER, raw) is Declined.LATE
+    assert isinstance(batches.offer(PEER, raw), Candidate), "its origin may still send it by itself"
+
+
 def test_own_room_is_half_of_the_quota() -> None:
     batches = store(BatchLimits(10, 1000, origin_batches=4, origin_octets=100_000))
     mempool = Mempool(ME, MempoolLimits(10, 1000))
