@@ -9,7 +9,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from points.state import FUND
+from points.invariants import violations
+from points.keys import hold_key, holdings_key
+from points.queries import account as account_query
+from points.queries import exposure as exposure_query
+from points.queries import obligations as obligations_query
+from points.queries import window as window_query
+from points.state import FUND, Hold, Lot
 from points.transition import BlockOutcome, apply_block, genesis_state
 from points.view import Memory
 from primitives.address import encode_address
@@ -18,7 +24,19 @@ from primitives.codes import Code
 from primitives.genesis import FORMAT, Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Parameters, chain_id
 from primitives.hashing import tagged_hash
 from primitives.keys import Address, Signature, SigningKey, address_of, verify
-from primitives.kinds import AccountKey, AccountOpen, Body, ClassCreate, PayCode, PaymentRequest, Redeem
+from primitives.kinds import (
+    AccountKey,
+    AccountOpen,
+    Authorize,
+    Body,
+    ClassCreate,
+    Issue,
+    LegConfirm,
+    LegPaid,
+    PayCode,
+    PaymentRequest,
+    Redeem,
+)
 from primitives.receipt import Receipt
 from primitives.transaction import (
     Decoded,
@@ -128,6 +146,7 @@ class Market:
                 encode(record)  # every stored number fits the encoding
         self.view.apply(self.last.changes)
         self.seen.update(decoded.id for decoded in transactions)
+        assert violations(self.view, self.time) == []
         return self.last.receipts
 
     def do(self, sender: str, body: Body, signers: Sequence[str] | None = None) -> Code:
@@ -146,6 +165,62 @@ class Market:
         assert self.receipt is not None
         assert code is Code.OK, f"{code.name} {self.receipt.detail}"
         return self.receipt
+
+    def many(self, *steps: tuple[str, Body]) -> list[str]:
+        """One block of several transactions; their codes by name."""
+        receipts = self.block([self.transaction(sender, body) for sender, body in steps])
+        return [Code(receipt.code).name for receipt in receipts if receipt is not None]
+
+    def issue(self, class_id: str, units: int, order_id: str = "", to: str = "u", cash_value: int = 0) -> Code:
+        """The issuer of class hX grants units; the order id defaults to a new one."""
+        self._nonce += 1
+        body = Issue(class_id, address(to), units, order_id or f"auto-{self._nonce}", "EARN", cash_value)
+        return self.do(class_id[1:2], body)
+
+    def avail(self, class_id: str, of: str = "u") -> int:
+        """Units in unexpired lots, pending included."""
+        return sum(lot.avail for lot in self.lots(of) if lot.class_id == class_id and lot.bucket > self.time)
+
+    def lots(self, of: str = "u") -> tuple[Lot, ...]:
+        """The stored lots."""
+        holdings = self.view.get(holdings_key(address(of)))
+        return holdings.lots if holdings is not None else ()
+
+    def spendable(self, of: str = "u") -> int:
+        """fen."""
+        return int(account_query(self.view, self.time, address(of))["spendable"])
+
+    def owed(self, window: int | None = None) -> dict[str, int]:
+        """Obligations by names, "A->B": uY."""
+        return named(obligations_query(self.view, self.time, window))
+
+    def window(self, window: int | None = None) -> dict[str, Any]:
+        """The window query with names."""
+        plain = window_query(self.view, self.time, window)
+        return {key: named(value) if isinstance(value, dict) else value for key, value in plain.items()}
+
+    def exposure(self, merchant: str) -> dict[str, Any]:
+        """The exposure query."""
+        plain: dict[str, Any] = exposure_query(self.view, self.time, address(merchant))
+        return plain
+
+    def authorize(self, merchant: str, value: int, ttl: int = 3600) -> bytes:
+        """u sets points aside; the id of the hold."""
+        receipt = self.ok("u", Authorize(ADDRESS[merchant], value, ttl))
+        return next(event.hashes[0][1] for event in receipt.events if event.kind == "HoldOpened")
+
+    def hold(self, hold_id: bytes) -> Hold:
+        """The stored hold."""
+        found: Hold = self.view.get(hold_key(hold_id))
+        return found
+
+    def settle(self) -> None:
+        """Pay and confirm every leg of the last closed window."""
+        number = self.window()["window"]
+        for name in self.window()["instructions"]:
+            payer, payee = name.split("->")
+            self.ok(payer, LegPaid(number, leg(payer, payee), bytes(32)))
+            self.ok(payee, LegConfirm(number, leg(payer, payee)))
 
     def at(self, time: int) -> None:
         """An empty block at this time."""
@@ -194,6 +269,12 @@ class Market:
 def address(name: str) -> Address:
     """The address of a name, also of one outside the fixture."""
     return ADDRESS[name] if name in ADDRESS else address_of(key_of(name).public_key)
+
+
+def named(plain: dict[str, Any]) -> dict[str, Any]:
+    """The same map with names for addresses, also in "X->Y"."""
+    names = {encode_address(address): name for address, name in NAMES.items()}
+    return {"->".join(names.get(part, part) for part in key.split("->")): value for key, value in plain.items()}
 
 
 def leg(payer: str, payee: str) -> str:
