@@ -47,7 +47,7 @@ class HeldBatch(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A batch that came in and deserves verification. `wanted`: it was asked for, so its carrier does not answer for
+    """A batch that came in and deserves verification. `wanted`: asked for or named, so its carrier does not answer for
     what is in it; the leader that named it does. `fault`: one that was asked for and is bad by its form alone."""
 
     digest: Digest
@@ -110,7 +110,7 @@ class BatchStore:
         origin: the sender lies.
         """
         digest = batch_digest(raw)
-        wanted = digest in self._wanted
+        wanted = digest in self._wanted or digest in self._names
         if digest in self._held or (digest in self._done and not wanted):
             return Declined.HELD
         if digest in self._in_hand:

@@ -163,6 +163,16 @@ def test_anybody_may_bring_what_was_asked_for_outside_every_quota() -> None:
     assert batches.requests(0, 64) == [], "it is in hand"
 
 
+def test_a_named_batch_is_welcome_from_anybody_even_when_wishes_are_full() -> None:
+    batches = store()
+    raw, digest = batch_of(PEER, [make()])
+    batches.want([Digest(bytes([i]) * 32) for i in range(3)], [PEER], 0)
+    batches.name(BLOCK, [Digest(digest)])
+    batches.want([Digest(digest)], [OTHER], 0)
+    candidate = batches.offer(OTHER, raw)
+    assert isinstance(candidate, Candidate) and candidate.wanted
+
+
 def test_an_answer_that_nobody_needs_any_more_is_no_lie() -> None:
     batches = store()
     raw, digest = batch_of(PEER, [make()])
