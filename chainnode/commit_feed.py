@@ -63,7 +63,7 @@ class CommitFeed:
         """`height`: that of the ledger's head now."""
         self.height = height
         self.waiting: Final[dict[bytes, list[Expectation]]] = {}
-        self._next = asyncio.Event()
+        self._sleepers: Final[set[asyncio.Future[None]]] = set()
 
     def publish(self, height: int, ids: Sequence[bytes], receipts: Sequence[Outcome | None]) -> None:
         """A block is in the ledger, synced: every mention and its receipt (None: skipped as a duplicate, C6)."""
@@ -73,8 +73,9 @@ class CommitFeed:
                 if receipt is not None:
                     for expectation in self.waiting.pop(transaction_id, ()):
                         expectation.settle(transaction_id, receipt)
-        self._next.set()
-        self._next = asyncio.Event()
+        for sleeper in self._sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)
 
     def expect(self, ids: Iterable[bytes]) -> Expectation:
         """Enter it before submitting, so that no receipt is missed."""
@@ -83,5 +84,10 @@ class CommitFeed:
     async def height_above(self, height: int) -> int:
         """The newest height, as soon as it is above `height`. Cancel it to stop waiting."""
         while self.height <= height:
-            await self._next.wait()
+            sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._sleepers.add(sleeper)
+            try:
+                await sleeper
+            finally:
+                self._sleepers.discard(sleeper)
         return self.height

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ BODY_BYTES_PER_TOKEN: Final = 16 * 1024
 REQUEST_DEADLINE_S: Final = 30.0
 SLOW_READER_S: Final = 10.0  # an event reader that takes nothing for so long is closed; it resumes by its cursor
 EVENT_READERS_MAX: Final = 64
+READER_BUFFER_BYTES: Final = 64 * 1024
 KEEP_ALIVE_S: Final = 75.0
 _LOG: Final = logging.getLogger("hnchain.http")
 
@@ -34,7 +36,10 @@ _CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+    "Server": "hnchain",
+}  # fmt: skip
 _PASSED_HEADERS: Final = ("authorization", "accept-language", "cookie")
 
 
@@ -47,6 +52,21 @@ class HttpSettings:
     rate_per_address: int = 0
     request_deadline_s: float = REQUEST_DEADLINE_S
     slow_reader_s: float = SLOW_READER_S
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's protocol, saying in our form what its parser refuses, without its name and version."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """See aiohttp.web.RequestHandler: called for bytes that are no HTTP request, and for faults of ours."""
+        if exc is not None and status >= 500:
+            _LOG.error("request failed", exc_info=exc)
+        code = Code.BAD_REQUEST if status < 500 else Code.NOT_READY
+        detail = (message or "").splitlines()[0] if message else "not an HTTP request"
+        refused = Refused(code, detail, status=status, headers={"Connection": "close"})
+        return _response(problem_answer(refused, "en"))
 
 
 class HttpServer:
@@ -65,13 +85,18 @@ class HttpServer:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken."""
-        inside = web.Server(
-            self._serve, access_log=None, keepalive_timeout=KEEP_ALIVE_S, auto_decompress=False, lingering_time=1.0,
-            handler_cancellation=True,
-        )  # fmt: skip
+        inside = web.Server(self._serve, handler_cancellation=True)
         loop = asyncio.get_running_loop()
+
+        def connection() -> GuardedConnection:
+            protocol = _Connection(
+                inside, loop=loop, keepalive_timeout=KEEP_ALIVE_S, auto_decompress=False, lingering_time=1.0,
+                access_log=None,  # type: ignore[arg-type]  # None turns it off
+            )  # fmt: skip
+            return GuardedConnection(self._gate, protocol)
+
         try:
-            listener = await loop.create_server(lambda: GuardedConnection(self._gate, inside()), host, port)
+            listener = await loop.create_server(connection, host, port)
         except OSError as error:
             raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
         self._inside, self._listener = inside, listener
@@ -181,6 +206,10 @@ class HttpServer:
         self._readers.add(task)
         self._metrics.event_readers.inc()
         try:
+            if request.transport is not None:  # what is under way to one reader stays bounded in the kernel too
+                request.transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_SNDBUF, READER_BUFFER_BYTES
+                )
             await response.prepare(request)
             async for chunk in stream_events(self._backend, start, account):
                 async with asyncio.timeout(self._settings.slow_reader_s):

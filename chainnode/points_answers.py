@@ -1,13 +1,257 @@
-"""Accounts, merchants, classes, orders, holds, windows and quotes, as the API shows them: points.queries over HTTP."""
+"""Accounts, merchants, classes, orders, holds and windows, as the API shows them.
 
-from typing import Any
+Everything is answered from one snapshot, as of its block. "Now" is the node's clock, or that block's time where the
+clock is a test clock: points expire by time even while no block is made.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from chainnode.backend import NodeBackend
-from chainnode.calls import Route
+from chainnode.calls import (
+    Answer,
+    Call,
+    NoQuery,
+    Query,
+    Route,
+    json_answer,
+    read_address,
+    read_body,
+    read_digest,
+    read_identifier,
+    read_number,
+)
+from chainnode.chain_answers import header_plain
+from chainnode.event_feed import read_cursor
+from chainnode.history import account_history
+from chainnode.problem import Refused
+from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_redeem
+from chainnode.record_view import StateMoment, open_state
+from ledger.state_tree import StateTree
+from points import queries
+from points.invariants import violations
+from points.keys import account_key, holdings_key
+from primitives.certificate import Certificate
+from primitives.codec import decode_canonical, decoder
+from primitives.codes import Code
+from primitives.json_form import to_plain
+from primitives.receipt_form import receipt_to_plain
 
-ROUTES: tuple[Route, ...] = ()
+Plain = Any
+NO_ACCOUNT: Final = "no account has this address"
+NO_MERCHANT: Final = "no merchant has this address"
+Asked = Callable[..., Plain]  # a function of points.queries
+WINDOWS_LISTED: Final = 64
+_CERTIFICATE: Final = decoder(Certificate)
 
 
-def invariants_plain(backend: NodeBackend) -> Any:
-    """The invariants recomputed from the whole state."""
-    return {"violations": []}
+class AccountQuery(Query, frozen=True):
+    """`proof`: 1 adds what proves the account's records under a certified header, if one carries this state yet."""
+
+    proof: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
+
+
+class HistoryQuery(Query, frozen=True):
+    """`cursor`: the `next` of the page before."""
+
+    cursor: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class WindowQuery(Query, frozen=True):
+    window: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+def now_of(backend: NodeBackend, state: StateMoment) -> int:
+    """The second as of which the state is told."""
+    header = backend.chain.header(state.head.height)
+    assert header is not None, "the head has a header"
+    time_ms = header.time_ms if backend.genesis.test_clock else max(header.time_ms, backend.now_ms())
+    return time_ms // 1000
+
+
+def ask(backend: NodeBackend, query: Asked, *of: Any) -> Plain:
+    """One query of the points rules as of the newest block; None: there is no such thing."""
+    with open_state(backend.chain) as state:
+        return query(state.view, now_of(backend, state), *of)
+
+
+def _found(plain: Plain, code: Code, what: str) -> Plain:
+    if plain is None:
+        raise Refused(code, what, "query", status=404)
+    return plain
+
+
+async def get_account(backend: NodeBackend, call: Call) -> Answer:
+    address = read_address(call.path["address"])
+    plain = _found(ask(backend, queries.account, address), Code.ACCOUNT_UNKNOWN, NO_ACCOUNT)
+    query: AccountQuery = call.query
+    if query.proof:
+        plain["proof"] = state_proof_plain(backend, (account_key(address), holdings_key(address)))
+    return json_answer(plain)
+
+
+def state_proof_plain(backend: NodeBackend, keys: tuple[bytes, ...]) -> Plain:
+    """Values and tree proofs of some keys under the newest state root, with the header that carries this root and its
+    certificate; both null until a certified header does (C3, C4)."""
+    with open_state(backend.chain) as state:
+        tree = StateTree(state.snapshot, state.head.state_root)
+        records = [
+            {"key": key.hex(), "value": None if (raw := state.raw.get(key)) is None else raw.hex(),
+             "nodes": [node.hex() for node in tree.prove(key).nodes]}
+            for key in keys
+        ]  # fmt: skip
+        head = state.head
+    header = backend.chain.header(head.height)
+    held = backend.chain.covering_certificate(head.height)
+    carried = header is not None and header.state_root == head.state_root and held is not None
+    plain: dict[str, Plain] = {"state_root": head.state_root.hex(), "records": records}
+    plain.update(header=None, certificate=None)
+    if carried and header is not None and held is not None:
+        plain["header"] = header_plain(header)
+        plain["certificate"] = to_plain(decode_canonical(_CERTIFICATE, held[1]))
+    return plain
+
+
+async def get_lots(backend: NodeBackend, call: Call) -> Answer:
+    lots = ask(backend, queries.lots, read_address(call.path["address"]))
+    return json_answer({"items": _found(lots, Code.ACCOUNT_UNKNOWN, NO_ACCOUNT)["lots"]})
+
+
+async def get_expiring(backend: NodeBackend, call: Call) -> Answer:
+    """What expires when, soonest first; `expires_at` is the first second at which it is gone."""
+    rows = ask(backend, queries.expiring, read_address(call.path["address"]))
+    items = [{"expires_at": row["expires"], **row} for row in _found(rows, Code.ACCOUNT_UNKNOWN, NO_ACCOUNT)]
+    return json_answer({"items": items})
+
+
+async def history_plain(backend: NodeBackend, address: bytes, query: HistoryQuery) -> Plain:
+    """{"items", "next"}: receipts whose events name the account, newest first, with the kind of the first event."""
+    before = read_cursor(query.cursor) if query.cursor else None
+    page = await account_history(backend.chain, address, before, query.limit)
+    items = []
+    for receipt, time_ms in page.receipts:
+        kind = receipt.events[0].kind if receipt.events else ""
+        items.append({**receipt_to_plain(receipt), "kind": kind, "time_ms": time_ms})
+    return {"items": items, "next": None if page.next is None else f"{page.next.height}.{page.next.index}"}
+
+
+async def get_history(backend: NodeBackend, call: Call) -> Answer:
+    return json_answer(await history_plain(backend, read_address(call.path["address"]), call.query))
+
+
+def named(backend: NodeBackend, plain: Plain) -> Plain:
+    """A merchant with its id and its names, which are those of genesis."""
+    found = next((m for m in backend.genesis.merchants if queries.text(m.account) == plain["merchant"]), None)
+    names = {"name_zh": found.name_zh, "name_en": found.name_en} if found else {"name_zh": "", "name_en": ""}
+    return {"id": plain["merchant"], **names, **plain}
+
+
+async def get_merchants(backend: NodeBackend, call: Call) -> Answer:
+    return json_answer({"items": [named(backend, plain) for plain in ask(backend, queries.merchants)]})
+
+
+async def get_merchant(backend: NodeBackend, call: Call) -> Answer:
+    plain = ask(backend, queries.merchant, read_address(call.path["id"]))
+    return json_answer(named(backend, _found(plain, Code.MERCHANT_UNKNOWN, NO_MERCHANT)))
+
+
+async def get_exposure(backend: NodeBackend, call: Call) -> Answer:
+    """fen: cap, outstanding, payable, room."""
+    plain = ask(backend, queries.exposure, read_address(call.path["id"]))
+    return json_answer(_found(plain, Code.MERCHANT_UNKNOWN, NO_MERCHANT))
+
+
+async def get_ageing(backend: NodeBackend, call: Call) -> Answer:
+    """Outstanding units of a merchant by class and expiry."""
+    address = read_address(call.path["id"])
+    _found(ask(backend, queries.merchant, address), Code.MERCHANT_UNKNOWN, NO_MERCHANT)
+    return json_answer({"items": ask(backend, queries.ageing, address)})
+
+
+async def get_classes(backend: NodeBackend, call: Call) -> Answer:
+    return json_answer({"items": ask(backend, queries.classes)})
+
+
+async def get_class(backend: NodeBackend, call: Call) -> Answer:
+    id = read_identifier(call.path["id"], "class")
+    return json_answer(_found(ask(backend, queries.class_, id), Code.CLASS_UNKNOWN, f"no class {id!r}"))
+
+
+async def get_supply(backend: NodeBackend, call: Call) -> Answer:
+    """Units of every class by what became of them (INV-1)."""
+    return json_answer(ask(backend, queries.supply))
+
+
+async def get_order(backend: NodeBackend, call: Call) -> Answer:
+    merchant = read_address(call.path["merchant"])
+    order_id = read_identifier(call.path["order_id"], "order_id")
+    plain = ask(backend, queries.order, merchant, order_id)
+    return json_answer(_found(plain, Code.ORDER_UNKNOWN, f"no order {order_id!r} of this merchant"))
+
+
+async def get_hold(backend: NodeBackend, call: Call) -> Answer:
+    plain = ask(backend, queries.hold, read_digest(call.path["id"], "hold"))
+    return json_answer(_found(plain, Code.HOLD_UNKNOWN, "no hold has this id"))
+
+
+async def get_windows(backend: NodeBackend, call: Call) -> Answer:
+    rows = ask(backend, queries.windows)[:WINDOWS_LISTED]
+    return json_answer({"items": [{"id": row["window"], **row} for row in rows]})
+
+
+async def get_window(backend: NodeBackend, call: Call) -> Answer:
+    id = read_number(call.path["id"], "window")
+    plain = ask(backend, queries.window, id)
+    return json_answer({"id": id, **_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}")})
+
+
+async def get_obligations(backend: NodeBackend, call: Call) -> Answer:
+    """Gross uY by "debtor->creditor": of all windows that are not settled, or of one."""
+    query: WindowQuery = call.query
+    plain = ask(backend, queries.obligations, query.window)
+    return json_answer(_found(plain, Code.WINDOW_UNKNOWN, f"no window {query.window}"))
+
+
+def _quoting(of: type, quote: Callable[[StateMoment, int, Any], Plain]) -> Any:
+    async def post(backend: NodeBackend, call: Call) -> Answer:
+        asked = read_body(of, call)
+        with open_state(backend.chain) as state:
+            return json_answer(quote(state, now_of(backend, state), asked))
+
+    post.__name__ = f"post_{quote.__name__}"
+    return post
+
+
+def invariants_plain(backend: NodeBackend) -> Plain:
+    """{"height", "violations"}: the invariants recomputed from the whole state."""
+    with open_state(backend.chain) as state:
+        found = list(violations(state.view, now_of(backend, state)))
+        return {"height": state.head.height, "state_root": state.head.state_root.hex(), "violations": found}
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/v1/accounts/{address}", get_account, "An account: spendable, pending and held, in fen and by class",
+          AccountQuery),
+    Route("GET", "/v1/accounts/{address}/lots", get_lots, "Its points by expiry, in order of spending"),
+    Route("GET", "/v1/accounts/{address}/expiring", get_expiring, "What expires when"),
+    Route("GET", "/v1/accounts/{address}/history", get_history, "What happened to it, newest first", HistoryQuery),
+    Route("GET", "/v1/merchants", get_merchants, "All merchants"),
+    Route("GET", "/v1/merchants/{id}", get_merchant, "A merchant by its address"),
+    Route("GET", "/v1/merchants/{id}/exposure", get_exposure, "Its cap, outstanding points, debts and room, in fen"),
+    Route("GET", "/v1/merchants/{id}/ageing", get_ageing, "Its outstanding units by class and expiry"),
+    Route("GET", "/v1/classes", get_classes, "All classes of points"),
+    Route("GET", "/v1/classes/{id}", get_class, "A class of points and its supply in units"),
+    Route("GET", "/v1/supply", get_supply, "Units of every class by what became of them"),
+    Route("GET", "/v1/orders/{merchant}/{order_id}", get_order, "An order of a merchant"),
+    Route("GET", "/v1/holds/{id}", get_hold, "A hold (pre-authorisation)"),
+    Route("GET", "/v1/windows", get_windows, "Settlement windows, newest first"),
+    Route("GET", "/v1/windows/{id}", get_window, "A settlement window with its nets and payments"),
+    Route("GET", "/v1/obligations", get_obligations, "Who owes whom, gross, in uY", WindowQuery),
+    Route("POST", "/v1/quotes/redeem", _quoting(RedeemQuote, quote_redeem), "What a payment would take",
+          NoQuery, RedeemQuote),
+    Route("POST", "/v1/quotes/exchange", _quoting(ExchangeQuote, quote_exchange), "What an exchange would give",
+          NoQuery, ExchangeQuote),
+)  # fmt: skip

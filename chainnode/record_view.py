@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from ledger.chain import Chain
+from ledger.chain import Chain, StateView
 from ledger.schema import Head
 from ledger.store import Snapshot
 from points.state import decode_value
@@ -40,9 +40,10 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class StateMoment:
-    """The state after one block. `snapshot` also holds the tree nodes of that moment, for proofs."""
+    """The state after one block. `raw`: stored bytes; `snapshot` also holds the tree nodes, for proofs."""
 
     view: RecordView
+    raw: StateView
     head: Head
     snapshot: Snapshot
 
@@ -52,6 +53,6 @@ def open_state(chain: Chain) -> Iterator[StateMoment]:
     """The newest state, unmoved by later blocks while it is open. Keep it open for one request only."""
     state, snapshot = chain.snapshot()
     try:
-        yield StateMoment(RecordView(state), state.head, snapshot)
+        yield StateMoment(RecordView(state), state, state.head, snapshot)
     finally:
         snapshot.close()

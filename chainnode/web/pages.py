@@ -9,11 +9,14 @@ import jinja2
 from markupsafe import Markup, escape
 
 from chainnode.backend import NodeBackend
-from chainnode.calls import HTML, Answer, Call, Query, not_found, read_digest, read_number
+from chainnode.calls import HTML, Answer, Call, Query, not_found, read_address, read_digest, read_number
 from chainnode.chain_answers import BlockQuery, block_answer, status_answer
+from chainnode.points_answers import HistoryQuery, ask, history_plain, named
 from chainnode.problem import Refused
 from chainnode.proofs import find_receipt, raw_transaction
 from chainnode.web.texts import words
+from points import queries
+from points.state import FUND
 from primitives.address import decode_address, encode_address
 from primitives.catalogue import Language, explain
 from primitives.codec import Malformed
@@ -24,6 +27,7 @@ from primitives.transaction import decode_transaction
 
 LATEST_BLOCKS: Final = 12
 PAGE_TRANSACTIONS: Final = 200
+PAGE_HISTORY: Final = 20
 _BEIJING: Final = datetime.timezone(datetime.timedelta(hours=8))
 
 
@@ -45,6 +49,11 @@ def moment(time_ms: int) -> str:
         return str(time_ms)
 
 
+def day(number: int) -> str:
+    """The date of a day counted from 1970-01-01."""
+    return moment(number * 86_400_000)[:10]
+
+
 def yuan(fen: int) -> str:
     """fen as CNY with two decimals and separators: 1,234.50; exact."""
     sign, whole = ("-", -fen) if fen < 0 else ("", fen)
@@ -61,7 +70,7 @@ _TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
     undefined=jinja2.StrictUndefined,
 )  # fmt: skip
-_TEMPLATES.filters.update(moment=moment, yuan=yuan, reference=_reference)
+_TEMPLATES.filters.update(moment=moment, yuan=yuan, reference=_reference, day=day)
 
 
 def _language(call: Call) -> Language:
@@ -162,8 +171,40 @@ def _address_page(backend: NodeBackend, text: str) -> str:
 
 
 async def get_account_page(backend: NodeBackend, call: Call) -> Answer:
-    return _missing(backend, call, not_found(call.path["address"]))
+    try:
+        address = read_address(call.path["address"])
+        account = ask(backend, queries.account, address)
+        if account is None:
+            raise not_found(call.path["address"])
+        history = await history_plain(backend, address, HistoryQuery(limit=PAGE_HISTORY))
+    except Refused as refused:
+        return _missing(backend, call, refused)
+    lots = ask(backend, queries.lots, address)["lots"]
+    return _page(backend, call, "account.html", account=account, lots=lots, history=history["items"])
 
 
 async def get_merchant_page(backend: NodeBackend, call: Call) -> Answer:
-    return _missing(backend, call, not_found(call.path["id"]))
+    """Exposure, obligations in both directions in the windows not settled, classes, recent transactions."""
+    try:
+        address = read_address(call.path["id"])
+        plain = ask(backend, queries.merchant, address)
+        if plain is None:
+            raise not_found(call.path["id"])
+        history = await history_plain(backend, address, HistoryQuery(limit=PAGE_HISTORY))
+    except Refused as refused:
+        return _missing(backend, call, refused)
+    merchant = named(backend, plain)
+    name = merchant["name_zh" if _language(call) == "zh" else "name_en"] or merchant["id"]
+    pairs = [(*pair.split("->"), value) for pair, value in ask(backend, queries.obligations).items()]
+    return _page(
+        backend, call, "merchant.html", merchant=merchant, name=name, exposure=ask(backend, queries.exposure, address),
+        obligations=[pair for pair in pairs if merchant["id"] in pair[:2]], names=_names(backend, _language(call)),
+        classes=[of for of in ask(backend, queries.classes) if of["issuer"] == merchant["id"]],
+        history=history["items"],
+    )  # fmt: skip
+
+
+def _names(backend: NodeBackend, language: Language) -> dict[str, str]:
+    """The merchants' names and the clearing fund's by address."""
+    found = {encode_address(Address(m.account)): _merchant_name(m, language) for m in backend.genesis.merchants}
+    return {encode_address(Address(FUND)): words(language)["fund"], **found}
