@@ -33,11 +33,14 @@ class RawPeer:
     @classmethod
     async def connect(
         cls, host: str, port: int, identity: TransportIdentity, members: ValidatorSet, chain_id: bytes,
-        node: NodeId, target: NodeId,
+        node: NodeId, target: NodeId, session: bytes = b"",
     ) -> Self:
-        """TLS and greeting as `node`; HandshakeRefused or ConnectionError if `target` closes the door."""
+        """TLS and greeting as `node`; one process has one `session` on all its connections.
+
+        Raises: HandshakeRefused or ConnectionError if `target` closes the door.
+        """
         peer = await cls.dial(host, port, client_context(identity, members))
-        peer.send_bytes(encode_hello(Hello(chain_id, node, os.urandom(16))))
+        peer.send_bytes(encode_hello(Hello(chain_id, node, session or os.urandom(16))))
         frame = await peer.read_frame()
         if frame is None:
             raise ConnectionError("closed before the greeting")
@@ -46,7 +49,8 @@ class RawPeer:
 
     @classmethod
     async def accept(
-        cls, identity: TransportIdentity, members: ValidatorSet, chain_id: bytes, node: NodeId,
+        cls, identity: TransportIdentity, members: ValidatorSet, chain_id: bytes, node: NodeId, port: int = 0,
+        session: bytes = b"",
     ) -> tuple[asyncio.Server, int, "asyncio.Queue[RawPeer]"]:
         """Listen as `node`. Returns: the server (close it), its port, and the queue of greeted connections."""
         accepted: asyncio.Queue[RawPeer] = asyncio.Queue()
@@ -54,14 +58,14 @@ class RawPeer:
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             peer = RawPeer(reader, writer)
             if await peer.read_frame() is not None:
-                peer.send_bytes(encode_hello(Hello(chain_id, node, os.urandom(16))))
+                peer.send_bytes(encode_hello(Hello(chain_id, node, session or os.urandom(16))))
                 accepted.put_nowait(peer)
 
         server = await asyncio.start_server(
-            greet, "127.0.0.1", 0, ssl=server_context(identity, members), limit=64 * 1024
+            greet, "127.0.0.1", port, ssl=server_context(identity, members), limit=64 * 1024
         )
-        port: int = server.sockets[0].getsockname()[1]
-        return server, port, accepted
+        bound: int = server.sockets[0].getsockname()[1]
+        return server, bound, accepted
 
     def send_bytes(self, data: bytes) -> None:
         """Anything at all."""
