@@ -41,12 +41,18 @@ def holder_of(port: int) -> str:
     inodes = _inodes(port)
     for folder in Path("/proc").glob("[0-9]*") if inodes else ():
         try:
-            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
-            if any(link in inodes for link in links):
+            if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 return f"pid {folder.name} ({(folder / 'comm').read_text().strip()})"
         except OSError:  # not ours, or already gone
             continue
     return ""
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:  # closed since it was listed
+        return ""
 
 
 def _inodes(port: int) -> set[str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from cli.language import t
+from cli.language import current, t
 from cli.verdicts import Refusal, Verdict, usage
 from primitives.codes import Code
 
@@ -224,7 +224,8 @@ def exchange(
             raise NotSent(f"{node}: {error}") from error
         assert isinstance(connection.sock, socket.socket), "connect() opened it"
         connection.sock.settimeout(read_s)
-        fields = {"Connection": "close", "Accept": accept or "application/json", **(headers or {})}
+        fields = {"Connection": "close", "Accept": accept or "application/json", "Accept-Language": current(),
+                  **(headers or {})}  # fmt: skip
         if body or kind:
             fields["Content-Type"] = kind
         try:

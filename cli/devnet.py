@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from chainnode.devnet import Devnet, check_directory, check_ports, create, is_devnet, open_devnet
+from chainnode.devnet import Devnet, check_directory, check_ports, create, is_devnet, open_devnet, wait_for
 from chainnode.devnet_calls import NoAnswer, Refused
 from chainnode.devnet_layout import PORT_BASE, NodePlace, devnet_genesis, plan_ports
 from chainnode.failures import NodeFailure, PortTaken
@@ -27,6 +27,7 @@ from primitives.codes import Code
 from primitives.genesis import genesis_text
 
 F = TypeVar("F", bound=Callable[..., Any])
+SIGNAL_SECONDS = 2.0  # until the kernel shows a stopped process as such
 
 
 @click.group(help=t("A local network of real processes.", "本地网络（真实进程）。"),
@@ -249,11 +250,13 @@ def _start(network: Devnet, place: NodePlace) -> None:
 @_node_command("pause", "SIGSTOP a node: it is there and silent.", "暂停一个节点（SIGSTOP）。")
 def _pause(network: Devnet, place: NodePlace) -> None:
     _signal(network, place, signal.SIGSTOP)
+    wait_for(lambda: network.state(place) == "paused", SIGNAL_SECONDS)
 
 
 @_node_command("resume", "SIGCONT a paused node.", "恢复已暂停的节点。")
 def _resume(network: Devnet, place: NodePlace) -> None:
     _signal(network, place, signal.SIGCONT)
+    wait_for(lambda: network.state(place) == "running", SIGNAL_SECONDS)
 
 
 @devnet.command(help=t("Cut the links between these nodes and the others (needs --test-clock).",

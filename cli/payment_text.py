@@ -40,7 +40,7 @@ def read_pay_code(source: str) -> PayCode:
 
 def _read(of: type[R], source: str) -> R:
     text = source.strip()
-    if len(text) < 1024 and Path(text).is_file():
+    if os.path.isfile(text):  # False, not an error, for a text that cannot be a path
         text = Path(text).read_text(encoding="utf-8", errors="replace").strip()
     if len(text) > TEXT_CHARS_MAX:
         raise usage(t(f"{len(text)} characters, limit {TEXT_CHARS_MAX}", f"{len(text)} 个字符，上限 {TEXT_CHARS_MAX}"))

@@ -189,6 +189,8 @@ def _reader(info: inspect.Type) -> Reader:
             return _scalar_reader(Literal[info.values])
         case inspect.BoolType():
             return _scalar_reader(bool)
+        case inspect.EnumType():
+            return _scalar_reader(info.cls)
         case _:
             raise TypeError(f"no JSON form for {info}")
 
