@@ -144,6 +144,14 @@ def commit_locked(state: State, effects: Effects) -> None:
             count(state, slot, Phase.COMMIT, Digest(lock.digest), effects)
 
 
+def complete_chain(state: State, effects: Effects) -> None:
+    """Fetch what is missing between the vote tip and the decided block: a base comes without its body (S8, C13)."""
+    if state.active and state.tip.height > state.decided and not state.behind:
+        path = state.tree.path(state.tip.digest, state.tip.height, state.decided)
+        if path.missing is not None:
+            state.want(*path.missing, effects)
+
+
 def request_checks(state: State, effects: Effects) -> None:
     """Ask for a verdict on every proposal that continues the tip, ahead of its turn (pipelining)."""
     digest, height = state.tip.digest, state.tip.height
@@ -200,9 +208,9 @@ def flush_due(state: State) -> bool:
 
 
 def can_extend(state: State) -> bool:
-    """Whether this leader knows what the child of the tip needs (C13): its block, and the state it must name."""
+    """Whether this leader knows what the child of the tip needs (C13): its chain, and the state it must name."""
     parent = state.tree.get(state.tip.digest)
-    if parent is None or state.behind:
+    if parent is None or state.behind or state.tree.path(state.tip.digest, state.tip.height, state.decided).missing:
         return False
     lowest = max(parent.header.exec_height, state.tip.height + 1 - state.window)
     return state.executed >= lowest and state.certified >= lowest

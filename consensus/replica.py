@@ -181,6 +181,7 @@ class Replica:
             view_moves.lead_new_view(state, effects)
             ordering.vote_base(state, effects)
             ordering.raise_tip(state)
+            ordering.complete_chain(state, effects)
             ordering.commit_locked(state, effects)
             ordering.request_checks(state, effects)
             ordering.prepare_checked(state, effects)

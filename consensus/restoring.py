@@ -111,7 +111,8 @@ def _hold(state: State, certificate: Certificate) -> None:
     if certificate.height <= state.decided:
         return
     if certificate.phase is Phase.COMMIT:
-        state.pending_commit = certificate
+        waiting = state.pending_commit
+        state.pending_commit = certificate if waiting is None or certificate.height > waiting.height else waiting
     else:
         state.slots.open(certificate.view, certificate.height).prepared = certificate
 

@@ -88,10 +88,10 @@ def test_the_base_is_prepared_without_its_body_which_is_fetched_by_hash() -> Non
     changes = [view_change(net.context, 1, 0), view_change(net.context, 1, 1), view_change(net.context, 1, 2, lock)]
     effects = give(net, 3, new_view(net.context, 1, changes, lock), sender=1)
     assert votes_of(effects) == [(Phase.PREPARE, 1, 1)]
+    assert [m.digest for _, m in effects.send if isinstance(m, BlockRequest)] == [lock.digest]
     for signer in (0, 2):
-        effects = give(net, 3, vote(net.context, Phase.PREPARE, 1, block, signer), sender=signer)
-    requests = [m for _, m in effects.send if isinstance(m, BlockRequest)]
-    assert requests and not net.desks[3].decisions
+        give(net, 3, vote(net.context, Phase.PREPARE, 1, block, signer), sender=signer)
+    assert not net.desks[3].decisions
     effects = give(net, 3, BlockReply((block,)), sender=2)
     assert votes_of(effects) == [(Phase.COMMIT, 1, 1)]  # S4: only with all ancestor headers
 
