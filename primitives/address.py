@@ -11,6 +11,9 @@ _CHARSET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUE: Final = {char: value for value, char in enumerate(_CHARSET)}
 _BECH32M: Final = 0x2BC830A3
 _GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_FEEDBACK: Final = [0]  # what the five bits shifted out add: the sum of their generators
+for _generator in _GENERATORS:
+    _FEEDBACK += [value ^ _generator for value in _FEEDBACK]
 _TEXT_CHARS: Final = len(HRP) + 1 + ADDRESS_BYTES * 8 // 5 + 6
 _HRP_EXPANDED: Final = [ord(c) >> 5 for c in HRP] + [0] + [ord(c) & 31 for c in HRP]
 
@@ -19,9 +22,7 @@ def _polymod(values: list[int]) -> int:
     checksum = 1
     for value in values:
         top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATORS):
-            checksum ^= generator if top >> bit & 1 else 0
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[top]
     return checksum
 
 

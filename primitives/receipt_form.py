@@ -1,11 +1,23 @@
 """The public JSON form of a receipt; the same words on every node, in the wallet and in scenario files."""
 
-from typing import Any
+from typing import Any, Final
 
 from primitives.address import encode_address
 from primitives.codes import Code
 from primitives.keys import Address
 from primitives.receipt import Event, Receipt, status_of
+
+_TEXTS_MAX: Final = 8192
+_texts: Final[dict[bytes, str]] = {}  # a bech32m checksum costs more than all the rest of a receipt
+
+
+def _address_text(address: bytes) -> str:
+    text = _texts.get(address)
+    if text is None:
+        if len(_texts) >= _TEXTS_MAX:
+            _texts.clear()
+        text = _texts[address] = encode_address(Address(address))
+    return text
 
 
 def code_name(code: int) -> str:
@@ -20,7 +32,7 @@ def event_to_plain(event: Event) -> dict[str, Any]:
     """{"kind": ..., then every field by its name}: counts and texts as they are, addresses bech32m, hashes hex."""
     plain: dict[str, Any] = {"kind": event.kind}
     plain.update(event.fields)
-    plain.update((name, encode_address(Address(value))) for name, value in event.accounts)
+    plain.update((name, _address_text(value)) for name, value in event.accounts)
     plain.update((name, value.hex()) for name, value in event.hashes)
     return plain
 
