@@ -13,7 +13,7 @@ _BECH32M: Final = 0x2BC830A3
 _GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _FEEDBACK: Final = [0]  # what the five bits shifted out add: the sum of their generators
 for _generator in _GENERATORS:
-    _FEEDBACK += [value ^ _generator for value in _FEEDBACK]
+    _FEEDBACK.extend([value ^ _generator for value in _FEEDBACK])
 _TEXT_CHARS: Final = len(HRP) + 1 + ADDRESS_BYTES * 8 // 5 + 6
 _HRP_EXPANDED: Final = [ord(c) >> 5 for c in HRP] + [0] + [ord(c) & 31 for c in HRP]
 
