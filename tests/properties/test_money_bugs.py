@@ -187,6 +187,52 @@ def test_what_is_selected_is_what_is_taken(lots: list[tuple[str, int]], value: i
     assert worth - value * UY < max(uv[c] for c, units in spent.items() if units)
 
 
+@given(st.permutations(["hA", "a1", "hB", "b1", "b9", "a2"]), st.sampled_from(["A", "B", "C"]), st.integers(1, 400))
+def test_points_are_spent_soonest_first(order: list[str], payee: str, value: int) -> None:
+    """FEFO by (expiry, issuer is not the payee, class id), whatever the order in which the points came (D6)."""
+    world = new_world()
+    for i, class_id in enumerate(order):
+        issue(world, class_id, "u", 60, f"o{i}")
+    expiry = {class_id: bucket for bucket, class_id, _ in world.lots("u")}
+    receipt = world.do("u", Redeem(world.request(payee, "r1", value), value))
+    assert receipt.code == (3003 if value > 60 * 4 + 60 * 9_999 // UY + 12 else 0)
+    spent = [str(dict(event.fields)["class"]) for event in receipt.events if event.kind == "RedeemedLeg"]
+    due = sorted(order, key=lambda class_id: (expiry[class_id], CLASSES[class_id][0] != payee, class_id))
+    emptied = [class_id for class_id in due if world.units("u", class_id)[0] == 0]
+    assert spent[: len(emptied)] == due[: len(emptied)] == emptied[:]
+    assert len(spent) <= len(emptied) + 2  # one lot in part, one unit that overshoots
+
+
+def test_what_is_owed_counts_against_the_cap() -> None:
+    """Points redeemed elsewhere stay on the issuer's exposure until they are settled; at home they free it (INV-7)."""
+    world = new_world()
+    cap = 4_000_000 * 10_000 // 4_000
+    assert issue(world, "hA", "u", cap, "o1") == "OK"
+    assert world.redeem("u", "B", "r1", 5_000) == "OK"
+    assert issue(world, "hA", "u", 1, "o2") == "RESERVE_EXCEEDED"
+    assert world.changed == {}
+    assert world.redeem("u", "A", "r2", 5_000) == "OK"
+    assert issue(world, "hA", "u", 5_000, "o2") == "OK"
+    assert issue(world, "hA", "u", 1, "o3") == "RESERVE_EXCEEDED"
+
+
+@given(st.sampled_from(["hA", "a2", "hB", "b9"]), st.sampled_from(["hA", "a2", "hB", "b9"]), st.integers(1, 900))
+def test_an_exchange_is_exact_and_rounds_against_the_holder(source: str, to_class: str, units: int) -> None:
+    """INV-10: x uvA = y uvD + fee + dust, the fee rounded up, the dust below one unit."""
+    world = new_world()
+    issue(world, source, "u", 900, "o1")
+    receipt = world.do("u", Exchange(source, units, to_class, 0))
+    if receipt.code:
+        return
+    told = {name: int(value) for name, value in receipt.events[-1].fields if isinstance(value, int)}
+    value = units * int(str(CLASSES[source][1]["uv"]))
+    unit = int(str(CLASSES[to_class][1]["uv"]))
+    assert told["fee"] == -(-value * 100 // UY)
+    assert 0 <= told["dust"] < unit
+    assert value == told["out"] * unit + told["fee"] + told["dust"]
+    assert world.units("u", to_class)[0] == told["out"]
+
+
 def test_giving_the_same_points_twenty_times_gives_them_once() -> None:
     """A gift moves units; twenty gifts in one block move no more than there are."""
     world = new_world()
@@ -289,6 +335,18 @@ def test_transfer_does_not_launder_expiry() -> None:
     assert world.lots("u") == before
     world.run(at=MIDNIGHT + DAY)
     assert world.lots("u") == {}
+
+
+def test_transfer_keeps_the_mark_of_a_re_dated_lot() -> None:
+    world = new_world()
+    issue(world, "a1", "u", 100, "o1")
+    assert world.redeem("u", "B", "r1", 100) == "OK"
+    world.run(at=MIDNIGHT + DAY)
+    assert world.code("B", Refund("r1", "f1", 100)) == "OK"
+    before = world.lots("u")
+    assert {lot[2] for lot in before} == {1}
+    assert world.code("u", Transfer("a1", 100, world.address["v"])) == "OK"
+    assert world.lots("v") == before
 
 
 def test_refund_re_dates_once() -> None:
