@@ -27,6 +27,7 @@ TIER_MAX: Final = 2
 
 
 def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySignature]) -> Code:
+    """A new tourist account at the address of its first key, vouched for by a sponsor."""
     first = body.keys[0].key
     if turn.sender != address_of(PublicKey(first)):
         return turn.refuse(Code.BAD_KEY, "the sender is not the address of the first key")
@@ -73,6 +74,7 @@ def _check_sponsor(turn: Turn, body: AccountOpen) -> Code:
 
 
 def apply_key_add(turn: Turn, body: KeyAdd) -> Code:
+    """One more key for the sender, of any role."""
     account = turn.account
     if len(account.keys) >= KEYS_MAX:
         return turn.refuse(Code.TOO_MANY_KEYS, f"limit {KEYS_MAX}")
@@ -86,6 +88,7 @@ def apply_key_add(turn: Turn, body: KeyAdd) -> Code:
 
 
 def apply_key_revoke(turn: Turn, body: KeyRevoke) -> Code:
+    """A key of the sender ends; as many owner keys as its threshold asks for must stay."""
     account = turn.account
     left = tuple(key for key in account.keys if key.key != body.key)
     if len(left) == len(account.keys):
@@ -103,12 +106,14 @@ def _key_changed(turn: Turn, change: str, key: bytes) -> Code:
 
 
 def apply_kyc_attest(turn: Turn, body: KycAttest) -> Code:
+    """An attester states how well a tourist is identified, by commitment only, until a time."""
     if body.tier > TIER_MAX:
         return turn.refuse(Code.BAD_AMOUNT, f"tier {body.tier}, limit {TIER_MAX}")
     return _set_tier(turn, body.account, body.tier, body.expires, (("commitment", body.commitment),))
 
 
 def apply_kyc_revoke(turn: Turn, body: KycRevoke) -> Code:
+    """The tourist is tier 0 again."""
     return _set_tier(turn, body.account, 0, NEVER, ())
 
 

@@ -77,6 +77,7 @@ def _usable(class_id: str, lots: Sequence[Lot]) -> list[Lot]:
 
 
 def apply_exchange(turn: Turn, body: Exchange) -> Code:
+    """The sender's units of one class become units of another at their fixed values, less the fee."""
     if not body.units:
         return Code.BAD_AMOUNT
     if body.class_id == body.to_class:

@@ -16,6 +16,7 @@ from primitives.receipt import Event
 
 
 def apply_freeze(turn: Turn, body: Freeze) -> Code:
+    """Stop an account's outgoing payments (OUT), or all but refunds and expiry (ALL), until a time."""
     code = check_memo(body.reason)
     if code:
         return code
@@ -31,6 +32,7 @@ def apply_freeze(turn: Turn, body: Freeze) -> Code:
 
 
 def apply_unfreeze(turn: Turn, body: Unfreeze) -> Code:
+    """End a freeze; without one nothing changes."""
     account: Account | None = turn.get(account_key(body.target))
     if account is None:
         return Code.ACCOUNT_UNKNOWN

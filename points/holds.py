@@ -49,6 +49,7 @@ CAPTURING: Final = (
 
 
 def apply_authorize(turn: Turn, body: Authorize) -> Code:
+    """Set the sender's points aside for a merchant, for at most 30 days."""
     payee: Account | None = turn.get(account_key(body.merchant))
     merchant: Merchant | None = turn.get(merchant_key(body.merchant))
     if payee is None or merchant is None:
@@ -99,6 +100,7 @@ def _set_aside(turn: Turn, body: Authorize, merchant: Merchant) -> Code:
 
 
 def apply_capture(turn: Turn, body: Capture) -> Code:
+    """The merchant takes all or part of a hold; the rest is released."""
     hold: Hold | None = turn.get(hold_key(body.hold_id))
     order = find_order(turn, turn.sender, body.order_id)
     if order is not None:
@@ -177,6 +179,7 @@ def split_hold(turn: Turn, legs: Sequence[HoldLeg], value: int) -> tuple[list[Ho
 
 
 def apply_void(turn: Turn, body: Void) -> Code:
+    """The merchant gives a hold up."""
     hold: Hold | None = turn.get(hold_key(body.hold_id))
     if hold is None:
         return Code.HOLD_UNKNOWN

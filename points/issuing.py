@@ -43,6 +43,7 @@ ISSUING: Final = (MerchantStatus.ACTIVE, MerchantStatus.ACCEPT_SUSPENDED)  # 2.8
 
 
 def apply_issue(turn: Turn, body: Issue) -> Code:
+    """A merchant grants points of its own class for an order."""
     order = find_order(turn, turn.sender, body.order_id)
     if order is not None:
         same = isinstance(order, IssueOrder) and (
@@ -160,6 +161,7 @@ def with_lots(holdings: Holdings, lots: Sequence[Lot]) -> Holdings:
 
 
 def apply_reverse_issue(turn: Turn, body: ReverseIssue) -> Code:
+    """Take back units of an order, as far as they are there; the rest is a shortfall for good (D14)."""
     if not body.units:
         return Code.BAD_AMOUNT
     code = check_memo(body.reason)

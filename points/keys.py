@@ -8,30 +8,37 @@ CUSTODIANS_KEY: Final = b"r"
 
 
 def account_key(address: bytes) -> bytes:
+    """Account."""
     return b"A" + address
 
 
 def holdings_key(address: bytes) -> bytes:
+    """Holdings of a tourist."""
     return b"L" + address
 
 
 def merchant_key(address: bytes) -> bytes:
+    """Merchant."""
     return b"M" + address
 
 
 def books_key(merchant: bytes) -> bytes:
+    """Books."""
     return b"B" + merchant
 
 
 def class_key(class_id: str) -> bytes:
+    """Class."""
     return b"C" + class_id.encode()
 
 
 def counters_key(class_id: str) -> bytes:
+    """Counters of a class."""
     return b"K" + class_id.encode()
 
 
 def open_agg_key(bucket: int, class_id: str) -> bytes:
+    """Agg of a class and expiry that is not closed; in order of expiry."""
     return b"G" + bucket.to_bytes(8, "big") + class_id.encode()
 
 
@@ -41,14 +48,17 @@ def closed_agg_key(bucket: int, class_id: str) -> bytes:
 
 
 def hold_key(hold_id: bytes) -> bytes:
+    """Hold."""
     return b"H" + hold_id
 
 
 def due_hold_key(expires_at: int, hold_id: bytes) -> bytes:
+    """The timer of an open hold; in order of (expires_at, hold id) (D10)."""
     return b"T" + expires_at.to_bytes(8, "big") + hold_id
 
 
 def order_key(merchant: bytes, order_id: str) -> bytes:
+    """Order of a merchant, of any kind (D2)."""
     return b"O" + merchant + order_id.encode()
 
 
@@ -58,26 +68,32 @@ def refund_key(merchant: bytes, order_id: str, refund_id: str) -> bytes:
 
 
 def window_key(window: int) -> bytes:
+    """Window."""
     return b"W" + window.to_bytes(8, "big")
 
 
 def due_window_key(due: int, window: int) -> bytes:
+    """The timer of a window's defaults."""
     return b"X" + due.to_bytes(8, "big") + window.to_bytes(8, "big")
 
 
 def obligation_key(window: int, debtor: bytes, creditor: bytes) -> bytes:
+    """Obligation in a window; by debtor, then creditor."""
     return b"Y" + window.to_bytes(8, "big") + debtor + creditor
 
 
 def position_key(window: int, participant: bytes) -> bytes:
+    """Position of a participant of a closed window."""
     return b"N" + window.to_bytes(8, "big") + participant
 
 
 def leg_key(window: int, payer: bytes, payee: bytes) -> bytes:
+    """Leg of a closed window; by payer, then payee."""
     return b"E" + window.to_bytes(8, "big") + payer + payee
 
 
 def carry_key(participant: bytes) -> bytes:
+    """Carry into the open window."""
     return b"V" + participant
 
 
@@ -87,8 +103,10 @@ def daily_key(day: int, what: bytes, who: bytes) -> bytes:
 
 
 def used_key(account: bytes, key: bytes, seq: int) -> bytes:
+    """A used pay code."""
     return b"U" + account + key + seq.to_bytes(8, "big")
 
 
 def garbage_key(due: int, first: bytes) -> bytes:
+    """Garbage that is due; one block's records differ by their first key."""
     return b"P" + due.to_bytes(8, "big") + first

@@ -58,6 +58,7 @@ def class_fault(body: ClassCreate) -> str:
 
 
 def apply_class_create(turn: Turn, body: ClassCreate) -> Code:
+    """A new class of the sender; its unit value never changes (D5)."""
     if body.max_per_order == 0 or body.exchange_in_quota == 0:
         return turn.refuse(Code.BAD_AMOUNT, "a limit of 0; leave it out for none")
     fault = class_fault(body)
@@ -75,6 +76,7 @@ def apply_class_create(turn: Turn, body: ClassCreate) -> Code:
 
 
 def apply_class_retire(turn: Turn, body: ClassRetire) -> Code:
+    """Nothing more is issued in the class; what is out stays good."""
     of: Class | None = turn.get(class_key(body.class_id))
     if of is None:
         return Code.CLASS_UNKNOWN

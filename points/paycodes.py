@@ -22,6 +22,7 @@ CODE_SECONDS_MAX: Final = 60  # how far ahead a code may expire: a photographed 
 
 
 def apply_redeem_by_token(turn: Turn, body: RedeemByToken) -> Code:
+    """The sender charges a tourist who showed a code."""
     code = body.pay_code
     payer: Account | None = turn.get(account_key(code.account))
     if payer is None:

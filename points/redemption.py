@@ -43,6 +43,7 @@ ACCEPTING: Final = (MerchantStatus.ACTIVE, MerchantStatus.ISSUE_SUSPENDED, Merch
 
 
 def apply_redeem(turn: Turn, body: Redeem) -> Code:
+    """The sender pays a merchant's request."""
     request = body.request
     payee: Account | None = turn.get(account_key(request.merchant))
     merchant: Merchant | None = turn.get(merchant_key(request.merchant))

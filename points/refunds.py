@@ -1,7 +1,7 @@
 """Refund: a merchant gives back what was paid, wholly or in part; units return, obligations go the other way (D7).
 
-Precedence: OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (merchant), BAD_AMOUNT, ORDER_UNKNOWN, REFUND_EXCEEDS,
-REFUND_WINDOW, KEY_LIMIT, OVERFLOW.
+Precedence: OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (merchant), BAD_AMOUNT, ORDER_UNKNOWN, REFUND_WINDOW,
+REFUND_EXCEEDS, KEY_LIMIT, OVERFLOW.
 """
 
 from typing import NamedTuple
@@ -39,6 +39,7 @@ def returned(leg: OrderLeg, uv: int, c: int) -> Returned:
 
 
 def apply_refund(turn: Turn, body: Refund) -> Code:
+    """The sender gives back part or all of an order's value."""
     key = refund_key(turn.sender, body.order_id, body.refund_id)
     done: RefundDone | None = turn.get(key)
     order = find_order(turn, turn.sender, body.order_id)
@@ -50,10 +51,10 @@ def apply_refund(turn: Turn, body: Refund) -> Code:
         return Code.BAD_AMOUNT
     if not isinstance(order, SpendOrder):
         return Code.ORDER_UNKNOWN
-    if body.value > order.value - order.refunded:
-        return turn.refuse(Code.REFUND_EXCEEDS, f"{body.value} of {order.value - order.refunded} fen left")
     if turn.time > order.created + turn.params.refund_window_days * DAY_SECONDS:
         return Code.REFUND_WINDOW
+    if body.value > order.value - order.refunded:
+        return turn.refuse(Code.REFUND_EXCEEDS, f"{body.value} of {order.value - order.refunded} fen left")
     if not charge_keys(turn, turn.sender, turn.signers, body.value):
         return Code.KEY_LIMIT
     fields = (

@@ -131,6 +131,7 @@ def _leg_closed(turn: Turn, window: int, who: bytes) -> None:
 
 
 def apply_window_close(turn: Turn, _body: WindowClose) -> Code:
+    """An operator closes the open window now; later payments of the block go to the next one (D10)."""
     close_window(turn)
     return Code.OK
 

@@ -18,6 +18,7 @@ from primitives.receipt import Event
 
 
 def apply_transfer(turn: Turn, body: Transfer) -> Code:
+    """The sender's spendable units of one class go to another tourist, without fee."""
     if not body.units:
         return Code.BAD_AMOUNT
     code = check_memo(body.memo)

@@ -82,9 +82,10 @@ def test_refund_window_and_the_end_of_an_order() -> None:
     market.ok("u", market.redeem("B", 50, "b1"))
     market.advance(2 * DAY)
     market.ok("B", Refund("b1", "r1", 20))
+    assert market.do("B", Refund("b1", "r2", 31)) is Code.REFUND_EXCEEDS
     market.advance(1)
     assert market.do("B", Refund("b1", "r1", 20)) is Code.OK_DUPLICATE
-    assert market.do("B", Refund("b1", "r2", 31)) is Code.REFUND_EXCEEDS
+    assert market.do("B", Refund("b1", "r2", 31)) is Code.REFUND_WINDOW
     assert market.do("B", Refund("b1", "r2", 30)) is Code.REFUND_WINDOW
     market.advance(2 * DAY)
     assert market.do("B", Refund("b1", "r2", 30)) is Code.ORDER_UNKNOWN
