@@ -1,4 +1,4 @@
-"""Is a proposed block acceptable? What header, ancestors, bodies and the executed state decide, and nothing else (C6)."""
+"""Is a proposed block acceptable? What header, ancestors, bodies and the executed state decide, nothing else (C6)."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -9,11 +9,9 @@ from chainnode.bodies import Bodies
 from chainnode.clock import AHEAD_MS_MAX, Clock, TestClock
 from chainnode.executor import Executor
 from consensus.events import CheckBlock
-from primitives.block import Block, Header, header_digest, tx_root
+from primitives.block import tx_root
 from primitives.genesis import Limits
 from primitives.hashing import Digest
-
-HEADERS_MAX: Final = 256  # blocks of the window in several views; the oldest is forgotten first
 
 
 class Verdict(Enum):
@@ -35,18 +33,10 @@ class BlockChecks:
         self._limits: Final = limits
         self._clock: Final = clock
         self._on_refused: Final = on_refused
-        self._headers: Final[dict[Digest, Header]] = {}
         self.open: Final[dict[Digest, CheckBlock]] = {}
-
-    def remember(self, digest: Digest, header: Header) -> None:
-        """A header whose children may be checked later."""
-        if len(self._headers) >= HEADERS_MAX and digest not in self._headers:
-            del self._headers[next(iter(self._headers))]
-        self._headers[digest] = header
 
     def add(self, check: CheckBlock) -> None:
         """A new question."""
-        self.remember(check.digest, check.block.header)
         self.open[check.digest] = check
 
     def forget_below(self, height: int) -> None:
@@ -66,28 +56,26 @@ class BlockChecks:
 
     def _verdict(self, check: CheckBlock) -> Verdict:
         for test in (self._time, self._roots, self._body):
-            verdict, reason = test(check.block)
+            verdict, reason = test(check)
             if verdict is Verdict.REFUSE:
                 self._on_refused(check, reason)
             if verdict is not Verdict.ACCEPT:
                 return verdict
         return Verdict.ACCEPT
 
-    def _time(self, block: Block) -> tuple[Verdict, str]:
-        ahead = block.header.time_ms - self._clock.now_ms()
+    def _time(self, check: CheckBlock) -> tuple[Verdict, str]:
+        ahead = check.block.header.time_ms - self._clock.now_ms()
         if abs(ahead) <= AHEAD_MS_MAX:
             return Verdict.ACCEPT, ""
         if isinstance(self._clock, TestClock):
             return Verdict.WAIT, ""  # its clock was set and ours will be in a moment
         return Verdict.REFUSE, f"C14: time {ahead} ms ahead of this clock, limit {AHEAD_MS_MAX} either way"
 
-    def _roots(self, block: Block) -> tuple[Verdict, str]:
-        header = block.header
+    def _roots(self, check: CheckBlock) -> tuple[Verdict, str]:
+        header = check.block.header
         if header.exec_height > self._executor.height:
             return Verdict.WAIT, ""
-        parent = self._parent(header)
-        if parent is None:
-            return Verdict.WAIT, ""
+        parent = check.parent_block.header
         found = self._executor.state_root(header.exec_height)
         if found != header.state_root:
             mine = "none" if found is None else found.hex()
@@ -97,15 +85,9 @@ class BlockChecks:
             return Verdict.REFUSE, f"C3: receipts root {header.receipts_root.hex()}, here {receipts.hex()}"
         return Verdict.ACCEPT, ""
 
-    def _parent(self, header: Header) -> Header | None:
-        known = self._headers.get(Digest(header.parent))
-        if known is not None:
-            return known
-        stored = self._executor.chain.header(header.height - 1)
-        return stored if stored is not None and header_digest(stored) == header.parent else None
-
-    def _body(self, block: Block) -> tuple[Verdict, str]:
-        limits, digests = self._limits, block.batch_digests
+    def _body(self, check: CheckBlock) -> tuple[Verdict, str]:
+        block, limits = check.block, self._limits
+        digests = block.batch_digests
         if len(digests) > limits.block_batches or len(set(digests)) != len(digests):
             return Verdict.REFUSE, f"{len(digests)} batches, limit {limits.block_batches}, each once"
         for digest in digests:

@@ -193,7 +193,6 @@ class Driver:
             turn.persist.append(SawCertificate(last.certificate))
         for decided in decisions:
             self._name(decided.block)
-            self._checks.remember(header_digest(decided.block.header), decided.block.header)
             self._taken.update(Digest(d) for d in decided.block.batch_digests)
             self._unexecuted.append(decided)
         self._checks.forget_below(last.height)
@@ -227,8 +226,6 @@ class Driver:
         block = self._builder.build(request, candidates, self._clock.now_ms(), self.force_block)
         if block is not None:
             self.force_block = False
-            digest = header_digest(block.header)
-            self._checks.remember(digest, block.header)
             self._name(block)
             self._journal_bodies(block)
         self._inbox.appendleft(BlockBuilt(request.view, request.height, block))

@@ -7,7 +7,6 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from chainnode.admin_server import build_admin_server
 from chainnode.admissions import Admissions
 from chainnode.announcements import Announcements
 from chainnode.backend import Admission, ExactBlock, NodeStatus, PeerStatus, PendingState
@@ -19,37 +18,34 @@ from chainnode.catchup import CatchUpClient
 from chainnode.clock import Clock, TestClock, WallClock, monotonic_ms
 from chainnode.commit_feed import CommitFeed
 from chainnode.config import NodeConfig
-from chainnode.connections import ConnectionLimits
 from chainnode.driver import Driver
 from chainnode.exact_blocks import ExactBlocks
 from chainnode.execution_queue import ExecutionQueue, Timing
 from chainnode.executor import Execution, Executor
 from chainnode.failures import PortTaken
 from chainnode.handshake import TransportIdentity
-from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.inbound import Inbound
 from chainnode.intake import BatchIntake
-from chainnode.journal_entries import read_entries
+from chainnode.listeners import Listeners
 from chainnode.mempool import Mempool, MempoolLimits, Packed
 from chainnode.mesh import Mesh
 from chainnode.metrics import Metrics
 from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
 from chainnode.peers import Peers, PeersConfig
+from chainnode.restart import restore
 from chainnode.signatures import BulkVerifier, SignatureCache
 from chainnode.wire import Message
 from consensus.epochs import EpochContext
 from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Tick
 from consensus.evidence import Evidence
-from consensus.replica import Replica
-from consensus.settings import LedgerHead, ReplicaConfig
+from consensus.settings import ReplicaConfig
 from consensus.settings import Timing as Timers
-from ledger.chain import Chain
 from ledger.data_directory import DataDirectory
-from primitives.block import Block, batch_digest, header_digest
+from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, verify_certificate
-from primitives.codec import decode_canonical, decoder, encode
+from primitives.codec import encode
 from primitives.codes import Code
-from primitives.genesis import Genesis, chain_id, validator_set
+from primitives.genesis import Genesis, Limits, chain_id, validator_set
 from primitives.hashing import Digest
 from primitives.keys import SigningKey
 from primitives.transaction import Decoded
@@ -59,26 +55,20 @@ LOG: Final = logging.getLogger(__name__)
 VERSION: Final = "0.1.0"
 TICK_SECONDS: Final = 0.02
 VIOLATION_COST: Final = 100  # of a peer's budget of 1,000: ten broken rules within seconds end the link
-HEAD_BLOCKS: Final = 64  # 2 W at the largest window: what the core keeps of the ledger
-
-_CERTIFICATE: Final = decoder(Certificate)
 
 
-def ledger_head(chain: Chain) -> LedgerHead:
-    """What the core is told of the ledger at the start (C15)."""
-    top = chain.head.height
-    blocks = tuple(b for h in range(max(0, top - HEAD_BLOCKS), top + 1) if (b := chain.block(h)) is not None)
-    raw = chain.certificate(top)
-    certificate = None if raw is None or top == 0 else decode_canonical(_CERTIFICATE, raw)
-    header = blocks[-1].header
-    changed = 0
-    if chain.head.state_root != header.state_root:
-        changed = top
-    for height in range(top, header.exec_height, -1):
-        if any(receipt is not None for receipt in chain.receipts(height)):
-            changed = max(changed, height)
-            break
-    return LedgerHead(blocks, certificate, Height(changed))
+def batch_limits(limits: Limits, validators: int) -> BatchLimits:
+    """Of the batch store: what the network allows, and what may be asked for at once."""
+    wanted = limits.window * limits.block_batches + BATCHES_TOLD_MAX * validators
+    return BatchLimits(limits.batch_transactions, limits.batch_bytes, wanted=wanted)
+
+
+def pool_limits(config: NodeConfig, limits: Limits) -> MempoolLimits:
+    """Of the pool: this node's own bounds, and those of a batch."""
+    return MempoolLimits(
+        limits.batch_transactions, limits.batch_bytes, config.pool_transactions, config.pool_bytes,
+        config.sender_transactions,
+    )  # fmt: skip
 
 
 class Node:
@@ -86,6 +76,7 @@ class Node:
 
     def __init__(
         self, config: NodeConfig, genesis: Genesis, data: DataDirectory, key: SigningKey, identity: TransportIdentity,
+        admin_token: bytes,
     ) -> None:  # fmt: skip
         self.config: Final = config
         self.genesis: Final = genesis
@@ -108,20 +99,10 @@ class Node:
         self.signatures: Final = SignatureCache()
         verifier = BulkVerifier(self.signatures)
         limits = genesis.limits
-        wanted = limits.window * limits.block_batches + BATCHES_TOLD_MAX * members.size
-        self.store: Final = BatchStore(
-            me, members.size,
-            BatchLimits(limits.batch_transactions, limits.batch_bytes, wanted=wanted),
-        )  # fmt: skip
+        self.store: Final = BatchStore(me, members.size, batch_limits(limits, members.size))
         self.executor: Final = Executor(data.chain, data.tree, chain)
         self.bodies: Final = Bodies(self.store, data.chain)
-        self.mempool: Final = Mempool(
-            me,
-            MempoolLimits(
-                limits.batch_transactions, limits.batch_bytes, config.pool_transactions, config.pool_bytes,
-                config.sender_transactions,
-            ),
-        )  # fmt: skip
+        self.mempool: Final = Mempool(me, pool_limits(config, limits), first_sequence=self.clock.now_ms())
         self._mesh: Final = Mesh()
         self.intake: Final = BatchIntake(self.store, verifier, chain, monotonic_ms, self._batch_held, self._batch_bad)
         self._pack: Final = asyncio.Event()
@@ -130,14 +111,18 @@ class Node:
         )
         announcements = Announcements(self.store)
         checks = BlockChecks(self.executor, self.store, self.bodies, limits, self.clock, self._block_refused)
+        timing = Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms)
+        replica, restored = restore(
+            ReplicaConfig(context, me, key.sign, limits.window, timing), data.chain, data.journal_records, self.store
+        )
         self.driver: Final = Driver(
-            self._restore_replica(context, key), data.journal, self.store, self.bodies, checks,
+            replica, data.journal, self.store, self.bodies, checks,
             BlockBuilder(me, limits, members.hash, self.executor), announcements, self.clock, self._mesh,
             self._journal_disk,
             on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
             on_violation=self._violation, on_evidence=self._evidence,
         )  # fmt: skip
-        self.driver.restored(self._restored_batches)
+        self.driver.restored(restored)
         self.queue: Final = ExecutionQueue(
             self.executor, self.bodies, self._ledger_disk, self._ask_for, self._executed
         )
@@ -155,6 +140,8 @@ class Node:
         )
         self._mesh.attach(Peers(me, members, chain, identity, self._peers_config(), self._receive))
         self._view = self.driver.replica.view
+        self.metrics.watch(self)
+        self._listeners: Final = Listeners(config, self, self.metrics, admin_token)
 
     # ---- putting together
 
@@ -162,16 +149,6 @@ class Node:
         block = self.chain.block(0)
         assert block is not None, "a data directory has its genesis block"
         return header_digest(block.header)
-
-    def _restore_replica(self, context: EpochContext, key: SigningKey) -> Replica:
-        """The core as its journal left it; the journal's batches go back into the store, verified before (C1)."""
-        limits = self.genesis.limits
-        timing = Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms)
-        config = ReplicaConfig(context, self.me, key.sign, limits.window, timing)
-        content = read_entries(self._data.journal_records)
-        waiting = [raw for raw in content.batches if self.chain.batch(batch_digest(raw)) is None]
-        self._restored_batches = [self.store.restore(raw, monotonic_ms()) for raw in waiting]
-        return Replica.restore(config, content.records, ledger_head(self.chain))
 
     def _peers_config(self) -> PeersConfig:
         index = {member.name: NodeId(i) for i, member in enumerate(self.members.members)}
@@ -186,30 +163,22 @@ class Node:
 
     # ---- running
 
-    async def run(self, admin_token: bytes) -> None:
+    async def run(self) -> None:
         """Work until `stop`, then leave everything closed. Raises: NodeFailure, FatalError."""
         config = self.config
         try:
             self._mesh.peers.listen()
         except OSError as error:
             raise PortTaken(f"cannot listen on {config.peer.host}:{config.peer.port}: {error.strerror}") from error
-        self.metrics.watch(self)
-        limits = ConnectionLimits(config.http.connections, config.http.connections_per_address)
-        hosts = frozenset(config.http.allowed_hosts)
-        settings = HttpSettings(hosts, limits, config.http.rate_per_address)
-        public = HttpServer(self, self.metrics, settings)
-        admin = build_admin_server(self, self.metrics, admin_token)
-        await public.start(config.http.host, config.http.port)
-        await admin.start(config.admin.host, config.admin.port)
         self.driver.post(Tick(monotonic_ms()))
         self.driver.post(Pending(0))
         self.driver.bodies_changed()
         try:
+            await self._listeners.start()
             await self._work((self._mesh.peers.run(), self.intake.run(), self.driver.run(), self.queue.run(),
-                              self._tick(), self._pack_batches()))  # fmt: skip
+                              self._listeners.run(), self._tick(), self._pack_batches()))  # fmt: skip
         finally:
-            await public.stop()
-            await admin.stop()
+            await self._listeners.stop()
             self._journal_disk.shutdown(wait=True)
             self._ledger_disk.shutdown(wait=True)
 
@@ -299,11 +268,13 @@ class Node:
         root, receipts = execution.tree.root, self.executor.receipts_root(header.height - 1, header.height)
         self.driver.post(Executed(Height(header.height), root, receipts, execution.changed, full))
         self.mempool.settle(execution.ids)
-        self.admissions.expired(self.mempool.expire(header.time_ms // 1000))
+        gone = self.mempool.expire(header.time_ms // 1000)
+        self.admissions.expired(gone)
         self.driver.executed(decided)
         self.store.expire(header.time_ms // 1000)
         self.commits.publish(header.height, execution.ids, execution.encoded)
         self.exact.executed(header.height, decided.block.batch_digests)
+        self._listeners.executed(execution.receipts, gone)
         self._count(execution, took)
         self._pack.set()
 

@@ -114,7 +114,7 @@ def run(config_path: Path) -> int:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
         data = open_data_directory(Path(config.data), genesis)
         try:
-            asyncio.run(_serve(Node(config, genesis, data, key, identity), token))
+            asyncio.run(_serve(Node(config, genesis, data, key, identity, token)))
         finally:
             data.close()
     except (NodeFailure, FatalError) as error:
@@ -127,7 +127,7 @@ def run(config_path: Path) -> int:
     return 0
 
 
-async def _serve(node: Node, token: bytes) -> None:
+async def _serve(node: Node) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
@@ -135,5 +135,5 @@ async def _serve(node: Node, token: bytes) -> None:
         "node %s of chain %s starts at height %d, pid %d",
         node.config.name, chain_id(node.genesis).hex(), node.chain.head.height, os.getpid(),
     )  # fmt: skip
-    await node.run(token)
+    await node.run()
     LOG.info("node %s stopped at height %d", node.config.name, node.chain.head.height)

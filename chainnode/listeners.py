@@ -1,0 +1,60 @@
+"""The doors of a node for its users: the public API, the admin listener, the binary ingress."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from chainnode.admin_server import build_admin_server
+from chainnode.backend import NodeBackend
+from chainnode.config import NodeConfig
+from chainnode.connections import ConnectionLimits
+from chainnode.failures import PortTaken
+from chainnode.http_server import HttpServer, HttpSettings
+from chainnode.ingress import IngressServer
+from chainnode.ingress_frames import Outcome
+from chainnode.metrics import Metrics
+from primitives.hashing import Digest
+from primitives.receipt import Receipt
+
+
+class Listeners:
+    """Built with the node; `start` before its rooms work, `stop` after them. `run` is one of the rooms."""
+
+    def __init__(self, config: NodeConfig, backend: NodeBackend, metrics: Metrics, admin_token: bytes) -> None:
+        self._config: Final = config
+        limits = ConnectionLimits(config.http.connections, config.http.connections_per_address)
+        settings = HttpSettings(frozenset(config.http.allowed_hosts), limits, config.http.rate_per_address)
+        self._public: Final = HttpServer(backend, metrics, settings)
+        self._admin: Final = build_admin_server(backend, metrics, admin_token)
+        self._ingress: Final = (
+            None if config.ingress is None
+            else IngressServer(config.ingress.host, config.ingress.port, backend.submit, time.monotonic)
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Bind all of them. Raises: PortTaken, with the address; what was bound before is closed by `stop`."""
+        config = self._config
+        if self._ingress is not None and config.ingress is not None:
+            try:
+                self._ingress.listen()
+            except OSError as error:
+                address = f"{config.ingress.host}:{config.ingress.port}"
+                raise PortTaken(f"cannot listen on {address}: {error.strerror}") from error
+        await self._public.start(config.http.host, config.http.port)
+        await self._admin.start(config.admin.host, config.admin.port)
+
+    async def run(self) -> None:
+        """Serve the ingress until cancelled; the HTTP listeners serve themselves."""
+        if self._ingress is not None:
+            await self._ingress.run()
+
+    async def stop(self) -> None:
+        """Close the HTTP listeners; running requests get 2 s."""
+        await self._public.stop()
+        await self._admin.stop()
+
+    def executed(self, receipts: Iterable[Receipt | None], expired: Iterable[Digest]) -> None:
+        """Tell the ingress clients what became of theirs."""
+        if self._ingress is not None:
+            self._ingress.settled(Outcome(r.tx, r.height, r.index, r.code) for r in receipts if r is not None)
+            self._ingress.expired(expired)
