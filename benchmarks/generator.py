@@ -6,7 +6,6 @@ there to compare with systems that are measured so, and the report says which on
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Final, Protocol
 from benchmarks.outcomes import Book, Ending
 from primitives.codes import Code
 
-CLOCK: Final = time.monotonic
 PACE_SECONDS: Final = 0.001  # what is due within it travels together
 LATER_SECONDS: Final = 0.05  # before a node is asked again that was not ready
 POKE_SECONDS: Final = 1.0
@@ -91,7 +89,7 @@ class Generator:
 
     def now(self) -> float:
         """Seconds since the start."""
-        return CLOCK() - self.started
+        return asyncio.get_running_loop().time() - self.started
 
     def attach(self, lanes: Sequence[Lane], asking: Sequence[AskingLane]) -> None:
         """One lane per node, used in turn; `asking` lanes for what is uncertain (they may be the same)."""
@@ -100,7 +98,7 @@ class Generator:
 
     async def run(self) -> Book:
         """Until every transaction has its end or the drain's deadline has come."""
-        self.started = CLOCK()
+        self.started = asyncio.get_running_loop().time()
         while True:
             now = self.now()
             self._release(now)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.generator import CLOCK, Desk
+from benchmarks.generator import Desk
 from benchmarks.outcomes import Ending
 from primitives.codec import encode
 from primitives.codes import Code
@@ -129,7 +129,7 @@ class HttpLane:
             connection.close()
 
     def room(self) -> int:
-        if CLOCK() < self._down_until:
+        if asyncio.get_running_loop().time() < self._down_until:
             return 0
         return 1 << 30 if self._free or self._unopened else 0
 
@@ -160,7 +160,7 @@ class HttpLane:
                 loop = asyncio.get_running_loop()
                 return (await loop.create_connection(HttpConnection, self._host, self._port))[1]
         except (OSError, TimeoutError):
-            self._down_until = CLOCK() + DOWN_SECONDS
+            self._down_until = asyncio.get_running_loop().time() + DOWN_SECONDS
             return None
 
     def _keep(self, connection: HttpConnection) -> None:
@@ -183,7 +183,7 @@ class HttpLane:
         try:
             status, answer = await connection.request(head.encode() + body, ANSWER_SECONDS)
         except (OSError, TimeoutError):
-            self._down_until = CLOCK() + DOWN_SECONDS
+            self._down_until = asyncio.get_running_loop().time() + DOWN_SECONDS
             self._desk.unknown(numbers)
         else:
             self._read(numbers, status, answer)

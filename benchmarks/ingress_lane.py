@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.generator import CLOCK, Desk
+from benchmarks.generator import Desk
 from benchmarks.outcomes import Ending
 from chainnode.ingress_client import IngressClient
 from chainnode.ingress_frames import BULK_TRANSACTIONS_MAX, Outcome
@@ -43,7 +43,7 @@ class IngressLane:
 
     def room(self) -> int:
         if self._client is None:
-            if not self._opening and CLOCK() >= self._down_until:
+            if not self._opening and asyncio.get_running_loop().time() >= self._down_until:
                 self._start_opening()
             return 0
         return min(BULK_TRANSACTIONS_MAX, max(0, IN_HAND_MAX - len(self._numbers)))
@@ -106,7 +106,7 @@ class IngressLane:
             async with asyncio.timeout(DOWN_SECONDS):
                 self._client = await IngressClient.connect(*self._address, self._outcomes)
         except (OSError, TimeoutError):
-            self._down_until = CLOCK() + DOWN_SECONDS
+            self._down_until = asyncio.get_running_loop().time() + DOWN_SECONDS
         else:
             self._start(self._watch(self._client))
         finally:
@@ -115,7 +115,7 @@ class IngressLane:
     async def _watch(self, client: IngressClient) -> None:
         await client.closed.wait()
         self._client = None
-        self._down_until = CLOCK() + DOWN_SECONDS
+        self._down_until = asyncio.get_running_loop().time() + DOWN_SECONDS
         lost = list(self._numbers.values())
         self._numbers.clear()
         self._desk.unknown(lost)
