@@ -20,7 +20,7 @@ import msgspec
 from chainnode.config import load_config, write_config, write_secret
 from chainnode.devnet_calls import NoAnswer, Refused, call
 from chainnode.devnet_layout import NodePlace, node_config, transport_identity, vote_key
-from chainnode.failures import BadConfiguration, LedgerFailure, PortTaken
+from chainnode.failures import BadConfiguration, LedgerFailure, NodeFailure, PortTaken
 from chainnode.listening_ports import holder_of, is_free
 from ledger.data_directory import initialise
 from ledger.failures import FatalError
@@ -38,6 +38,13 @@ POLL_SECONDS: Final = 0.1
 _PROJECT: Final = Path(__file__).resolve().parent.parent
 
 State = Literal["running", "paused", "stopped"]
+_STARTED: Final[list["subprocess.Popen[bytes]"]] = []  # nodes may outlive their Devnet; kept until this process ends
+
+
+class NotReady(NodeFailure):
+    """A node runs but does not serve yet; it may later."""
+
+    exit_code = 4
 
 
 class DevnetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +69,8 @@ class Devnet:
     def __init__(self, directory: Path, file: DevnetFile) -> None:
         self.directory: Final = directory
         self.file: Final = file
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: Final[dict[str, subprocess.Popen[bytes]]] = {}
+        self._exit_codes: Final[dict[str, int]] = {}
 
     @property
     def places(self) -> tuple[NodePlace, ...]:
@@ -92,6 +100,7 @@ class Devnet:
         """The node's process id while it runs."""
         child = self._children.get(place.name)
         if child is not None and child.poll() is not None:
+            self._exit_codes[place.name] = child.returncode
             del self._children[place.name]
             return None
         try:
@@ -121,6 +130,7 @@ class Devnet:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
             )
         self._children[place.name] = child
+        _STARTED.append(child)
         recorded = ProcessFile(child.pid, start_time(child.pid))
         (folder / PID_FILE).write_bytes(msgspec.json.encode(recorded))
         return child.pid
@@ -177,19 +187,28 @@ class Devnet:
             return False
         return True
 
+    def wait_answering(self, places: Sequence[NodePlace], seconds: float = READY_SECONDS) -> None:
+        """Until these nodes answer; they may still lack a quorum. Raises: as wait_ready."""
+        self._wait(places, lambda place: self.status(place) is not None, seconds)
+
     def wait_ready(self, places: Sequence[NodePlace], seconds: float = READY_SECONDS) -> None:
         """Until these nodes take transactions and each sees all the others of `places`.
 
-        Raises: BadConfiguration with the log's last lines of the first node that stopped or is not ready in time.
+        Raises: NodeFailure, with the log's last lines: of the node's own exit code if it stopped, NotReady if not in
+        time.
         """
         names = {place.name for place in places}
+        self._wait(places, lambda place: self.is_ready(place) and self._sees(place, names), seconds)
+
+    def _wait(self, places: Sequence[NodePlace], fit: Callable[[NodePlace], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for place in places:
-            while not (self.is_ready(place) and self._sees(place, names)):
+            while not fit(place):
                 if self.process(place) is None:
-                    raise BadConfiguration(f"{place.name} stopped: {self.last_words(place)}")
+                    exit_code = self._exit_codes.get(place.name, BadConfiguration.exit_code)
+                    raise LedgerFailure(f"{place.name} stopped: {self.last_words(place)}", exit_code)
                 if time.monotonic() >= deadline:
-                    raise BadConfiguration(f"{place.name} not ready after {seconds:.0f} s: {self.last_words(place)}")
+                    raise NotReady(f"{place.name} not ready after {seconds:.0f} s: {self.last_words(place)}")
                 time.sleep(POLL_SECONDS)
 
     def _sees(self, place: NodePlace, names: set[str]) -> bool:

@@ -239,14 +239,6 @@ def _kill(network: Devnet, place: NodePlace) -> None:
         raise usage(t(f"{place.name} does not run", f"{place.name} 未运行"))
 
 
-@_node_command("start", "Start a node again and wait until it is ready.", "重新启动一个节点并等待就绪。")
-def _start(network: Devnet, place: NodePlace) -> None:
-    if network.process(place) is None:
-        check_ports([place])
-    network.start(place)
-    network.wait_ready([place])
-
-
 @_node_command("pause", "SIGSTOP a node: it is there and silent.", "暂停一个节点（SIGSTOP）。")
 def _pause(network: Devnet, place: NodePlace) -> None:
     _signal(network, place, signal.SIGSTOP)
@@ -257,6 +249,24 @@ def _pause(network: Devnet, place: NodePlace) -> None:
 def _resume(network: Devnet, place: NodePlace) -> None:
     _signal(network, place, signal.SIGCONT)
     wait_for(lambda: network.state(place) == "running", SIGNAL_SECONDS)
+
+
+@devnet.command(help=t("Start nodes again (all stopped ones without a name) and wait until they answer.",
+                       "重新启动节点（不带名称则启动全部已停止的节点），直至应答。"),
+                epilog=example("hnchain devnet start node0"))  # fmt: skip
+@click.argument("nodes", nargs=-1)
+@with_directory
+@with_output
+def start(nodes: tuple[str, ...], directory: Path) -> None:
+    network = open_devnet(directory)
+    stopped = [place for place in network.places if network.process(place) is None]
+    chosen = [network.place(node) for node in nodes] or stopped
+    check_ports([place for place in chosen if place in stopped])
+    for place in chosen:
+        network.start(place)
+    network.wait_answering(chosen)
+    text = "\n".join(f"{place.name}: {network.state(place)}" for place in chosen)
+    answer([_place_plain(network, place) for place in chosen], text or t("all nodes run already", "所有节点均在运行"))
 
 
 @devnet.command(help=t("Cut the links between these nodes and the others (needs --test-clock).",

@@ -56,7 +56,7 @@ def read_window(network: Network, window: int | None) -> Any:
     closed = [item for item in client.get("/v1/windows")["items"] if item["state"] != "OPEN"]  # newest first
     if not closed:
         raise usage(t("no window is closed yet", "还没有关闭的结算期"))
-    return closed[0]
+    return client.get(f"/v1/windows/{closed[0]['id']}")
 
 
 @click.group(help=t("Report on one settlement payment.", "单笔结算付款的登记。"),

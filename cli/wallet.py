@@ -9,7 +9,7 @@ import click
 from cli.keystore import read_keystore, replace_keystore, seal, unlocked, write_keystore
 from cli.language import current, example, t
 from cli.network import Network, with_network
-from cli.output import answer, day_text, pairs, points, say, table, with_output
+from cli.output import answer, day_text, pairs, points, say, table, with_output, yuan
 from cli.passphrase import PassphraseSource, read_secret_file
 from cli.phrase import ENTROPY_BYTES, entropy_of, phrase_of
 from cli.receipts import receipt
@@ -137,10 +137,10 @@ def balance(party: str | None, network: Network) -> None:
 def expiring(party: str | None, network: Network) -> None:
     plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/expiring")
     rows = [
-        (day_text(item["expires_at"]), item["class"], points(item["units"]), points(item["held"]))
+        (day_text(item["expires_at"]), item["class"], points(item["units"]), yuan(item["value"]))
         for item in plain["items"]
     ]
-    headers = (t("expires (UTC+8)", "到期（北京时间）"), t("class", "类别"), t("units", "数量"), t("held", "冻结中"))
+    headers = (t("expires (UTC+8)", "到期（北京时间）"), t("class", "类别"), t("units", "数量"), t("value", "价值"))
     answer(plain, table(headers, rows))
 
 
