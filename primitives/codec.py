@@ -30,8 +30,12 @@ class Malformed(ValueError):
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base of everything encoded: immutable, an array on the wire, no unknown and no missing element."""
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Base of everything encoded: immutable, an array on the wire, no unknown and no missing element.
+
+    Not tracked by the cycle collector: what is immutable and made of bytes, numbers, texts and tuples has no cycles,
+    and a node keeps hundreds of thousands of them.
+    """
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
