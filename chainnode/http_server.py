@@ -78,7 +78,9 @@ class HttpServer:
         self._backend, self._metrics, self._settings = backend, metrics, settings
         self._router = Router(routes)
         self._rate = RateLimit(settings.rate_per_address)
-        self._gate = ConnectionGate(settings.connections, self._count_refused)
+        gate = self._gate = ConnectionGate(settings.connections, self._count_refused)
+        name = "public" if routes is ROUTES else "admin"
+        metrics.http_connections.labels(name).set_function(lambda: gate.open.total())
         self._readers: set[asyncio.Task[object]] = set()
         self._inside: web.Server | None = None
         self._listener: asyncio.Server | None = None

@@ -57,7 +57,9 @@ class Metrics:
             "hn_http_request_seconds", "Time from the headers to the answer", ["route"], buckets=_SECONDS,
             registry=self.registry,
         )  # fmt: skip
-        self.http_connections: Final = Gauge("hn_http_connections", "Open connections", registry=self.registry)
+        self.http_connections: Final = Gauge(
+            "hn_http_connections", "Open connections", ["listener"], registry=self.registry
+        )
         self.http_refused: Final = Counter(
             "hn_http_refused", "Connections or requests refused by a limit", ["limit"], registry=self.registry
         )

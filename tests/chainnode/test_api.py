@@ -373,5 +373,24 @@ def test_routes(method: str, path: str, found: str | None) -> None:
     assert (None if route is None else route.path) == found
 
 
+STRANGE = (
+    "0", "-1", "18446744073709551616", "ab" * 32, "AB" * 32, "hn1" + "q" * 38, text("u"), text("FUND"), "%00", "%ff",
+    "%ED%A0%80", "..", "%2e%2e%2f", "%0d%0aX:1", "x" * 5000, "中", "%E4%B8%AD", "latest", "'\"<>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [r.path for r in ROUTES if r.method == "GET" and "{" in r.path])
+def test_no_path_makes_the_node_stumble(path: str) -> None:
+    town = Town()
+    town.run(town.issue("o1"))
+    names = [segment for segment in path.split("/") if segment[:1] == "{"]
+    for strange in STRANGE:
+        for name in names:
+            filled = path.replace(name, strange)
+            for other in names:
+                filled = filled.replace(other, text("A"))
+            assert asyncio.run(ask(town, "GET", filled)).status in (200, 400, 404, 503), filled
+
+
 def test_a_segment_is_decoded_after_the_split() -> None:
     assert ROUTER.match("GET", "/v1/orders/a/b%2Fc").path == {"merchant": "a", "order_id": "b/c"}

@@ -72,6 +72,7 @@ def test_pages_and_answers_carry_their_headers() -> None:
             assert head(status) == 200 and problem(status)["height"] == 0
             assert b"application/json" in status and b"no-store" in status
             metrics = await send(port, get("/metrics"))
+            assert b'hn_http_connections{listener="public"} 1.0' in metrics
             assert b"hn_consensus_height 0.0" in metrics and b"hn_http_requests_total" in metrics
             for path in ("/docs", "/openapi.json", "/web/style.css", "/web/live.js", "/health", "/blocks/latest"):
                 assert head(await send(port, get(path))) == 200, path
