@@ -157,10 +157,13 @@ class Chain:
         return head
 
     def block(self, height: int) -> Block | None:
-        """The block, its hash and batch list checked; None above the head. Raises LedgerDamaged."""
-        if not 0 <= height <= self.head.height:
+        """The block, its hash and batch list checked; None above the head. Raises LedgerDamaged.
+
+        A block that is written and waits for its anchor is found already: a snapshot may show its state.
+        """
+        raw = self._store.get(height_key(BLOCK, height)) if height >= 0 else None
+        if raw is None and not 0 <= height <= self.head.height:
             return None
-        raw = self._store.get(height_key(BLOCK, height))
         if raw is None:
             raise LedgerDamaged(f"block {height} is missing below the head {self.head.height}")
         try:
