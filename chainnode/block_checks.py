@@ -57,7 +57,7 @@ class BlockChecks:
     def _verdict(self, check: CheckBlock) -> Verdict:
         for test in (self._time, self._roots, self._body):
             verdict, reason = test(check)
-            if verdict is Verdict.REFUSE:
+            if verdict is Verdict.REFUSE and reason:
                 self._on_refused(check, reason)
             if verdict is not Verdict.ACCEPT:
                 return verdict
@@ -69,6 +69,8 @@ class BlockChecks:
             return Verdict.ACCEPT, ""
         if isinstance(self._clock, TestClock):
             return Verdict.WAIT, ""  # its clock was set and ours will be in a moment
+        if ahead < 0:
+            return Verdict.REFUSE, ""  # it came late: this node or its link stood still, which is nobody's lie
         return Verdict.REFUSE, f"C14: time {ahead} ms ahead of this clock, limit {AHEAD_MS_MAX} either way"
 
     def _roots(self, check: CheckBlock) -> tuple[Verdict, str]:

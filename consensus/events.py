@@ -35,8 +35,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class BlockChecked:
-    """Answer to CheckBlock. acceptable=True promises that header, digest list and every batch are in the journal,
-    to be synced not later than the `persist` of this very step (C1)."""
+    """Answer to CheckBlock. acceptable=True promises that header, digest list and every batch are in the journal, to be
+    synced not later than the `persist` of this very step (C1).
+
+    The driver itself blames the proposer of a bad block, since it knows why: a block that comes too late for the clock
+    after a pause is nobody's fault (C14).
+    """
 
     digest: Digest
     acceptable: bool

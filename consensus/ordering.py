@@ -98,14 +98,10 @@ def count(state: State, slot: Slot, phase: Phase, digest: Digest, effects: Effec
         adopt(state, certificate, effects)
 
 
-def on_checked(state: State, event: BlockChecked, effects: Effects) -> None:
+def on_checked(state: State, event: BlockChecked) -> None:
     """The driver's verdict; a late one for a block that is gone has no effect (pitfall 46)."""
-    if event.digest not in state.verdicts:
-        return
-    state.verdicts[event.digest] = event.acceptable
-    block = state.tree.get(event.digest)
-    if not event.acceptable and block is not None:
-        effects.violations.append((NodeId(block.header.proposer), "C6: a proposal whose content is not acceptable"))
+    if event.digest in state.verdicts:
+        state.verdicts[event.digest] = event.acceptable
 
 
 def vote_base(state: State, effects: Effects) -> None:

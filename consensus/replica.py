@@ -107,7 +107,7 @@ class Replica:
             case Tick():
                 self._tick(event.now_ms, effects)
             case BlockChecked():
-                ordering.on_checked(state, event, effects)
+                ordering.on_checked(state, event)
             case BlockBuilt():
                 ordering.on_built(state, event, effects)
             case Executed():

@@ -93,7 +93,7 @@ def test_q_minus_one_prepares_lock_nothing(size: int) -> None:
 
 
 def test_nothing_is_signed_before_the_verdict_and_never_after_a_bad_one() -> None:
-    """C1, pitfall 10: PREPARE waits for the bodies; an unacceptable block costs the leader, no view change at once."""
+    """C1, pitfall 10: PREPARE waits for the bodies; an unacceptable block brings no view change at once."""
     net = Committee()
     net.acceptable = lambda node, block: None
     block = block_on(GENESIS, net.context)
@@ -101,7 +101,7 @@ def test_nothing_is_signed_before_the_verdict_and_never_after_a_bad_one() -> Non
     assert not sent_votes(net, 1, Phase.PREPARE)
     net.step(1, BlockChecked(header_digest(block.header), False))
     assert not sent_votes(net, 1, Phase.PREPARE)
-    assert net.desks[1].violations[0][0] == 0 and "C6" in net.desks[1].violations[0][1]
+    assert not net.desks[1].violations  # the driver knows the reason and blames
     assert net.desks[1].replica.active
     net.step(1, BlockChecked(b"?" * 32, True))  # pitfall 46: a verdict that nobody asked for  # type: ignore[arg-type]
 
