@@ -71,23 +71,19 @@ def tier_of(account: Account, time_s: int) -> int:
     return account.tier if time_s < account.tier_expires else 0
 
 
-def charge_kyc(turn: Turn, account: Account, holdings: Holdings, fen: int) -> Holdings | None:
-    """The holdings with the redeemed value counted, or None if the payer's tier does not allow so much (D20).
+def charge_kyc(turn: Turn, account: Account, holdings: Holdings, fen: int) -> tuple[int, int] | None:
+    """Redeemed fen in the account's life and in this year with `fen` more; None if its tier does not allow so much.
 
-    Tier 0 is limited over the account's life, 1 and 2 per calendar year of UTC+8.
+    Tier 0 is limited over the account's life, 1 and 2 per calendar year of UTC+8 (D20).
     """
-    year = turn.year
     life = turn.add(holdings.redeemed, fen)
-    in_year = turn.add(holdings.redeemed_year if holdings.year == year else 0, fen)
-    params = turn.params
-    match tier_of(account, turn.time):
-        case 0:
-            allowed = life <= params.kyc0_lifetime
-        case 1:
-            allowed = in_year <= params.kyc1_year
-        case _:
-            allowed = in_year <= params.kyc2_year
-    return Holdings(holdings.lots, holdings.open_holds, life, year, in_year) if allowed else None
+    in_year = turn.add(holdings.redeemed_year if holdings.year == turn.year else 0, fen)
+    tier, params = tier_of(account, turn.time), turn.params
+    if tier == 0:
+        allowed = life <= params.kyc0_lifetime
+    else:
+        allowed = in_year <= (params.kyc1_year if tier == 1 else params.kyc2_year)
+    return (life, in_year) if allowed else None
 
 
 def custodian_of(turn: Turn, signatures: Sequence[KeySignature]) -> tuple[bytes, Account, tuple[AccountKey, ...]]:

@@ -135,7 +135,7 @@ def _capture(turn: Turn, body: Capture, hold: Hold, payer_account: Account) -> C
     if not charge_keys(turn, turn.sender, turn.signers, body.value):
         return Code.KEY_LIMIT
     parts, rest = split_hold(turn, hold.legs, body.value * UY_PER_FEN)
-    lots = list(charged.lots)
+    lots = list(holdings.lots)
     for part in parts:
         add_units(lots, part.bucket, part.class_id, part.ext, 0, 0, -part.units)
     record_order(
@@ -145,7 +145,7 @@ def _capture(turn: Turn, body: Capture, hold: Hold, payer_account: Account) -> C
     left = tuple(touched(lots, turn.time, turn.day))
     turn.put(
         holdings_key(hold.payer),
-        Holdings(left, charged.open_holds - 1, charged.redeemed, charged.year, charged.redeemed_year),
+        Holdings(left, holdings.open_holds - 1, charged[0], turn.year, charged[1]),
     )
     _close(turn, body.hold_id, hold, HoldState.CAPTURED)
     return Code.OK

@@ -16,7 +16,7 @@ from points.authority import charge_keys, is_tourist
 from points.clearing import book, bucket_moves, count
 from points.days import DAY_SECONDS, issue_expiry
 from points.keys import account_key, books_key, class_key, holdings_key, merchant_key, order_key
-from points.lots import add_units, touched
+from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order
 from points.state import (
@@ -116,6 +116,8 @@ def _grant(turn: Turn, body: Issue, of: Class) -> Code:
     lots = list(touched(holdings.lots, turn.time, turn.day))
     add_units(lots, bucket, body.class_id, 0, from_day, body.units)
     limit = turn.params.holder_limit
+    if len(lots) > LOTS_MAX:
+        return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
     if limit and value_of(turn, lots) > limit * UY_PER_FEN:
         return Code.HOLDER_LIMIT
     turn.put(where, with_lots(holdings, lots))

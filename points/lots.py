@@ -4,9 +4,11 @@ A list of lots is in canonical order: (bucket, class, ext descending, from_day).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from points.state import Lot
+
+LOTS_MAX: Final = 1024  # per account; a payment looks at all of them, so nobody may fill a wallet with crumbs
 
 
 class Spend(NamedTuple):

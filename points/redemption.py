@@ -49,7 +49,7 @@ def apply_redeem(turn: Turn, body: Redeem) -> Code:
     merchant: Merchant | None = turn.get(merchant_key(request.merchant))
     if payee is None or merchant is None:
         return Code.ACCOUNT_UNKNOWN if payee is None else Code.MERCHANT_UNKNOWN
-    signer = tuple(key for key in payee.keys if key.key == request.key)
+    signer = tuple([key for key in payee.keys if key.key == request.key])
     if not signer or not turn.signed(request.key, lambda: request_digest(turn.chain_id, request), request.sig):
         return turn.refuse(Code.BAD_SIGNATURE, "the payment request is not signed by a key of its merchant")
     if not may(payee, signer, "pos") or shares_key(turn.account, payee):
@@ -115,7 +115,7 @@ def pay(
     if isinstance(spends, Code):
         return spends
     left = tuple(after_spending(lots, spends))
-    turn.put(where, Holdings(left, charged.open_holds, charged.redeemed, charged.year, charged.redeemed_year))
+    turn.put(where, Holdings(left, holdings.open_holds, charged[0], turn.year, charged[1]))
     parts = [
         HoldLeg((lot := lots[s.position]).class_id, lot.bucket, lot.ext, s.units, s.pay, s.over) for s in spends
     ]

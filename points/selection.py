@@ -22,8 +22,8 @@ class Purse:
         self._payee = payee
         self._merchant = merchant
         self._lots = lots
-        self._drawn: dict[bytes, int] = {}  # uY taken so far from suspended issuers
-        self._skipped: dict[Code, int] = {}  # uY of lots passed over
+        self._drawn: dict[bytes, int] | None = None  # uY taken so far from suspended issuers
+        self._skipped: dict[Code, int] | None = None  # uY of lots passed over
 
     def choose(self, value: int) -> list[Spend] | Code:
         """The legs that pay `value` uY, or why that is not possible: one of _SKIPS or INSUFFICIENT."""
@@ -86,8 +86,13 @@ class Purse:
             fault = Code.ISSUER_RESERVE_EXHAUSTED
         if fault is None:
             return False
-        self._skipped[fault] = self._skipped.get(fault, 0) + whole
+        self._skip(fault, whole)
         return True
+
+    def _skip(self, fault: Code, value: int) -> None:
+        if self._skipped is None:
+            self._skipped = {}
+        self._skipped[fault] = self._skipped.get(fault, 0) + value
 
     def _covered(self, issuer: bytes, taken: int) -> bool:
         """Whether a suspended issuer's reserve covers what it owes with this leg (D12); a true answer counts it."""
@@ -95,6 +100,8 @@ class Purse:
         if merchant.status is not MerchantStatus.SUSPENDED:
             return True
         books: Books = self._turn.get(books_key(issuer)) or NO_BOOKS
+        if self._drawn is None:
+            self._drawn = {}
         drawn = self._drawn.get(issuer, 0) + taken
         if books.payable + drawn > merchant.reserve * UY_PER_FEN:
             return False
@@ -107,7 +114,7 @@ class Purse:
         for uv, rank in candidates:
             position, of = usable[rank]
             if of.issuer != self._payee and not self._covered(of.issuer, uv):
-                self._skipped[Code.ISSUER_RESERVE_EXHAUSTED] = self._skipped.get(Code.ISSUER_RESERVE_EXHAUSTED, 0) + uv
+                self._skip(Code.ISSUER_RESERVE_EXHAUSTED, uv)
                 continue
             for i, spend in enumerate(spends):
                 if spend.position == position:
@@ -119,8 +126,9 @@ class Purse:
 
     def _shortage(self, missing: int) -> Code:
         """The first of the reasons whose lots, with those before, would have met the price; else INSUFFICIENT."""
+        skipped = self._skipped or {}
         for code in _SKIPS:
-            missing -= self._skipped.get(code, 0)
+            missing -= skipped.get(code, 0)
             if missing <= 0:
                 return code
         return Code.INSUFFICIENT

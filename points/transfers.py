@@ -8,7 +8,7 @@ CLASS_PAUSED, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_
 from points.authority import charge_daily, charge_keys, is_tourist, shares_key, tier_of
 from points.issuing import value_of, with_lots
 from points.keys import account_key, class_key, daily_key, holdings_key
-from points.lots import add_units, touched
+from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.state import NO_HOLDINGS, UY_PER_FEN, Account, Class, Frozen, Holdings
 from points.turn import Fields, Turn, frozen_mode
@@ -69,6 +69,8 @@ def _move(turn: Turn, body: Transfer, of: Class) -> Code:
         return Code.VELOCITY
     if not charge_keys(turn, turn.sender, turn.signers, fen):
         return Code.KEY_LIMIT
+    if len(to_lots) > LOTS_MAX:
+        return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
     if params.holder_limit and value_of(turn, to_lots) > params.holder_limit * UY_PER_FEN:
         return Code.HOLDER_LIMIT
     turn.put(holdings_key(turn.sender), with_lots(giver, from_lots))

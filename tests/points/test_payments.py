@@ -4,6 +4,7 @@ import pytest
 
 from points.days import day_of
 from points.keys import counters_key, order_key
+from points.lots import LOTS_MAX
 from points.state import Counters
 from primitives.codes import Code
 from primitives.kinds import Exchange, Issue, Redeem, RedeemByToken, Refund, ReverseIssue, Transfer, WindowClose
@@ -343,3 +344,12 @@ def test_issue_precedence() -> None:
     ]
     for sender, body, code in rows:
         assert market.do(sender, body) is code, body
+
+
+def test_a_wallet_is_not_filled_with_crumbs() -> None:
+    """A payment looks at every lot, so their number is bounded."""
+    market = Market(genesis_of([("A", class_of(f"crumb{i}")) for i in range(LOTS_MAX + 1)]))
+    crumbs = [Issue(f"crumb{i}", ADDRESS["u"], 1, f"o{i}", "EARN", 0) for i in range(LOTS_MAX + 1)]
+    codes = market.many(*[("A", crumb) for crumb in crumbs])
+    assert codes == ["OK"] * LOTS_MAX + ["HOLDER_LIMIT"]
+    market.ok("u", market.redeem("B", LOTS_MAX, "b1"))
