@@ -108,9 +108,9 @@ class Villain:
             replace(header, exec_height=max(0, header.exec_height - 1)),
             replace(header, time_ms=header.time_ms + 60_000),
         ]
-        choice = self.draw.choices(range(len(twisted) + 1), weights=(8, 4, 1, 1, 1, 1, 1, 1))[0]
-        if choice == len(twisted):
-            turned = tuple(reversed(block.batch_digests))[1:]
+        choice = self.draw.choices(range(len(twisted) + 2), weights=(8, 4, 1, 1, 1, 1, 1, 1, 1))[0]
+        if choice >= len(twisted):  # other batches: fewer, or one that nobody has
+            turned = tuple(reversed(block.batch_digests))[1:] if choice == len(twisted) else (self.noise(),)
             return Block(replace(header, batches_root=batches_root(turned)), turned, block.certificate)
         return replace(block, header=twisted[choice])
 

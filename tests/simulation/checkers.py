@@ -22,7 +22,7 @@ from consensus.journal_records import (
 )
 from consensus.messages import Message, NewView, Proposal, ViewChange, Vote
 from consensus.replica import Replica
-from primitives.block import batches_root, header_digest
+from primitives.block import Block, batches_root, header_digest
 from primitives.certificate import Certificate, Phase, Verify, certificate_hash, verify_certificate
 from primitives.codec import encode
 from primitives.hashing import Digest
@@ -66,6 +66,7 @@ class Checkers:
         self._steps: dict[int, int] = defaultdict(int)
         self.memory_seen = 0
         self.evidence_against: set[int] = set()
+        self._proposed: set[Digest] = set()  # by honest nodes
 
     # What the nodes report.
 
@@ -163,6 +164,13 @@ class Checkers:
             f"C3: block {header.height} was decided with a wrong root"
         )
 
+    def refused(self, node: int, block: Block) -> None:
+        """What an honest leader builds is good everywhere (C6). Its number in the header can be borrowed by others."""
+        if node in self._honest and block.header.proposer in self._honest:
+            assert header_digest(block.header) not in self._proposed, (
+                f"C6: node {node} refuses an honest {block.header}"
+            )
+
     def durable_votes(self, node: int) -> dict[Slot, bytes]:
         """The own votes that an honest node has on its disk, by (phase, view, height)."""
         return self._promises[node].votes
@@ -194,6 +202,7 @@ class Checkers:
         match record:
             case Proposed(proposal):
                 digest, height = header_digest(proposal.block.header), proposal.block.header.height
+                self._proposed.add(digest)
                 assert promises.proposals.setdefault((proposal.view, height), digest) == digest, (
                     f"S1: node {node} proposes twice at {proposal.view}/{height}"
                 )

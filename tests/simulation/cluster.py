@@ -33,6 +33,7 @@ from tests.simulation.trace import describe_step
 
 FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
+WITHHOLDING: Final = (Role.MUTE, Role.EQUIVOCATE, Role.MUTATE)  # roles that keep bodies and chain pieces to themselves
 TWIN_ROUND_MS: Final = 700
 MEMORY_PER_MEMBER: Final = (
     3_000  # elements in one core, per validator: windows and views of S12 times what a slot holds
@@ -155,7 +156,7 @@ class Cluster:
             return
         role = self.plan.byzantine[sender]
         if isinstance(parcel, SHELL_PARCELS):
-            if role is not Role.MUTE:
+            if role not in WITHHOLDING or (role is not Role.MUTE and villain.draw.random() < 0.5):
                 self._post(number, sender, receiver, parcel)
             return
         villain.hears(parcel)
@@ -262,6 +263,11 @@ class Cluster:
         if node in self.honest:
             self.done.update(stored.receipts)
         self.checkers.executed(node, stored)
+
+    def refused(self, node: int, block: Block) -> None:
+        """See Watcher."""
+        self.note(node, f"refuses the content of {block.header.height} {header_digest(block.header).hex()[:8]}")
+        self.checkers.refused(node, block)
 
     def _trace_step(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
         line = describe_step(replica, event, effects)

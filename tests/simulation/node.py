@@ -18,6 +18,7 @@ from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
 from ledger.journal import Journal
 from ledger.memory_disk import MemoryDisk
+from primitives.block import Block
 from primitives.codec import decode_canonical, encode
 from primitives.keys import PublicKey, Signature
 from primitives.validators import Height, NodeId
@@ -28,6 +29,7 @@ from tests.simulation.shell import Shell
 
 JOURNAL: Final = "votes"
 SHELL_PARCELS: Final = (BatchParcel, BatchRequest, ChainRequest, ChainReply)
+BUFFER_PARCELS: Final = 2_000  # that the network keeps for a stopped process
 SETTLE_MS: Final = 100  # how often pending batches are looked at
 
 
@@ -56,6 +58,10 @@ class Watcher(Protocol):
 
     def executed(self, node: int, stored: Stored) -> None:
         """A node executed a decided block."""
+        ...
+
+    def refused(self, node: int, block: Block) -> None:
+        """A node found the content of a proposal wrong."""
         ...
 
 
@@ -93,6 +99,8 @@ class Node:
         Journal.create(self.disk, JOURNAL, machine.config.context.chain_id).close()
         self.up = False
         self.lag_ms = 0
+        self._paused = False
+        self._frozen: list[Callable[[], None]] = []  # what falls due while the process is stopped
         self._life = 0  # counts the starts, so that what was scheduled in one life does not reach the next
         self._inbox: deque[Event] = deque()
         self._busy = False
@@ -105,7 +113,8 @@ class Node:
         """Switch on: read the journal, restore the core, begin to tick."""
         assert not self.up, "a node starts once per life"
         self._life += 1
-        self.up, self._busy = True, False
+        self.up, self._busy, self._paused = True, False, False
+        self._frozen.clear()
         self._inbox.clear()
         self._journal, payloads = Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)
         kept = [decode_canonical(JOURNAL_DECODER, raw) for raw in payloads]
@@ -128,14 +137,29 @@ class Node:
     def crash(self) -> None:
         """Power cut: memory and everything not synced is gone; the tail may be torn."""
         if self.up:
-            self.up = False
+            self.up = self._paused = False
+            self._frozen.clear()
             self._life += 1
             kept = self._draw.randint(0, self.disk.pending)
             self.disk.crash(kept, self._draw.choice((None, 0, 3, 30, 200)))
 
+    def pause(self) -> None:
+        """Stop the process (SIGSTOP): nothing is lost, nothing happens; what comes in waits in bounded buffers."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let a stopped process go on; all that was due meanwhile happens now."""
+        self._paused = False
+        frozen, self._frozen = self._frozen, []
+        for action in frozen:
+            self.later(0, action)
+
     def receive(self, sender: int, parcel: Parcel) -> None:
         """A parcel from the link of `sender`, already found correct if it is a consensus message."""
-        if self.lag_ms:
+        if self._paused:
+            if len(self._frozen) < BUFFER_PARCELS:
+                self._frozen.append(partial(self._take, sender, parcel))
+        elif self.lag_ms:
             self.later(self.lag_ms, lambda: self._take(sender, parcel))
         elif self.up:
             self._take(sender, parcel)
@@ -157,7 +181,9 @@ class Node:
         life = self._life
 
         def act() -> None:
-            if self._life == life:
+            if self._life == life and self._paused:
+                self._frozen.append(action)
+            elif self._life == life:
                 action()
 
         self._schedule.after(delay_ms, act)
@@ -179,6 +205,10 @@ class Node:
     def executed(self, stored: Stored) -> None:
         """Pass on to the checkers."""
         self._watcher.executed(self.machine.number, stored)
+
+    def refused(self, block: Block) -> None:
+        """Pass on to the checkers."""
+        self._watcher.refused(self.machine.number, block)
 
     # The loop.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-DISTURBED_MS: Final = 6_000  # faults are drawn inside this time; after it the network heals
+DISTURBED_MS: Final = 6_000  # faults are drawn inside this time in most runs; after it the network heals
 HEAL_LIMIT_MS: Final = 60_000  # from then on everything pending must be decided within this
 FAULTS_MAX: Final = 6
 
@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     ISOLATE_LEADER = "isolate-leader"  # whoever leads when it starts
     CRASH = "crash"  # power cut of `nodes`: unsynced writes are lost
     CRASH_ALL = "crash-all"  # of everybody, restarted one after the other
+    PAUSE = "pause"  # `nodes` are stopped and go on later
     SLOW = "slow"  # `nodes` need 150 ms for everything
     LOSS = "loss"  # `permille` of all messages
 
@@ -92,15 +93,18 @@ def plan_of(seed: int, nodes: int) -> Plan:
     faulty = (nodes - 1) // 3
     traitors = draw.sample(range(nodes), draw.randint(0, faulty) if draw.random() < 0.8 else faulty)
     kinds = draw.sample(list(FaultKind), draw.randint(0, 4))
-    faults = tuple(_fault(draw, draw.choice(kinds), nodes) for _ in range(draw.randint(0, FAULTS_MAX))) if kinds else ()
+    heal_ms, most = (20_000, 3 * FAULTS_MAX) if draw.random() < 0.05 else (DISTURBED_MS, FAULTS_MAX)
+    count = draw.randint(0, most) if kinds else 0
+    faults = tuple(_fault(draw, draw.choice(kinds), nodes, heal_ms) for _ in range(count))
     flaky = draw.random() < 0.5
     return Plan(
         seed=seed,
         nodes=nodes,
         byzantine={node: draw.choice(list(Role)) for node in sorted(traitors)},
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
+        heal_ms=heal_ms,
         submissions=tuple(
-            Submission(draw.randint(0, DISTURBED_MS + 500), draw.randrange(nodes)) for _ in range(draw.randint(4, 16))
+            Submission(draw.randint(0, heal_ms + 500), draw.randrange(nodes)) for _ in range(draw.randint(4, 16))
         ),
         real_signatures=draw.random() < 0.01,
         delay_ms=draw.choice((1, 5, 20, 60)),
@@ -118,10 +122,10 @@ def plan_of(seed: int, nodes: int) -> Plan:
     )
 
 
-def _fault(draw: random.Random, kind: FaultKind, nodes: int) -> Fault:
-    start = draw.randint(0, DISTURBED_MS - 500)
-    lasts = draw.choice((200, 1000, 3000))
+def _fault(draw: random.Random, kind: FaultKind, nodes: int, heal_ms: int) -> Fault:
+    start = draw.randint(0, heal_ms - 500)
+    lasts = draw.choice((200, 1000, 3000, 10_000))
     some = tuple(sorted(draw.sample(range(nodes), draw.randint(1, max(1, nodes // 2)))))
     chosen = () if kind in (FaultKind.ISOLATE_LEADER, FaultKind.CRASH_ALL, FaultKind.LOSS) else some
     permille = draw.choice((100, 300, 700)) if kind is FaultKind.LOSS else 0
-    return Fault(kind, start, min(DISTURBED_MS, start + lasts), chosen, permille)
+    return Fault(kind, start, min(heal_ms, start + lasts), chosen, permille)

@@ -8,6 +8,7 @@ from typing import Final
 
 from primitives.hashing import Digest
 from tests.simulation.cluster import Cluster, Trace
+from tests.simulation.node import Node
 from tests.simulation.plan import HEAL_LIMIT_MS, Fault, FaultKind, Plan, dump_plan
 from tests.simulation.schedule import Action
 
@@ -101,6 +102,10 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
             links = [(a, b) for a in group for b in every if a != b]
         case FaultKind.CRASH | FaultKind.CRASH_ALL:
             _crash(cluster, fault, group or set(every))
+        case FaultKind.PAUSE:
+            for node in _members(cluster, group):
+                node.pause()
+                cluster.schedule.at(fault.until_ms, node.resume)
         case FaultKind.SLOW:
             _slow(cluster, group, fault.until_ms)
         case FaultKind.LOSS:
@@ -118,11 +123,10 @@ def _at_end(cluster: Cluster, fault: Fault, action: Action) -> None:
 
 def _crash(cluster: Cluster, fault: Fault, group: set[int]) -> None:
     draw = random.Random(f"{cluster.plan.seed}/restart/{fault.at_ms}")
-    for number, node in cluster.nodes.items():
-        if node.me in group:
-            node.crash()
-            back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, 300))
-            cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(_restart, cluster, number))
+    for node in _members(cluster, group):
+        node.crash()
+        back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, 300))
+        cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(_restart, cluster, node.machine.number))
 
 
 def _restart(cluster: Cluster, number: int) -> None:
@@ -131,16 +135,21 @@ def _restart(cluster: Cluster, number: int) -> None:
 
 
 def _slow(cluster: Cluster, group: set[int], until_ms: int) -> None:
-    for node in cluster.nodes.values():
-        if node.me in group:
-            node.lag_ms = SLOW_LAG_MS
-            cluster.schedule.at(until_ms, partial(setattr, node, "lag_ms", 0))
+    for node in _members(cluster, group):
+        node.lag_ms = SLOW_LAG_MS
+        cluster.schedule.at(until_ms, partial(setattr, node, "lag_ms", 0))
+
+
+def _members(cluster: Cluster, group: set[int]) -> list[Node]:
+    """The machines of these identities."""
+    return [node for node in cluster.nodes.values() if node.me in group]
 
 
 def _heal(cluster: Cluster) -> None:
     cluster.network.heal()
     for number, node in cluster.nodes.items():
         node.lag_ms = 0
+        node.resume()
         _restart(cluster, number)
     cluster.note(-1, "healed")
 

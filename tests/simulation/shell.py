@@ -62,6 +62,10 @@ class Surroundings(Protocol):
         """A block was executed (for the checkers)."""
         ...
 
+    def refused(self, block: Block) -> None:
+        """A block's content is wrong, whatever the clock says (for the checkers)."""
+        ...
+
 
 class Shell:
     """Lives from one start of its node to the next crash."""
@@ -183,7 +187,10 @@ class Shell:
             return
         del self._checks[digest]
         on_time = abs(block.header.time_ms - self.wall_ms()) <= TIME_TOLERANCE_MS
-        acceptable = on_time and self.application.acceptable(block, request.parent_block.header.exec_height)
+        good = self.application.acceptable(block, request.parent_block.header.exec_height)
+        if not good:
+            self._around.refused(block)
+        acceptable = on_time and good
         if acceptable:
             self.application.write_bodies(block.batch_digests)
         self._around.offer(BlockChecked(digest, acceptable))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from primitives.certificate import Phase
 from tests.simulation.cluster import Cluster
-from tests.simulation.plan import Plan, Role, Submission
+from tests.simulation.plan import Fault, FaultKind, Plan, Role, Submission
 from tests.simulation.run import play
 
 CALM = Plan(
@@ -75,6 +75,26 @@ def test_all_lose_power_ten_times_under_load() -> None:
         cluster.schedule.at(100 + 97 * number, partial(_switch_off, cluster))
         cluster.schedule.at(130 + 97 * number, partial(_switch_on, cluster))
     play(cluster)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.CRASH, FaultKind.PAUSE, FaultKind.PARTITION])
+def test_recovery_after_a_long_outage(kind: FaultKind) -> None:
+    """Pitfalls 48, 49: more than f are away until the timers reach their cap; then all is decided within 60 s."""
+    away = Fault(kind, at_ms=500, until_ms=60_000, nodes=(2, 3))
+    cluster = Cluster(replace(CALM, faults=(away,), heal_ms=60_000, tick_ms=50))
+    assert play(cluster).healed_ms <= 60_000
+
+
+def test_a_paused_leader_is_replaced_and_comes_back() -> None:
+    """The others go on without it, and it catches up; a batch that only it took in is decided as well."""
+    away = Fault(FaultKind.PAUSE, at_ms=300, until_ms=60_000, nodes=(0,))
+    cluster = Cluster(replace(CALM, faults=(away,), heal_ms=60_000, tick_ms=50))
+    cluster.schedule.at(10_000, partial(_demand_height, cluster, 4))
+    play(cluster)
+
+
+def _demand_height(cluster: Cluster, height: int) -> None:
+    assert all(cluster.nodes[node].ledger.height >= height for node in (1, 2, 3)), "f = 1 node away stops nobody"
 
 
 @pytest.mark.parametrize("seed", range(12))
