@@ -306,7 +306,8 @@ def start_time(pid: int) -> str:
     """The kernel's start time of a process, "" if it is gone or a zombie. Without /proc: "?" while it runs."""
     fields = _stat(pid)
     if fields is not None:
-        return "" if fields[0] == "Z" else fields[19]
+        gone = fields[0] == "Z" and _threads(pid) <= 1  # the first thread may end before the others let go of the files
+        return "" if gone else fields[19]
     if Path("/proc/self/stat").exists():
         return ""
     try:
@@ -314,6 +315,13 @@ def start_time(pid: int) -> str:
     except OSError:
         return ""
     return "?"
+
+
+def _threads(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def process_state(pid: int) -> str:

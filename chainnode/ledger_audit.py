@@ -119,6 +119,8 @@ def audit_config(config_path: Path, progress: Callable[[int, int], None]) -> dic
     try:
         data = open_data_directory(Path(config.data), genesis)
         try:
+            for _ in data.store.range(b"", None):  # every block of every table, also what only dead entries fill
+                pass
             found = audit_chain(data.chain, genesis, progress)
         finally:
             data.close()

@@ -123,6 +123,12 @@ class Client:
         `timeout_s` the outcome is unknown.
         """
         deadline = CLOCK() + timeout_s
+        try:
+            return self._submit(signed, wait, deadline)
+        except KeyboardInterrupt:  # the user gave up waiting; the transaction may not have
+            raise outcome_unknown(signed.id) from None
+
+    def _submit(self, signed: Signed, wait: bool, deadline: float) -> Fate:
         maybe_sent = False
         for attempt in _attempts(deadline):
             node = self.nodes[attempt % len(self.nodes)]

@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     except Refusal as refusal:
         return _refused(refusal, json_asked)
     except click.exceptions.Abort:
-        say(t("aborted; nothing was sent", "已中止，未发送任何内容"))
+        say(t("aborted", "已中止"))
         return int(Verdict.USAGE)
     except click.ClickException as error:
         error.show()

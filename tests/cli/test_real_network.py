@@ -1,6 +1,7 @@
 """The command against four real nodes: every journey of a merchant and a tourist, then killing, proving, auditing."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -229,3 +230,11 @@ def test_the_audit_from_outside_and_from_inside(ask: Ask, folder: Path) -> None:
     ask("devnet", "kill", "node2", "--dir", str(folder), devnet=False)
     verified = ask("node", "verify", "--config", config, devnet=False)
     assert verified["ok"] and verified["transactions"] > 20
+    ledger = sorted((folder / "node2" / "data" / "ledger").iterdir(), key=lambda path: path.stat().st_size)[-1]
+    raw = bytearray(ledger.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    ledger.write_bytes(raw)
+    assert ask("node", "verify", "--config", config, code=74, devnet=False)["name"] == "LEDGER_DAMAGED"
+    shutil.rmtree(ledger.parent)
+    lost = ask("devnet", "start", "node2", "--dir", str(folder), code=74, devnet=False)
+    assert "has lost its ledger" in lost["detail"], "never made again without being told to (F04)"
