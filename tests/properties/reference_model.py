@@ -448,7 +448,7 @@ class Model:
 
     def transfer(self, sender: str, class_id: str, units: int, to: str) -> Codes:
         if sender == to:
-            return {"SELF_TRANSFER"}
+            return {"SELF_TRANSFER"} if units else {"SELF_TRANSFER", "BAD_AMOUNT"}
         self._mature(sender)
         self._mature(to)
         lots = self.lots[sender]

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from points import queries
 from points.invariants import violations
 from primitives.codes import Code
 from primitives.kinds import (
@@ -101,7 +102,23 @@ class RulesAgainstModel(RuleBasedStateMachine):
             assert world.books(merchant) == (model.outstanding(merchant), model.payable(merchant)), merchant
         for number, window in enumerate(model.windows[-3:], max(len(model.windows) - 2, 1)):
             assert world.gross(number) == window.gross, number
+        if len(model.windows) > 1:
+            self.compare_closed(len(model.windows) - 1)
         assert violations(world.memory, world.now) == []
+
+    def compare_closed(self, number: int) -> None:
+        """Fen, carries, payments and their states of the newest closed window (INV-5, INV-6)."""
+        window, name = self.model.windows[number - 1], self.world.name_text
+        told = queries.window(self.world.memory, self.world.now, number)
+        assert {name(who): fen for who, fen in told["fen"].items() if fen} == {w: f for w, f in window.fen.items() if f}
+        assert {name(who): carry for who, carry in told["carry"].items() if carry} == {
+            who: carry for who, carry in self.model.carry.items() if carry
+        }
+        legs = {tuple(map(name, pair.split("->"))): fen for pair, fen in told["instructions"].items()}
+        assert legs == window.amounts
+        states = {tuple(map(name, pair.split("->"))): state for pair, state in told["legs"].items()}
+        assert states == window.legs
+        assert told["state"] == ("SETTLED" if window.settled() else "INSTRUCTED")
 
     @rule(class_id=classes, to=tourists, amount=units, number=numbers, cash=st.sampled_from([0, 7]))
     def issue(self, class_id: str, to: str, amount: int, number: int, cash: int) -> None:
@@ -228,6 +245,7 @@ class RulesAgainstModel(RuleBasedStateMachine):
                 payer, payee = ("bank" if name == "FUND" else name for name in (debtor, creditor))
                 assert self.world.code(payer, LegPaid(number, leg, bytes(32))) == "OK"
                 window.legs[debtor, creditor] = "PAID"
+                self.compare()
                 assert self.world.code(payee, LegConfirm(number, leg)) == "OK"
                 window.legs[debtor, creditor] = "CONFIRMED"
                 self.compare()

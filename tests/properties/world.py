@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from points.transition import apply_block, genesis_state
-
 from points.keys import books_key, counters_key, holdings_key, obligation_key, window_key
 from points.state import FUND, Books, Counters, Holdings
+from points.transition import apply_block, genesis_state
 from points.view import Memory
-from primitives.address import encode_address
+from primitives.address import decode_address, encode_address
 from primitives.codes import Code
 from primitives.genesis import Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Parameters, chain_id
 from primitives.hashing import tagged_hash
@@ -148,3 +147,7 @@ class World:
     def leg(self, debtor: str, creditor: str) -> str:
         """The name of a settlement leg."""
         return f"{encode_address(self.address[debtor])}->{encode_address(self.address[creditor])}"
+
+    def name_text(self, text: str) -> str:
+        """The name of a bech32m address."""
+        return self.name[decode_address(text)]
