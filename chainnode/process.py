@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from chainnode.config import NodeConfig, load_config, read_secret
-from chainnode.failures import BadConfiguration, NodeFailure
+from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
 from chainnode.handshake import TransportIdentity
+from chainnode.listening_ports import holder_of, is_free
 from chainnode.node import Node
-from ledger.data_directory import initialise, open_data_directory
+from ledger.data_directory import initialise, lock_holder, open_data_directory
 from ledger.failures import FatalError
 from points.state import encode_value
 from points.transition import genesis_state
@@ -84,6 +85,24 @@ def read_identity(config: NodeConfig, genesis: Genesis) -> tuple[SigningKey, Tra
     return key, TransportIdentity(member.transport_certificate, pem)
 
 
+def check_free(config: NodeConfig) -> None:
+    """That nobody uses the directory or one of the ports, before anything is written.
+
+    Raises: BadConfiguration or PortTaken, with the holder where the system tells.
+    """
+    user = lock_holder(Path(config.data))
+    if user is not None:
+        raise BadConfiguration(f"{config.data} is in use by {user}")
+    doors = [("peer", config.peer.host, config.peer.port), ("http", config.http.host, config.http.port),
+             ("admin", config.admin.host, config.admin.port)]  # fmt: skip
+    if config.ingress is not None:
+        doors.append(("ingress", config.ingress.host, config.ingress.port))
+    for section, host, port in doors:
+        if port and not is_free(port, host):
+            holder = holder_of(port)
+            raise PortTaken(f"[{section}] {host}:{port} is taken{' by ' + holder if holder else ''}")
+
+
 def init(config_path: Path) -> int:
     """Make the data directory of a configuration at height 0. Returns: the exit code; what failed is on stderr."""
     try:
@@ -111,6 +130,7 @@ def run(config_path: Path) -> int:
         genesis = read_genesis(config.genesis)
         key, identity = read_identity(config, genesis)
         token = read_secret(config.admin.token, "admin token")
+        check_free(config)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
         data = open_data_directory(Path(config.data), genesis)
         try:

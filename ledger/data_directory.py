@@ -94,6 +94,21 @@ def open_data_directory(path: Path, genesis: Genesis) -> DataDirectory:
         raise
 
 
+def lock_holder(path: Path) -> str | None:
+    """Who uses the directory now ("pid 12, chain ..."), or None; for a check before anything else. Writes nothing."""
+    try:
+        descriptor = os.open(path / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "an unknown process"
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
     chain, directory = chain_id(genesis), DiskDirectory(path)
     tree = StateTree(MemoryStore()).update(changes)

@@ -23,7 +23,7 @@ from primitives.kinds import Body, Issue
 from primitives.transaction import Envelope, decode_transaction, sign_transaction
 
 SEED = bytes(range(32))
-PEOPLE_KEYS = {person.name: SigningKey.from_seed(tagged_hash(b"test/person", person.name.encode())) for person in PEOPLE}
+PEOPLE_KEYS = {p.name: SigningKey.from_seed(tagged_hash(b"test/person", p.name.encode())) for p in PEOPLE}
 BULK = "application/vnd.hnchain.bulk"
 
 
