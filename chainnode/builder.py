@@ -12,6 +12,8 @@ from primitives.genesis import Limits
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.validators import NodeId
 
+WORTH_TRANSACTIONS: Final = 256  # a block costs a node as much as some 25 of them, however few are in it
+
 
 class BlockBuilder:
     """Builds the blocks of one validator."""
@@ -34,7 +36,7 @@ class BlockBuilder:
         state_root = self._executor.state_root(exec_height)
         if exec_height < request.exec_height_min or state_root is None:
             return None  # behind its own parent's execution: the executor catches up and the core asks again
-        if not chosen and not request.flush and not force:
+        if not request.flush and not force and not self._is_worth_it(request, chosen):
             return None
         certificate = request.certificate
         header = Header(
@@ -54,6 +56,13 @@ class BlockBuilder:
             proposer=self._me,
         )
         return Block(header, tuple(batch.digest for batch in chosen), certificate)
+
+    def _is_worth_it(self, request: BuildBlock, chosen: Sequence[HeldBatch]) -> bool:
+        """Whether to say it now. While a block is under way, what waits gathers for the next one: the core asks again
+        as soon as that one is decided, and at every new batch."""
+        if not request.undecided:
+            return bool(chosen)
+        return sum(len(batch.ids) for batch in chosen) >= WORTH_TRANSACTIONS
 
     def _choose(self, candidates: Sequence[HeldBatch]) -> list[HeldBatch]:
         """As many as fit, in order; a batch that does not fit ends the block, so none is passed over (C5, C7)."""

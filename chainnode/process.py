@@ -1,6 +1,7 @@
 """The process around a node: checks before anything is written, JSON log lines, signals, and an exit code."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ from primitives.keys import SigningKey, self_check
 LOG: Final = logging.getLogger(__name__)
 FIELD_CHARS_MAX: Final = 512  # a log line must not become the attack (T30)
 EXIT_BUG: Final = 70
+COLLECT_AFTER: Final = (50_000, 20, 50)  # objects, young, middle: a collection stops everything, also votes
 
 
 class JsonLines(logging.Formatter):
@@ -155,5 +157,8 @@ async def _serve(node: Node) -> None:
         "node %s of chain %s starts at height %d, pid %d",
         node.config.name, chain_id(node.genesis).hex(), node.chain.head.height, os.getpid(),
     )  # fmt: skip
+    gc.collect()
+    gc.freeze()  # what stands now stays: no collection looks through it again
+    gc.set_threshold(*COLLECT_AFTER)
     await node.run()
     LOG.info("node %s stopped at height %d", node.config.name, node.chain.head.height)
