@@ -81,6 +81,11 @@ def _remove(turn: Turn, key: bytes) -> None:
     turn.put(key, None)
 
 
+def _is_new(order: Any, before: Any) -> bool:
+    """Not merely refunded or reversed: listed twice in one second, it would take the place of its first list."""
+    return before is None or before.tx != order.tx
+
+
 def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
     """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
     retention = turn.retention()
@@ -89,7 +94,9 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
         kind = key[0]
         if record is None:
             continue
-        if (kind == _ORDER and record.created == turn.time) or (kind == _HOLD and record.state is not HoldState.OPEN):
+        if (kind == _ORDER and _is_new(record, below.get(key))) or (
+            kind == _HOLD and record.state is not HoldState.OPEN
+        ):
             dead.setdefault(turn.time + retention + 1, []).append(key)
         elif kind == _USED:
             dead.setdefault(turn.time + CODE_SECONDS_MAX + 1, []).append(key)

@@ -43,7 +43,7 @@ def apply_refund(turn: Turn, body: Refund) -> Code:
     key = refund_key(turn.sender, body.order_id, body.refund_id)
     done: RefundDone | None = turn.get(key)
     order = find_order(turn, turn.sender, body.order_id)
-    if done is not None and order is not None:
+    if done is not None and order is not None and done.height >= order.height:  # else of an order that lapsed before
         return turn.repeated(done.value == body.value, done)
     if turn.frozen():
         return Code.ACCOUNT_FROZEN
