@@ -22,7 +22,7 @@ from tests.docs.markdown import LANGUAGES, ROOT, blocks, broken_links, measures_
 
 BASES = range(28_000, 60_000, 100)
 SCRIPT_SECONDS = 240
-ROOMS = ("primitives", "points", "ledger", "consensus", "chainnode", "cli", "tests", "simulation", "integration")
+ROOMS = "primitives|points|ledger|consensus|chainnode|cli|tests|simulation|integration"
 
 
 def relative(page: Path) -> str:
@@ -162,7 +162,7 @@ def test_the_wire_page_names_every_class_and_message(language: str) -> None:
 def test_the_files_that_the_pages_name_are_there(language: str) -> None:
     missing = []
     for page in ROOT.glob(f"docs/{language}/*.md"):
-        for name in re.findall(r"`((?:%s)/[\w/]+(?:\.py)?)`" % "|".join(ROOMS), prose(page)):
+        for name in re.findall(rf"`((?:{ROOMS})/[\w/]+(?:\.py)?)`", prose(page)):
             if not (ROOT / name).exists() and not (ROOT / "tests" / name).exists():
                 missing.append(f"{page.name}: {name}")
     assert not missing
