@@ -115,6 +115,10 @@ class NodeBackend(Protocol):
         """Cut the links to exactly these validators until the next call; the empty set heals. Only if test_clock."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """A read found the ledger damaged or the disk failing: stop now, with the exit code of this error."""
+        ...
+
     def stop(self) -> None:
         """Begin the graceful stop and return at once."""
         ...

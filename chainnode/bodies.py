@@ -11,7 +11,7 @@ from primitives.transaction import Decoded, decode_transaction
 
 
 class Bodies:
-    """Reads only. A batch of the ledger is one that an earlier block executed; naming it again is useless, not fatal."""
+    """Reads only. A batch of the ledger is one that an earlier block executed: naming it again is merely useless."""
 
     def __init__(self, store: BatchStore, chain: Chain) -> None:
         self._store: Final = store

@@ -186,7 +186,8 @@ class HttpServer:
             detail = f"not done within {self._settings.request_deadline_s:g} s"
             headers = {"Connection": "close"}
             raise Refused(Code.OUTCOME_UNKNOWN, detail, "limits", status=408, headers=headers) from error
-        except FatalError as error:  # the node stops by itself; this reader is told why
+        except FatalError as error:
+            self._backend.fail(error)  # nothing from a damaged ledger is served twice
             raise Refused(Code.LEDGER_DAMAGED, str(error), "node") from error
         except Refused:
             raise

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from chainnode.announcements import Announcements
 from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
+from chainnode.budget import Budget
 from chainnode.catchup import CatchUpClient, chain_piece
 from chainnode.intake import BatchIntake
 from chainnode.peer_messages import (
@@ -42,15 +43,15 @@ from primitives.codec import Malformed
 from primitives.hashing import Digest
 from primitives.validators import NodeId
 
-RANGE_COST: Final = 20  # of a peer's budget of 1,000: a piece of the chain costs this node a few ms
+SERVED_BURST: Final = 40.0  # in units of one piece of the chain, which costs this node some ms to read
+SERVED_PER_SECOND: Final = 20.0  # an honest node that catches up asks for fewer; more is dropped, not blamed
+BLOCKS_SHARE: Final = 0.25  # what a request for blocks by hash costs: up to 32 without bodies
 
 
 class Links(Protocol):
     """What answering needs of the mesh."""
 
     def send(self, node: NodeId, message: Message) -> bool: ...
-
-    def charge(self, node: NodeId, cost: int, reason: str) -> bool: ...
 
 
 class Inbound:
@@ -73,6 +74,7 @@ class Inbound:
         self._decided: Final = decided
         self._post: Final = post
         self._clock_ms: Final = clock_ms
+        self._served: Final[dict[NodeId, Budget]] = {}
         self.heights: Final[dict[NodeId, int]] = {}  # last decided height that each peer reported; nobody relies on it
 
     def receive(self, sender: NodeId, message: Message) -> None:
@@ -87,7 +89,7 @@ class Inbound:
             case BatchesHeld():
                 self._announcements.hear(sender, [Digest(d) for d in message.digests], self._clock_ms())
             case BlockRangeRequest():
-                if self._links.charge(sender, RANGE_COST, "pieces of the chain"):
+                if self._may_ask(sender, 1.0):
                     self._links.send(sender, chain_piece(self._chain, self._bodies, message.first, message.count))
             case BlockRangeReply():
                 self._catchup.receive(sender, message, self._clock_ms())
@@ -102,12 +104,19 @@ class Inbound:
                 pass  # heights are learned from STATUS and from certificates; the rest is the link's own
 
     def _step(self, sender: NodeId, message: ConsensusMessage) -> None:
+        if isinstance(message, BlockRequest) and not self._may_ask(sender, BLOCKS_SHARE):
+            return
         fault = check_message(message, sender, self._context, self._signatures.verify)
         if fault is not None:
             raise Malformed(fault)
         if isinstance(message, Status):
             self.heights[sender] = message.decided
         self._post(Received(sender, message))
+
+    def _may_ask(self, sender: NodeId, cost: float) -> bool:
+        now = self._clock_ms() / 1000
+        budget = self._served.setdefault(sender, Budget(SERVED_BURST, SERVED_PER_SECOND, now))
+        return budget.spend(cost, now) == 0
 
     def _serve_batches(self, sender: NodeId, request: BatchRequest) -> None:
         unknown = []

@@ -89,6 +89,7 @@ class Node:
         self._data: Final = data
         self._started_ms: Final = monotonic_ms()
         self._stopping: Final = asyncio.Event()
+        self._failure: Exception | None = None
         self._journal_disk: Final = ThreadPoolExecutor(1, "journal")
         self._ledger_disk: Final = ThreadPoolExecutor(1, "ledger")
         self.metrics: Final = Metrics()
@@ -192,6 +193,8 @@ class Node:
                     task.cancel()
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        if self._failure is not None:
+            raise self._failure
 
     async def _tick(self) -> None:
         while True:
@@ -355,6 +358,11 @@ class Node:
         """See NodeBackend."""
         members = enumerate(self.members.members)
         self._mesh.dropped = frozenset(NodeId(i) for i, member in members if member.name in names)
+
+    def fail(self, error: Exception) -> None:
+        """See NodeBackend."""
+        self._failure = self._failure or error
+        self._stopping.set()
 
     def stop(self) -> None:
         """See NodeBackend."""

@@ -105,6 +105,9 @@ class SoloBackend:
     def drop_peers(self, names: frozenset[str]) -> None:
         self.dropped = names
 
+    def fail(self, error: Exception) -> None:
+        raise AssertionError("nothing fails in memory") from error
+
     def stop(self) -> None:
         self.stopped = True
 
