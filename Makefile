@@ -34,7 +34,7 @@ properties: $(STAMP)      ## the hypothesis machines with the large profile
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties
 
 micro: $(STAMP)           ## micro-benchmarks of the hot path
-	$(BIN)/python -m pytest -q --benchmark-only benchmarks/micro
+	$(BIN)/python -m pytest -q --benchmark-only tests/benchmarks/micro
 
 lock:                     ## renew requirements.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock

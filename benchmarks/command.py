@@ -24,7 +24,8 @@ from primitives.codes import Code
 
 TOURISTS: Final = 1_000
 TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
-MICRO: Final = Path(__file__).resolve().parent / "micro"
+PROJECT: Final = Path(__file__).resolve().parent.parent
+MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside the rooms, so they are no part of a release
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -171,5 +172,8 @@ def _progress() -> Tell:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def micro(arguments: tuple[str, ...]) -> None:
     """Everything behind `micro` goes to pytest."""
+    if not MICRO.is_dir():
+        raise usage(t(f"{MICRO} is not there: the micro-benchmarks are in a source checkout",
+                      f"{MICRO} 不存在：微基准测试只在源代码目录中提供"))  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-only", "-p", "no:cacheprovider", str(MICRO)]
-    raise SystemExit(subprocess.run([*command, *arguments], cwd=MICRO.parent.parent, check=False).returncode)  # noqa: S603
+    raise SystemExit(subprocess.run([*command, *arguments], cwd=PROJECT, check=False).returncode)  # noqa: S603
