@@ -11,7 +11,9 @@ import pytest
 from chainnode.play import Player
 from chainnode.play_instant import InstantEngine, open_instant
 from chainnode.play_scenario import load_scenario
+from chainnode.proofs import build_receipt_proof
 from ledger.audit import Audited
+from primitives.proof import encode_proof, verify_receipt_proof
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "scenarios").glob("*.json"))
@@ -40,6 +42,22 @@ def test_scenario(path: Path) -> None:
     assert isinstance(audited, Audited), audited
     assert audited.stop == engine.height
     assert audited.state_root == engine.state_root
+
+
+def test_every_receipt_of_a_scenario_proves_itself() -> None:
+    """Transaction, receipt, path, header, certificate: verified with the genesis alone (C3, INV-14)."""
+    path = ROOT / "scenarios" / "05-refund-after-settlement.json"
+    engine, _ = play(path)
+    engine.set_time(engine.genesis.time + 60)  # the header that covers the last receipts
+    proven = 0
+    for height in range(1, engine.height):
+        for identity in engine.chain.transaction_ids(height):
+            proof = build_receipt_proof(engine.chain, identity)
+            assert proof is not None
+            found = verify_receipt_proof(encode_proof(proof), engine.genesis)
+            assert (found.receipt.tx, found.receipt.height) == (identity, height)
+            proven += 1
+    assert proven >= 15
 
 
 def test_the_same_roots_under_eight_hash_seeds() -> None:
