@@ -10,6 +10,7 @@ from cli.amounts import AMOUNT, DURATION, IDENTIFIER
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, with_output
+from cli.passphrase import PassphraseSource
 from cli.payment_text import payment_plain, qr_picture, qr_text, read_request, sign_pay_code
 from cli.submission import Sending, block_time, send_and_report, with_sending
 from cli.verdicts import usage
@@ -179,7 +180,9 @@ def open_account(
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise usage(f"{sponsorship}: {error}") from error
     elif sponsor is not None:
-        given = sponsor_for(network, Signer(find_wallet(sponsor, network), signer.source), keys)
+        voucher = find_wallet(sponsor, network)
+        source = PassphraseSource(None, None) if voucher.demo else signer.source  # a demo wallet has its own
+        given = sponsor_for(network, Signer(voucher, source), keys)
     else:
         raise usage(t("who vouches for the account?", "请指明担保方"), "--sponsor NAME | --sponsorship FILE")
     plain = {**msgspec.structs.asdict(given), "keys": [{"key": opened.key.public_key.hex()}], "threshold": 1}
