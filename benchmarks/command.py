@@ -25,7 +25,7 @@ from primitives.codes import Code
 TOURISTS: Final = 1_000
 TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
 PROJECT: Final = Path(__file__).resolve().parent.parent
-MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside the rooms, so they are no part of a release
+MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside the rooms: no part of a release
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
