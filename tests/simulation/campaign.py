@@ -43,6 +43,7 @@ class Tally:
         self.highest_view = max(self.highest_view, result.view)
         self.memory = max(self.memory, result.memory)
         self.blocks += result.height
+        self.counts["runs that changed the view"] += result.view > 0
         self.counts.update(result.counts)
 
     def report(self, seconds: float) -> str:
@@ -52,7 +53,7 @@ class Tally:
             f"{self.virtual_ms / 1000:.0f} s of virtual time, {self.blocks} blocks",
             f"slowest recovery {self.slowest_heal_ms} ms, highest view {self.highest_view}, "
             f"largest core {self.memory} elements",
-            *(f"  {name:24}{count}" for name, count in sorted(self.counts.items())),
+            *(f"  {name:28}{count}" for name, count in sorted(self.counts.items())),
             f"violations: {len(self.failures)}",
         ]
         return "\n".join(lines)

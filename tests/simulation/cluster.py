@@ -29,7 +29,7 @@ from tests.simulation.plan import Plan, Role
 from tests.simulation.schedule import Schedule
 from tests.simulation.shell import WALL_MS
 from tests.simulation.signatures import Ed25519, Modelled, Scheme
-from tests.simulation.trace import describe_step
+from tests.simulation.trace import describe_step, kind_of
 
 FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
@@ -83,6 +83,8 @@ class Cluster:
         self.counts: Counter[str] = Counter()
         self._known: dict[bytes, _Known] = {}
         self._sequence = 0
+        self._draw = random.Random(f"{plan.seed}/thinning")
+        self.thinned = dict(plan.thinned)
         self._sides: dict[tuple[int, int, int], int] = {}
         self.villains: dict[int, Villain] = {}
         self.nodes: dict[int, Node] = {}
@@ -173,6 +175,7 @@ class Cluster:
                 self._post(number, node.me, receiver, message)
 
     def _post(self, number: int, sender: int, receiver: int, parcel: Parcel) -> None:
+        lost = 0
         if not isinstance(parcel, SHELL_PARCELS):
             known = self._through_codec(sender, parcel)
             if known is None or known.fault is not None:
@@ -182,10 +185,11 @@ class Cluster:
                 self.counts["refused"] += 1
                 return
             parcel = known.message
+            lost = self.thinned.get(kind_of(parcel), 0) if self.thinned else 0
         targets = [node for node in range(self.plan.nodes) if node != sender] if receiver == ALL else [receiver]
         for target in targets:
             machine = self._route(number, sender, target)
-            if machine is not None:
+            if machine is not None and (not lost or self._draw.random() * 1000 >= lost):
                 self.network.send(sender, target, partial(self._deliver, sender, machine, parcel))
 
     def _through_codec(self, sender: int, message: Message) -> _Known | None:

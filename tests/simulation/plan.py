@@ -10,6 +10,7 @@ import msgspec
 DISTURBED_MS: Final = 6_000  # faults are drawn inside this time in most runs; after it the network heals
 HEAL_LIMIT_MS: Final = 60_000  # from then on everything pending must be decided within this
 FAULTS_MAX: Final = 6
+KINDS: Final = ("PROPOSE", "PREPARE", "COMMIT", "VIEWCHANGE", "NEWVIEW", "STATUS", "CERTIFICATE", "BLOCKS", "WANT")
 
 
 class Role(StrEnum):
@@ -68,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True):
     loss_permille: int = 0
     duplicate_permille: int = 0
     tail_permille: int = 0
+    thinned: dict[str, int] = {}  # kind of message (trace.kind_of) -> permille that is lost until healing
     sync_ms: int = 1  # of the disk
     execution_ms: int = 1  # per block
     rotate_records: int = 1000  # the journal is rotated above this many records
@@ -96,7 +98,7 @@ def plan_of(seed: int, nodes: int) -> Plan:
     heal_ms, most = (20_000, 3 * FAULTS_MAX) if draw.random() < 0.05 else (DISTURBED_MS, FAULTS_MAX)
     count = draw.randint(0, most) if kinds else 0
     faults = tuple(_fault(draw, draw.choice(kinds), nodes, heal_ms) for _ in range(count))
-    flaky = draw.random() < 0.5
+    flaky, thin = draw.random() < 0.5, draw.random() < 0.3
     return Plan(
         seed=seed,
         nodes=nodes,
@@ -118,6 +120,7 @@ def plan_of(seed: int, nodes: int) -> Plan:
         window=draw.choice((2, 4, 8)),
         tick_ms=draw.choice((25, 50, 50, 50)),
         skew_ms=draw.choice((0, 50, 1000)),
+        thinned={kind: draw.choice((300, 600, 900)) for kind in draw.sample(KINDS, draw.randint(1, 3))} if thin else {},
         idle_ms=35_000 if draw.random() < 0.03 else 2_500,
     )
 

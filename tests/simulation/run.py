@@ -147,6 +147,7 @@ def _members(cluster: Cluster, group: set[int]) -> list[Node]:
 
 def _heal(cluster: Cluster) -> None:
     cluster.network.heal()
+    cluster.thinned = {}
     for number, node in cluster.nodes.items():
         node.lag_ms = 0
         node.resume()

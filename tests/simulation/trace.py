@@ -70,6 +70,27 @@ def _certificate(certificate: Certificate | None) -> str:
     return f"{certificate.phase.name} {certificate.view}/{certificate.height} {certificate.digest.hex()[:8]}"
 
 
+def kind_of(message: Message) -> str:
+    """The first word of its description; one of plan.KINDS."""
+    match message:
+        case Vote(phase):
+            return phase.name
+        case Proposal():
+            return "PROPOSE"
+        case ViewChange():
+            return "VIEWCHANGE"
+        case NewView():
+            return "NEWVIEW"
+        case Status():
+            return "STATUS"
+        case CertificateMessage():
+            return "CERTIFICATE"
+        case BlockRequest():
+            return "WANT"
+        case BlockReply():
+            return "BLOCKS"
+
+
 def describe(message: Message) -> str:
     """A message in a few words."""
     match message:
