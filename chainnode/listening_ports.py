@@ -2,11 +2,14 @@
 
 import errno
 import os
+import secrets
 import socket
 from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
+LOWEST: Final = 10_000
+TRIES: Final = 1000
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _LISTEN: Final = "0A"  # state in /proc/net/tcp
 
@@ -26,15 +29,25 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports that the system gives out as free."""
-    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    """So many free ports in a row, at a random place below the range from which the system takes the ports of outgoing
+    connections: such a connection would hold a node's port while the node restarts.
+
+    Raises: OSError if there are none in 1000 tries.
+    """
+    starts = max(1, (_ephemeral_low() - LOWEST) // count)
+    for _ in range(TRIES):
+        start = LOWEST + secrets.randbelow(starts) * count
+        ports = list(range(start, start + count))
+        if all(is_free(port) for port in ports):
+            return ports
+    raise OSError(errno.EADDRINUSE, f"no {count} free ports in a row above {LOWEST}")
+
+
+def _ephemeral_low() -> int:
     try:
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
 
 
 def holder_of(port: int) -> str:

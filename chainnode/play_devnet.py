@@ -14,6 +14,7 @@ from urllib.parse import quote
 from chainnode.devnet import Devnet, create, wait_for
 from chainnode.devnet_calls import Refused, call
 from chainnode.devnet_layout import place_on, validators_of
+from chainnode.ledger_audit import audit_config
 from chainnode.listening_ports import free_ports
 from chainnode.play_engine import Outcome
 from primitives.address import decode_address
@@ -36,25 +37,29 @@ class EngineFailed(Exception):
 
 @contextmanager
 def devnet_engine(directory: Path, validators: int) -> Iterator[Callable[[BuildGenesis], "DevnetEngine"]]:
-    """A maker of engines, as play_file wants it; all nodes it starts are stopped at the end."""
-    opened: list[Devnet] = []
+    """A maker of engines, as play_file wants it; at the end all nodes are stopped and one ledger each is replayed."""
+    networks: list[Devnet] = []
+    opened: list[DevnetEngine] = []
 
     def open_engine(build: BuildGenesis) -> DevnetEngine:
         seed = secrets.token_bytes(32)
         places = place_on(free_ports(validators * PORTS_PER_NODE))
         genesis = build(validators_of(seed, validators))
         network = create(directory / f"network-{len(opened)}", seed, places, genesis)
-        opened.append(network)
+        networks.append(network)
         for place in places:
             network.start(place)
         network.wait_ready(places)
-        return DevnetEngine(network, genesis)
+        opened.append(DevnetEngine(network, genesis))
+        return opened[-1]
 
     try:
         yield open_engine
     finally:
-        for network in opened:
+        for network in networks:
             network.stop()
+    for engine in opened:
+        engine.check_replay()
 
 
 class DevnetEngine:
@@ -120,6 +125,16 @@ class DevnetEngine:
             answer = self._network.admin(place, "GET", "/admin/invariants")
             found += [f"{place.name}: {sentence}" for sentence in answer["violations"]]
         return found
+
+    def check_replay(self) -> None:
+        """Once the nodes are stopped: a replay of one ledger from genesis gives every state root again.
+
+        Raises: EngineFailed with the first difference; NodeFailure.
+        """
+        config = self._network.folder(self._entry) / "node.toml"
+        found = audit_config(config, lambda _height, _stop: None)
+        if not found["ok"] or found["state_root"] != self._root:
+            raise EngineFailed(f"the replay of {self._entry.name} differs from {self._root}: {found}")
 
     def _get(self, path: str) -> Plain:
         return call(self._entry.http_port, "GET", path)

@@ -12,6 +12,7 @@ import msgspec
 
 from cli.client import Client
 from cli.language import t
+from cli.output import say
 from cli.verdicts import usage
 from primitives.codec import Malformed
 from primitives.genesis import Genesis, chain_id, load_genesis
@@ -50,6 +51,9 @@ class Network:
         Raises: Refusal (exit 2) if the node is on another chain than the file.
         """
         claimed = bytes.fromhex(str(self.client().get("/v1/status")["chain_id"]))
+        if self.file is None:
+            say(t(f"no network file: taking the node's word for chain {claimed.hex()[:16]}",
+                  f"未找到网络文件，采用节点所报的链 {claimed.hex()[:16]}"))  # fmt: skip
         if self.file is not None and claimed.hex() != self.file.chain_id:
             found, expected = claimed.hex()[:16], self.file.chain_id[:16]
             raise usage(t(f"the node is on chain {found}, the network file says {expected}",

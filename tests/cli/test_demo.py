@@ -1,0 +1,56 @@
+"""The demo as a newcomer runs it: it proves every step, and leaves nothing behind, whatever happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", "demo", *arguments], cwd=home, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def nodes_of(home: Path) -> list[str]:
+    """Command lines of living processes that name this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(home) in line and "node run" in line:
+            found.append(line)
+    return found
+
+
+def test_every_receipt_is_proven_and_nothing_stays(tmp_path: Path) -> None:
+    with start(tmp_path, "-o", "json") as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    answer = json.loads(out)
+    assert answer["ok"] and answer["verified"] >= 20
+    assert len(answer["steps"]) >= 30
+    assert nodes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path) -> None:
+    with start(tmp_path, "--lang", "zh") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("一、"):  # the nodes run, the story has begun
+                break
+        assert len(nodes_of(tmp_path)) == 4
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert nodes_of(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
