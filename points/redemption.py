@@ -129,7 +129,7 @@ def record_order(
 ) -> None:  # fmt: skip
     """Write the order of a payment and all that its legs change but the payer's lots."""
     fields: Fields = (
-        ("order_id", order_id), ("kind", kind), ("value", value), ("window", turn.window), *memo_field(memo),
+        ("order_id", order_id), ("by", kind), ("value", value), ("window", turn.window), *memo_field(memo),
     )  # fmt: skip
     accounts = (("merchant", merchant), ("payer", payer))
     turn.events.append(Event("Redeemed", fields, accounts, (("hold", hold_id),) if hold_id else ()))
