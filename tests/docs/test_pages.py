@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,24 +105,28 @@ def test_scripts_work(page: Path, tmp_path: Path) -> None:
     commands, work = tmp_path / "bin", tmp_path / "work"
     commands.mkdir()
     work.mkdir()
-    write_commands(commands, free_base())
+    base = free_base()
+    write_commands(commands, base)
     for block in blocks(page):
         if block.file:
             (work / block.file).write_text(block.text, encoding="utf-8")
     script = "set -euo pipefail\n" + "\n".join(block.text for block in blocks(page) if block.run)
     environment = {
         **os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "HNCHAIN_HOME": str(tmp_path / "home"),
-        "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "BASE": str(base),
     }  # fmt: skip
     log = tmp_path / "output"
+    with open(log, "wb") as output:
+        shell = subprocess.Popen(
+            ["bash", "-xc", script], cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
     try:
-        with open(log, "wb") as output:
-            done = subprocess.run(
-                ["bash", "-xc", script], cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, timeout=SCRIPT_SECONDS, check=False,
-            )  # fmt: skip
-        assert done.returncode == 0, log.read_text(encoding="utf-8")[-8_000:]
+        assert shell.wait(SCRIPT_SECONDS) == 0, log.read_text(encoding="utf-8")[-8_000:]
     finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)  # what a page that failed left in the background
+        shell.wait()
         if (work / ".devnet").is_dir():  # the page stops its network itself; this is for a page that failed
             subprocess.run([commands / "hnchain", "devnet", "down"], cwd=work, env=environment, check=False,
                            capture_output=True)  # fmt: skip
