@@ -27,7 +27,10 @@ def certificate(size: int, phase: Phase = Phase.COMMIT, chain: bytes = CHAIN, vi
     return build_certificate(phase, 0, view, 9, BLOCK, votes, members.quorum)
 
 
-@pytest.mark.parametrize(("size", "quorum"), [(1, 1), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (10, 7), (22, 15)])
+QUORUMS = [(1, 1), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (10, 7), (22, 15)]
+
+
+@pytest.mark.parametrize(("size", "quorum"), QUORUMS)
 def test_two_quorums_share_an_honest_member(size: int, quorum: int) -> None:
     """S10, pitfall 1: 2f + 1 would be too few for n = 5, 6, 8, 9."""
     members = members_of(size)

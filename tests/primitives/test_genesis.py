@@ -30,7 +30,10 @@ def genesis(**changes: Any) -> Genesis:
     base = Genesis(
         FORMAT, "test-net", 1_759_913_600,
         tuple(Validator(f"v{i}", KEYS[i].public_key, bytes([i + 1])) for i in range(4)),
-        (GenesisAccount((AccountKey(KEYS[4].public_key),), "merchant"), GenesisAccount((AccountKey(KEYS[5].public_key),))),
+        (
+            GenesisAccount((AccountKey(KEYS[4].public_key),), "merchant"),
+            GenesisAccount((AccountKey(KEYS[5].public_key),)),
+        ),
         (GenesisMerchant(HOTEL, "HOTEL", "酒店", "Hotel", reserve=400_000, validator="v0"),),
         (GenesisClass(HOTEL, ClassCreate("hA", 10_000, 365)),),
     )  # fmt: skip
