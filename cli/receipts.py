@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import click
+import msgspec
 
-from cli.amounts import HEX
 from cli.language import example, t
 from cli.network import Network, read_genesis, with_network
-from cli.output import answer, pairs, with_output
+from cli.output import answer, pairs, say, with_output
 from cli.verdicts import Refusal, Verdict, usage
 from primitives.codec import Malformed
 from primitives.codes import Code
@@ -24,18 +24,45 @@ def receipt() -> None:
     pass
 
 
-@receipt.command(help=t("Download the proof file of a transaction.", "下载交易的凭证文件。"),
+@receipt.command(help=t("Download the proof file of a transaction, named by its id or by a receipt's JSON.",
+                        "下载交易的凭证文件，参数为交易编号或回执 JSON 文件。"),
                  epilog=example("hnchain wallet receipt save TX --to r.hnproof"))  # fmt: skip
-@click.argument("tx", type=HEX)
+@click.argument("tx", metavar="TX|FILE")
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE",
               help=t("Default: the id's first 16 digits.", "默认以交易编号前 16 位命名。"))  # fmt: skip
 @with_network
 @with_output
-def save(tx: bytes, target: Path | None, network: Network) -> None:
-    path = target or Path(f"{tx.hex()[:16]}.hnproof")
-    raw = download_proof(network, tx.hex())
+def save(tx: str, target: Path | None, network: Network) -> None:
+    identity = _identity(tx)
+    path = target or Path(f"{identity[:16]}.hnproof")
+    raw = download_proof(network, identity)
     write_file(path, raw)
-    answer({"file": str(path), "bytes": len(raw), "tx": tx.hex()}, f"{path}  {len(raw)} B")
+    answer({"file": str(path), "bytes": len(raw), "tx": identity}, f"{path}  {len(raw)} B")
+
+
+def _identity(source: str) -> str:
+    """The transaction's id: the text itself, or "tx" of a receipt's JSON in a file."""
+    text = source
+    if os.path.isfile(source):
+        try:
+            plain = msgspec.json.decode(Path(source).read_bytes())
+            text = plain["tx"] if isinstance(plain, dict) and isinstance(plain.get("tx"), str) else ""
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise usage(f"{source}: {error}") from error
+    if len(text) != 64 or any(char not in "0123456789abcdef" for char in text):
+        raise usage(t(f"{source[:80]!r} is neither a transaction's id nor a file with a receipt",
+                      f"{source[:80]!r} 既不是交易编号，也不是凭证文件"))  # fmt: skip
+    return text
+
+
+def keep_proof(network: Network, tx: str, path: Path) -> None:
+    """Save the proof of what was just committed. A failure is only said: the transaction stands all the same."""
+    try:
+        write_file(path, download_proof(network, tx))
+        say(t(f"receipt saved: {path}", f"凭证已保存：{path}"))
+    except Refusal as refusal:
+        say(t(f"committed, but the receipt is not saved ({refusal.detail}); later: hnchain wallet receipt save {tx}",
+              f"已上链，但凭证未保存（{refusal.detail}）；稍后：hnchain wallet receipt save {tx}"))  # fmt: skip
 
 
 def download_proof(network: Network, tx: str) -> bytes:

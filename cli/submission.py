@@ -122,13 +122,14 @@ def receipt_text(receipt: Any, kind: str, text: str = "") -> str:
 
 def send_and_report(
     network: Network, sender: Address, keys: Sequence[SigningKey], body: Body, sending: Sending, text: str = ""
-) -> None:
-    """sign_and_send, then the answer."""
+) -> Any:
+    """sign_and_send, then the answer on stdout; the receipt, None if there is none yet."""
     client = network.client()
     signed = sign(network.chain_id(), sender, body, keys, block_time(client) + VALID_SECONDS)
     say(f"{kind_of(body)} {signed.id}")
-    fate = client.submit(signed, sending.wait, sending.timeout_s)
-    report(settle(fate, signed.id), body, signed.id, text)
+    receipt = settle(client.submit(signed, sending.wait, sending.timeout_s), signed.id)
+    report(receipt, body, signed.id, text)
+    return receipt
 
 
 def refusal_text(refusal: Refusal) -> str:

@@ -12,6 +12,7 @@ from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, with_output
 from cli.passphrase import PassphraseSource
 from cli.payment_text import payment_plain, qr_picture, qr_text, read_request, sign_pay_code
+from cli.receipts import keep_proof
 from cli.submission import Sending, block_time, send_and_report, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, find_wallet, name_of, resolve, with_signer
@@ -31,14 +32,19 @@ PAY_CODE_SECONDS = 55  # the chain allows 60 ahead of block time (D18); clocks d
 @click.argument("request_text", metavar="REQUEST")
 @click.option("--value", type=AMOUNT, help=t("Fen, for a static code.", "静态码的金额（分）。"))
 @click.option("--memo", default="", help=t("Up to 128 bytes.", "备注，最多 128 字节。"))
+@click.option("--receipt", "receipt_path", type=click.Path(path_type=Path), metavar="FILE",
+              help=t("Save the receipt that proves itself here.", "将可自证的凭证保存到此文件。"))  # fmt: skip
 @click.option("--yes", is_flag=True, help=t("Do not ask.", "不再确认。"))
 @with_network
 @with_signer
 @with_sending
 @with_output
 def pay(
-    request_text: str, value: int | None, memo: str, yes: bool, network: Network, signer: Signer, sending: Sending
-) -> None:
+    request_text: str, value: int | None, memo: str, receipt_path: Path | None, yes: bool, network: Network,
+    signer: Signer, sending: Sending,
+) -> None:  # fmt: skip
+    if receipt_path is not None and receipt_path.exists():
+        raise usage(t(f"{receipt_path} exists", f"{receipt_path} 已存在"))
     request = read_request(request_text)
     due = _due(request, value)
     payee = name_of(encode_address(Address(request.merchant)), network)
@@ -49,7 +55,9 @@ def pay(
     opened = signer.unlock()
     body = Redeem(request, due, memo.encode("utf-8", "surrogateescape"))
     text = t(f"paid {points(due)} points to {payee}", f"已向 {payee} 支付 {points(due)} 分")
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
+    receipt = send_and_report(network, opened.address, [opened.key], body, sending, text)
+    if receipt is not None and receipt_path is not None:
+        keep_proof(network, receipt["tx"], receipt_path)
 
 
 def _due(request: PaymentRequest, value: int | None) -> int:

@@ -12,7 +12,7 @@ from cli.keystore import Unlocked, read_keystore, unseal
 from cli.language import t
 from cli.network import Network, home
 from cli.passphrase import PassphraseSource
-from cli.verdicts import usage
+from cli.verdicts import Refusal, Verdict, usage
 from primitives.address import FUND_ADDRESS, decode_address
 from primitives.codec import Malformed
 from primitives.keys import Address
@@ -39,7 +39,15 @@ class Signer:
     source: PassphraseSource
 
     def unlock(self) -> Unlocked:
-        """Raises: Refusal, exit 5 for a wrong passphrase or damaged file."""
+        """Raises: Refusal, exit 5 for a wrong passphrase or damaged file; it names the wallet."""
+        try:
+            return self._unlock()
+        except Refusal as refusal:
+            if refusal.verdict is not Verdict.KEYSTORE:
+                raise
+            raise Refusal(refusal.verdict, refusal.code, f"{self.wallet.name}: {refusal.detail}") from refusal
+
+    def _unlock(self) -> Unlocked:
         file = read_keystore(self.wallet.path)
         source = self.source
         demo = self.wallet.path.parent / DEMO_PASSPHRASE_FILE

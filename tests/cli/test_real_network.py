@@ -66,13 +66,15 @@ def issue(ask: Ask, order: str, units: int, to: str = "alice") -> Any:
                "--cash", cash, "--as", "hotel")  # fmt: skip
 
 
-def test_a_payment_by_request_and_by_code(ask: Ask, tmp_path: Path) -> None:
+def test_a_payment_by_request_and_by_code(ask: Ask, folder: Path, tmp_path: Path) -> None:
     issue(ask, "pay-1", 10_000)
     before = spendable(ask, "alice")
     request = ask("merchant", "request", "--order", "R-1", "--value", "3000", "--as", "seafood")
     path = tmp_path / "r.json"
     path.write_text(json.dumps(request))
-    first = ask("wallet", "pay", str(path), "--as", "alice")
+    proof = tmp_path / "paid.hnproof"
+    first = ask("wallet", "pay", str(path), "--as", "alice", "--receipt", str(proof))
+    ask("wallet", "receipt", "verify", str(proof), "--genesis", str(folder / "genesis.json"), devnet=False)
     again = ask("wallet", "pay", request["qr"], "--as", "alice")
     assert (first["code"], again["code"]) == ("OK", "OK_DUPLICATE")
     assert again["first"]["tx"] == first["tx"]
@@ -186,8 +188,10 @@ def test_settlement_from_close_to_confirmed(ask: Ask, folder: Path, tmp_path: Pa
 
 def test_a_receipt_proves_itself_and_no_changed_byte_does(ask: Ask, folder: Path, tmp_path: Path) -> None:
     receipt = issue(ask, "proof-1", 10)
-    path = tmp_path / "r.hnproof"
-    ask("wallet", "receipt", "save", receipt["tx"], "--to", str(path))
+    path, paper = tmp_path / "r.hnproof", tmp_path / "receipt.json"
+    paper.write_text(json.dumps(receipt))
+    ask("wallet", "receipt", "save", str(paper), "--to", str(path))
+    ask("wallet", "receipt", "save", receipt["tx"], "--to", str(path), code=2)
     proven = ask("wallet", "receipt", "verify", str(path), "--genesis", str(folder / "genesis.json"), devnet=False)
     assert proven["verified"] and proven["receipt"]["tx"] == receipt["tx"] and len(proven["signers"]) == 3
     genesis, raw = read_genesis(folder / "genesis.json"), path.read_bytes()
@@ -222,14 +226,14 @@ def test_a_partition_of_one_heals(ask: Ask, folder: Path) -> None:
 
 def test_the_audit_from_outside_and_from_inside(ask: Ask, folder: Path) -> None:
     found = ask("audit", "verify")
-    assert found["certified"] >= found["stop"] - 1 > 5
+    assert found["certified"] >= found["stop"] - 1
     assert all(not result["violations"] for result in ask("audit", "invariants").values())
     assert len(ask("audit", "exposure")) == 4
     config = str(folder / "node2" / "node.toml")
     assert "in use by pid" in ask("node", "verify", "--config", config, code=2, devnet=False)["detail"]
     ask("devnet", "kill", "node2", "--dir", str(folder), devnet=False)
     verified = ask("node", "verify", "--config", config, devnet=False)
-    assert verified["ok"] and verified["transactions"] > 20
+    assert verified["ok"] and verified["height"] >= found["stop"]
     ledger = sorted((folder / "node2" / "data" / "ledger").iterdir(), key=lambda path: path.stat().st_size)[-1]
     raw = bytearray(ledger.read_bytes())
     raw[len(raw) // 2] ^= 1
