@@ -10,6 +10,7 @@ import sys
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -19,6 +20,8 @@ from chainnode.config import AdminSection, HttpSection, IngressSection, NodeConf
 from chainnode.peer_messages import BatchBytes
 from chainnode.wire import CLASS_OF, PAYLOAD_MAX, FrameClass
 from cli.verdicts import Verdict
+from primitives.codes import Code
+from primitives.kinds import BatchOperations, Operation
 from tests.docs.errors_page import errors_page
 from tests.docs.markdown import LANGUAGES, ROOT, blocks, broken_links, measures_without_source, pages, prose, twin
 
@@ -198,3 +201,21 @@ def test_every_decision_is_listed_and_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = project["dependencies"] + [item for extra in project["optional-dependencies"].values() for item in extra]
     assert not [name for item in wanted if f"`{(name := re.split(r'[<>=!~]', item)[0])}`" not in reasons]
+
+
+def precedence(language: str) -> dict[str, list[str]]:
+    """Row by row of the precedence table: the kinds, and the codes in order."""
+    text = (ROOT / "docs" / language / "points.md").read_text(encoding="utf-8")
+    section = text[text.index("\n## 3.") : text.index("\n## 4.")]
+    names = {code.name for code in Code}
+    rows = re.findall(r"^\| ([a-z_]+(?:, [a-z_]+)*) \| (.*) \|$", section, re.M)
+    return {kinds: [word for word in re.findall(r"[A-Z_]{4,}", codes) if word in names] for kinds, codes in rows}
+
+
+def test_both_points_pages_give_every_kind_the_same_codes_in_the_same_order() -> None:
+    english = precedence("en")
+    english.pop("kind", None)
+    listed = {kind for kinds in english for kind in kinds.split(", ")}
+    bodies = [*get_args(Operation), BatchOperations]
+    assert listed == {str(body.__struct_config__.tag) for body in bodies}
+    assert precedence("zh") == english
