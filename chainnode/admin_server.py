@@ -43,7 +43,8 @@ def check_token(expected: bytes, authorization: str) -> None:
     if scheme.lower() != "bearer" or not token:
         headers = {"WWW-Authenticate": "Bearer"}
         raise Refused(Code.NOT_AUTHORISED, "a bearer token is required", "limits", status=401, headers=headers)
-    if not hmac.compare_digest(token.strip().encode(), expected.hex().encode()):
+    said = token.strip().encode("utf-8", "surrogateescape")  # a header may hold any bytes
+    if not hmac.compare_digest(said, expected.hex().encode()):
         raise Refused(Code.NOT_AUTHORISED, "another token is required", "limits", status=403)
 
 

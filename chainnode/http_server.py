@@ -24,6 +24,7 @@ from primitives.catalogue import Language
 from primitives.codes import Code
 
 BODY_BYTES_MAX: Final = 256 * 1024
+CHUNKED_BYTES_MAX: Final = 2 * BODY_BYTES_MAX  # on the wire: as much wrapping as body
 BODY_BYTES_PER_TOKEN: Final = 16 * 1024
 REQUEST_DEADLINE_S: Final = 30.0
 SLOW_READER_S: Final = 10.0  # an event reader that takes nothing for so long is closed; it resumes by its cursor
@@ -122,7 +123,7 @@ class HttpServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         guard = self._gate.guards.get(request.protocol)
         if guard is not None:
-            guard.headers_done()
+            guard.headers_done(None if "Content-Length" in request.headers else CHUNKED_BYTES_MAX)
         started = time.perf_counter()
         label, language = "none", language_of(request.headers.get("Accept-Language", ""))
         try:
@@ -137,7 +138,7 @@ class HttpServer:
             answer = problem_answer(refused, language)
         finally:
             if guard is not None:
-                guard.request_done()
+                guard.request_done(request.content.at_eof())
         self._metrics.http_requests.labels(label, str(answer.status)).inc()
         self._metrics.http_seconds.labels(label).observe(time.perf_counter() - started)
         return _response(answer)

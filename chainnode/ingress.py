@@ -18,7 +18,7 @@ from chainnode.ingress_frames import (
     encode_ingress,
 )
 from chainnode.quiet_log import QuietLog
-from chainnode.wire import FrameReader
+from chainnode.wire import Frame, FrameReader
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.hashing import Digest
@@ -39,12 +39,18 @@ SubmitBulk = Callable[[Sequence[Decoded]], Awaitable[Sequence[Verdict]]]
 
 @dataclass(frozen=True, slots=True)
 class IngressLimits:
-    """connections: later ones are closed at once. in_hand: transactions of one connection that wait for their answer;
-    above it the socket is not read. unread: bytes that a client may leave unread before it is cut off."""
+    """connections: later ones are closed at once. in_hand, bulks, octets: transactions, bulks and bytes of one
+    connection that wait for their answer; above one of them the socket is not read. unread: bytes that a client may
+    leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for the rest of
+    every frame. idle_s: without a frame and without an outcome to wait for."""
 
     connections: int = 64
     in_hand: int = 4096
+    bulks: int = 64
+    octets: int = 1024 * 1024
     unread: int = 4 * 1024 * 1024
+    patience_s: float = 10.0
+    idle_s: float = 300.0
 
 
 class IngressServer:
@@ -148,7 +154,7 @@ class IngressServer:
             if verdict.code is not Code.OK and is_fresh:
                 self._unwatch(one.id, connection)
                 connection.watched.discard(one.id)
-        connection.answered(Answer(bulk.request, tuple(codes)), len(bulk.transactions))
+        connection.answered(Answer(bulk.request, tuple(codes)), bulk)
 
     def _watch(self, identity: Digest, connection: "_Connection") -> bool:
         if identity in connection.watched or connection.is_closed:
@@ -166,6 +172,10 @@ class IngressServer:
             del self._watchers[identity]
 
 
+def _octets(bulk: Submit) -> int:
+    return sum(map(len, bulk.transactions))
+
+
 class _Connection(asyncio.Protocol):
     """One client."""
 
@@ -173,8 +183,12 @@ class _Connection(asyncio.Protocol):
         self._server: Final = server
         self._reader: Final = FrameReader(INGRESS_LIMITS)
         self._transport: asyncio.Transport | None = None
-        self._in_hand = 0
+        self._transactions = self._bulks = self._octets = 0  # in hand
         self._reading = True
+        self._loop: Final = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()  # the last whole frame; before the first, the connection
+        self._greeted = False
+        self._timer: asyncio.TimerHandle | None = None
         self.watched: Final[set[Digest]] = set()
 
     @property
@@ -186,30 +200,68 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         if not self._server.enter(self):
             transport.abort()
+            return
+        self._timer = self._loop.call_later(self._server.limits.patience_s, self._check_patience)
 
     def data_received(self, data: bytes) -> None:
+        self._take(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._server.leave(self)
+
+    def answered(self, answer: Answer, bulk: Submit) -> None:
+        """A bulk is through."""
+        self._transactions -= len(bulk.transactions)
+        self._bulks -= 1
+        self._octets -= _octets(bulk)
+        self.send(encode_ingress(answer))
+        self._take(b"")
+
+    def _take(self, data: bytes) -> None:
+        """One frame after the other while there is room in hand; a flood of small ones must not hold up the loop."""
         try:
-            for frame in self._reader.feed(data):
-                message = decode_ingress(frame)
-                if not isinstance(message, Submit):
-                    raise Malformed(f"{type(message).__name__} from a client")
-                self._in_hand += len(message.transactions)
-                self._server.take(self, message)
+            while not self.is_closed:
+                frames = self._reader.feed(data, 1 if self._has_room else 0)
+                data = b""
+                if not frames:
+                    break
+                self._take_frame(frames[0])
         except Malformed as error:
             self._server.complain(self._source, f"ingress connection closed: {error}")
             self.abort()
             return
         self._read_on()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
-        self._server.leave(self)
+    def _take_frame(self, frame: Frame) -> None:
+        message = decode_ingress(frame)
+        if not isinstance(message, Submit):
+            raise Malformed(f"{type(message).__name__} from a client")
+        self._greeted, self._heard_at = True, self._loop.time()
+        self._transactions += len(message.transactions)
+        self._bulks += 1
+        self._octets += _octets(message)
+        self._server.take(self, message)
 
-    def answered(self, answer: Answer, count: int) -> None:
-        """A bulk is through."""
-        self._in_hand -= count
-        self.send(encode_ingress(answer))
-        self._read_on()
+    @property
+    def _has_room(self) -> bool:
+        limits = self._server.limits
+        return (
+            self._transactions < limits.in_hand and self._bulks < limits.bulks and self._octets < limits.octets
+        )
+
+    def _check_patience(self) -> None:
+        """Cut who holds a place in the line and sends nothing whole."""
+        limits, waited = self._server.limits, self._loop.time() - self._heard_at
+        busy = self._bulks > 0
+        due = limits.patience_s if not self._greeted or self._reader.held_bytes else limits.idle_s
+        if not busy and waited >= due and not (self._greeted and self.watched):
+            self._server.complain(self._source, f"ingress connection closed: nothing whole for {waited:.0f} s")
+            self.abort()
+            return
+        self._timer = self._loop.call_later(limits.patience_s, self._check_patience)
 
     def send(self, frame: bytes) -> None:
         """Write, unless the client does not read: then it is cut off and asks for receipts later."""
@@ -231,7 +283,7 @@ class _Connection(asyncio.Protocol):
         return str(peer[0]) if peer else "ingress"
 
     def _read_on(self) -> None:
-        reading = self._in_hand < self._server.limits.in_hand
+        reading = self._has_room
         if self._transport is None or self._transport.is_closing() or reading == self._reading:
             return
         self._reading = reading

@@ -111,8 +111,9 @@ class FrameReader:
         self._limits: Final = limits
         self._buffer = bytearray()
 
-    def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
-        """The frames that are complete with these bytes, in order.
+    def feed(self, data: bytes | bytearray | memoryview, most: int | None = None) -> list[Frame]:
+        """The frames that are complete with these bytes, in order, at most `most`; the others stay for the next call,
+        until which the caller reads no more.
 
         Raises: Malformed for a length of 0, a length above the limit of the class, or an unknown class. The connection
         must then be closed: the stream has lost its frame.
@@ -121,7 +122,7 @@ class FrameReader:
         buffer += data
         frames: list[Frame] = []
         start, end = 0, len(buffer)
-        while end - start >= HEADER_BYTES:
+        while end - start >= HEADER_BYTES and (most is None or len(frames) < most):
             size = int.from_bytes(buffer[start : start + 4], "big")
             frame_class = buffer[start + 4]
             limit = self._limits.get(frame_class)
@@ -140,7 +141,7 @@ class FrameReader:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of the incomplete frame that wait for the rest."""
+        """Bytes that wait: for the rest of their frame, or for the next call."""
         return len(self._buffer)
 
 
