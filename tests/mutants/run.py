@@ -23,7 +23,19 @@ from typing import Final
 from tests.mutants.table import Mutant, load_mutants
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-IGNORED: Final = (".git", ".venv", "venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+IGNORED: Final = (
+    ".git",
+    ".venv",
+    "venv",
+    "__pycache__",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+    ".devnet",
+    "dist",
+    "build",
+)
 GREEN, RED = 0, 1  # pytest's exit codes; any other means that nothing was proved
 
 
@@ -37,7 +49,7 @@ class Verdict:
 
 def _run_tests(tree: Path, tests: tuple[str, ...], limit_s: int) -> tuple[int | None, str]:
     """(exit code, last lines) of pytest in a tree; the code is None when the time ran out."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:asyncio", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = dict(os.environ, PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1")
     try:
         done = subprocess.run(
@@ -72,6 +84,17 @@ def _baseline(tree: Path, tests: tuple[str, ...], limit_s: int) -> Verdict:
     return Verdict(code == GREEN, "green" if code == GREEN else f"RED WITHOUT A BUG: {' '.join(tests)}: {output}")
 
 
+def _demand_own_code(tree: Path) -> None:
+    """Tests in the copy must import the copy, not the installed project: else every bug would survive or none."""
+    asked = "import primitives; print(primitives.__file__)"
+    environment = dict(os.environ, PYTHONPATH=str(tree))
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tree, env=environment, capture_output=True, text=True, check=True
+    )
+    if not done.stdout.startswith(str(tree)):
+        raise SystemExit(f"the copy in {tree} runs the code of {done.stdout.strip()}")
+
+
 class Trees:
     """One private copy of the tree per worker."""
 
@@ -80,6 +103,7 @@ class Trees:
         for number in range(count):
             copy = folder / str(number)
             shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*IGNORED))
+            _demand_own_code(copy)
             self._free.put(copy)
 
     @contextmanager

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from consensus.epochs import EpochContext
-from consensus.events import Pending
+from consensus.events import BlockBuilt, Pending
 from consensus.messages import CertificateMessage, Message, Status, ViewChange, Vote
 from primitives.block import Block, header_digest
-from primitives.certificate import Phase, bitmap
+from primitives.certificate import Phase, bitmap, certificate_hash
 from primitives.hashing import Digest
-from primitives.validators import Epoch, Height
+from primitives.validators import Epoch, Height, View
 from tests.simulation.footprint import elements_of
 from tests.simulation.stage import Stage
 
@@ -115,6 +115,24 @@ def test_illegal_headers_are_refused(name: str) -> None:
     stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, ILLEGAL[name](block)))
     votes = [m for queue in stage.links.values() for m in queue if isinstance(m, Vote) and m.signer == ME]
     assert votes == []
+
+
+def test_a_block_carries_the_certificate_that_its_header_names() -> None:
+    """C16: another valid certificate of the same block, by other signers, has another hash."""
+    stage, first = _stage()
+    stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, first))
+    own = stage.certificate(Phase.COMMIT, 0, first)
+    other = stage.certificate(Phase.COMMIT, 0, first, skip=0)
+    assert (own.digest, own.height) == (other.digest, other.height) and certificate_hash(own) != certificate_hash(other)
+    stage.hear(LEADER, EVIL, CertificateMessage(own))
+    stage.step(LEADER, BlockBuilt(View(0), Height(2), None))  # asked for before the certificate came
+    stage.step(LEADER, Pending(1))
+    second = stage.build(LEADER, 2)
+    assert second.certificate == own
+    stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, replace(second, certificate=other)))
+    assert not any(isinstance(m, Vote) and m.height == 2 for m in stage.links.get((ME, 2), ()))
+    stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, second))
+    assert any(isinstance(m, Vote) and m.height == 2 for m in stage.links[ME, 2])
 
 
 def test_a_flood_stays_in_the_windows() -> None:
