@@ -33,7 +33,7 @@ from chainnode.metrics import Metrics
 from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
 from chainnode.peers import Peers, PeersConfig
 from chainnode.restart import restore
-from chainnode.signatures import BulkVerifier, SignatureCache
+from chainnode.signatures import SignatureCache, build_bulk_verifier
 from chainnode.wire import Message
 from consensus.epochs import EpochContext
 from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Tick
@@ -98,7 +98,7 @@ class Node:
         self.commits: Final = CommitFeed(data.chain.head.height)
         context = EpochContext(chain, Epoch(0), members, Height(0), self._genesis_digest())
         self.signatures: Final = SignatureCache()
-        verifier = BulkVerifier(self.signatures)
+        verifier = build_bulk_verifier(self.signatures)
         limits = genesis.limits
         self.store: Final = BatchStore(me, members.size, batch_limits(limits, members.size))
         self.executor: Final = Executor(data.chain, data.tree, chain)

@@ -5,16 +5,21 @@ and delayed votes less (measured; the figures stand in the node's performance pa
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
+from chainnode.eight_lanes import find as find_eight_lanes
 from primitives.certificate import Verify
 from primitives.keys import PublicKey, Signature, verify
 from primitives.transaction import Decoded, SignatureCheck, signature_checks
 
 TURN_CHECKS: Final = 16  # about 1 ms; a message from a socket waits for two turns at most
+TURN_CHECKS_IN_LANES: Final = 96  # about 1 ms of 8 to 11 us
 CACHE_ENTRIES: Final = 65_536  # about 8 MiB
+
+VerifyAll = Callable[[Sequence[SignatureCheck]], list[bool]]
 
 
 class SignatureCache:
@@ -58,12 +63,29 @@ class SignatureCache:
         self._known[name] = None
 
 
+def verify_each(using: Verify, checks: Sequence[SignatureCheck]) -> list[bool]:
+    """One verdict each, one after the other."""
+    return [using(check.key, check.message, check.signature) for check in checks]
+
+
+def build_bulk_verifier(cache: SignatureCache) -> "BulkVerifier":
+    """The fastest that this machine has; the verdicts are the same."""
+    lanes = find_eight_lanes()
+    if lanes is None:
+        return BulkVerifier(cache)
+    return BulkVerifier(cache, turn_checks=TURN_CHECKS_IN_LANES, bulk=lanes.verify_all)
+
+
 class BulkVerifier:
     """Verifies transactions by the hundred. Turns are handed out first come, first served, one per loop iteration."""
 
-    def __init__(self, cache: SignatureCache, using: Verify = verify, turn_checks: int = TURN_CHECKS) -> None:
+    def __init__(
+        self, cache: SignatureCache, using: Verify = verify, turn_checks: int = TURN_CHECKS,
+        bulk: VerifyAll | None = None,
+    ) -> None:  # fmt: skip
+        """`bulk`: a faster way to the verdicts of `using`, for whole turns."""
         self.cache: Final = cache
-        self._verify: Final = using
+        self._verify_all: Final = bulk or partial(verify_each, using)
         self._turn_checks: Final = turn_checks
         self._turn: Final = asyncio.Lock()
 
@@ -84,20 +106,26 @@ class BulkVerifier:
 
     def _verify_turn(self, transactions: Sequence[Decoded], position: int, bad: list[int]) -> int:
         budget = self._turn_checks
+        checks: list[SignatureCheck] = []
+        owners: list[tuple[int, bytes, int]] = []  # position, name in the cache, where its checks end
         while budget > 0 and position < len(transactions):
             decoded = transactions[position]
             name = self.cache.knows(decoded.raw)
-            if name is not None:
-                checks = signature_checks(decoded)
-                budget -= len(checks)
-                if self._all_verify(checks):
-                    self.cache.remember(name)
-                else:
-                    bad.append(position)
-            budget -= 1 if name is None else 0
+            if name is None:
+                budget -= 1
+            else:
+                own = signature_checks(decoded)
+                budget -= len(own)
+                checks += own
+                owners.append((position, name, len(checks)))
             position += 1
-        return position
-
-    def _all_verify(self, checks: Sequence[SignatureCheck]) -> bool:
         self.cache.checked += len(checks)
-        return all(self._verify(check.key, check.message, check.signature) for check in checks)
+        verdicts = self._verify_all(checks)
+        start = 0
+        for number, name, end in owners:
+            if all(verdicts[start:end]):
+                self.cache.remember(name)
+            else:
+                bad.append(number)
+            start = end
+        return position
