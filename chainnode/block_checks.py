@@ -34,15 +34,22 @@ class BlockChecks:
         self._clock: Final = clock
         self._on_refused: Final = on_refused
         self.open: Final[dict[Digest, CheckBlock]] = {}
+        self._in_time: Final[set[Digest]] = set()  # of the open ones: fresh when they came (C14)
 
     def add(self, check: CheckBlock) -> None:
-        """A new question."""
+        """A new question. Its time is judged now: it must not grow old while its bodies travel."""
         self.open[check.digest] = check
+        if abs(check.block.header.time_ms - self._clock.now_ms()) <= AHEAD_MS_MAX:
+            self._in_time.add(check.digest)
 
     def forget_below(self, height: int) -> None:
         """Heights up to this one are decided."""
         for digest in [d for d, check in self.open.items() if check.height <= height]:
-            del self.open[digest]
+            self._close(digest)
+
+    def _close(self, digest: Digest) -> None:
+        del self.open[digest]
+        self._in_time.discard(digest)
 
     def evaluate(self) -> list[tuple[CheckBlock, bool]]:
         """The questions that can be answered now, removed; lowest height first."""
@@ -50,7 +57,7 @@ class BlockChecks:
         for check in sorted(self.open.values(), key=lambda c: c.height):
             verdict = self._verdict(check)
             if verdict is not Verdict.WAIT:
-                del self.open[check.digest]
+                self._close(check.digest)
                 answered.append((check, verdict is Verdict.ACCEPT))
         return answered
 
@@ -65,7 +72,7 @@ class BlockChecks:
 
     def _time(self, check: CheckBlock) -> tuple[Verdict, str]:
         ahead = check.block.header.time_ms - self._clock.now_ms()
-        if abs(ahead) <= AHEAD_MS_MAX:
+        if check.digest in self._in_time or abs(ahead) <= AHEAD_MS_MAX:
             return Verdict.ACCEPT, ""
         if isinstance(self._clock, TestClock):
             return Verdict.WAIT, ""  # its clock was set and ours will be in a moment
