@@ -106,8 +106,10 @@ def on_block_reply(state: State, sender: NodeId, reply: BlockReply, effects: Eff
     """Blocks fetched by hash. Only a wanted block and its ancestors get in, so hashes vouch for all of them.
 
     A certified block was checked by honest voters, hence its embedded certificate is valid without another check.
+    Nothing behind the chain that was asked for is looked at: no hash vouches for it.
     """
     expected: Digest | None = None
+    vouched: list[Block] = []
     for block in reply.blocks:
         digest = header_digest(block.header)
         if expected is None and digest not in state.wants:
@@ -123,8 +125,9 @@ def on_block_reply(state: State, sender: NodeId, reply: BlockReply, effects: Eff
             break
         state.wants.pop(digest, None)
         state.tree.add(block)
+        vouched.append(block)
         expected = Digest(block.header.parent)
-    for block in reply.blocks:
+    for block in vouched:
         if block.certificate is not None:
             adopt(state, block.certificate, effects)
 

@@ -256,10 +256,26 @@ def _mutated(villain: Villain, message: Message) -> Message:
             )
         case CertificateMessage(certificate):
             return CertificateMessage(_broken(draw, certificate) or certificate)
-        case BlockReply(blocks):
-            return BlockReply(tuple(reversed(blocks)) + tuple(villain.alternative(b) for b in blocks[:1]))
+        case BlockReply(blocks) if blocks:
+            return _lying_reply(villain, blocks)
         case _:
             return message
+
+
+def _lying_reply(villain: Villain, blocks: tuple[Block, ...]) -> BlockReply:
+    """In the wrong order, or the true chain and behind it a block with a forged certificate."""
+    if villain.draw.random() < 0.3:
+        return BlockReply(tuple(reversed(blocks)) + (villain.alternative(blocks[0]),))
+    known = {header_digest(block.header): block for _, block in villain.blocks}
+    chain = list(blocks)
+    while len(chain) < 30 and (parent := known.get(Digest(chain[-1].header.parent))) is not None:
+        chain.append(parent)
+    _, victim = villain.draw.choice(villain.blocks) if villain.blocks else (0, blocks[0])
+    rival, size = villain.alternative(victim), villain.context.members.quorum
+    forged = Certificate(
+        Phase.COMMIT, 0, 0, rival.header.height, header_digest(rival.header), 2**size - 1, (bytes(64),) * size
+    )
+    return BlockReply((*chain, Block(rival.header, rival.batch_digests, forged)))
 
 
 def _broken(draw: random.Random, certificate: Certificate | None) -> Certificate | None:

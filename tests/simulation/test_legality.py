@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from consensus.epochs import EpochContext
 from consensus.events import BlockBuilt, Pending
-from consensus.messages import CertificateMessage, Message, Status, ViewChange, Vote
+from consensus.messages import BlockReply, CertificateMessage, Message, Status, ViewChange, Vote
 from primitives.block import Block, header_digest
 from primitives.certificate import Phase, bitmap, certificate_hash
 from primitives.hashing import Digest
@@ -133,6 +133,19 @@ def test_a_block_carries_the_certificate_that_its_header_names() -> None:
     assert not any(isinstance(m, Vote) and m.height == 2 for m in stage.links.get((ME, 2), ()))
     stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, second))
     assert any(isinstance(m, Vote) and m.height == 2 for m in stage.links[ME, 2])
+
+
+def test_only_the_wanted_chain_of_a_block_reply_is_believed() -> None:
+    """S5, S8: behind the block that was asked for, a liar adds one with a forged COMMIT certificate."""
+    stage, first = _stage()
+    rival = stage.villain(LEADER).alternative(first)
+    stage.hear(ME, LEADER, stage.villain(LEADER).proposal(0, rival))
+    stage.hear(ME, EVIL, CertificateMessage(stage.certificate(Phase.PREPARE, 0, first)))  # so ME asks for it
+    forged = replace(stage.certificate(Phase.COMMIT, 0, rival), signatures=(bytes(64),) * 3)
+    header = replace(first.header, height=0, cert_height=1, cert_hash=certificate_hash(forged))
+    stage.hear(ME, EVIL, BlockReply((first, stage.genesis, replace(first, header=header, certificate=forged))))
+    assert stage.decided[ME] == {}
+    assert any(isinstance(m, Vote) and m.digest == header_digest(first.header) for m in stage.links[ME, 2])
 
 
 def test_a_flood_stays_in_the_windows() -> None:
