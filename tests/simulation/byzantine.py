@@ -265,7 +265,7 @@ def _mutated(villain: Villain, message: Message) -> Message:
 def _lying_reply(villain: Villain, blocks: tuple[Block, ...]) -> BlockReply:
     """In the wrong order, or the true chain and behind it a block with a forged certificate."""
     if villain.draw.random() < 0.3:
-        return BlockReply(tuple(reversed(blocks)) + (villain.alternative(blocks[0]),))
+        return BlockReply((*reversed(blocks), villain.alternative(blocks[0])))
     known = {header_digest(block.header): block for _, block in villain.blocks}
     chain = list(blocks)
     while len(chain) < 30 and (parent := known.get(Digest(chain[-1].header.parent))) is not None:
