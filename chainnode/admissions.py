@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from points.admission import check_admission
-
 from chainnode.backend import Admission
 from chainnode.batches import BatchStore
 from chainnode.clock import Clock
 from chainnode.executor import Executor
 from chainnode.mempool import Mempool
 from chainnode.signatures import BulkVerifier
+from points.admission import check_admission
 from primitives.codes import Code
 from primitives.hashing import Digest
 from primitives.transaction import Decoded

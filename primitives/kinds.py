@@ -17,7 +17,7 @@ RefundPolicy = Literal["FORFEIT", "GRACE"]
 ClassKind = Literal["COMMON", "BRAND", "RESTRICTED"]
 IssueReason = Literal["EARN", "BONUS", "SERVICE_RECOVERY", "CAMPAIGN"]  # no purchase: points are granted, never sold
 FreezeMode = Literal["OUT", "ALL"]
-LegName = Annotated[str, msgspec.Meta(min_length=1, max_length=96, pattern=r"^[\x21-\x7e]+\Z")]  # "<from>-><to>", bech32m
+LegName = Annotated[str, msgspec.Meta(min_length=1, max_length=96, pattern=r"^[\x21-\x7e]+\Z")]  # "<from>-><to>"
 
 KEYS_MAX = 8
 GUARDIANS_MAX = 8
