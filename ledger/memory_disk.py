@@ -171,6 +171,11 @@ class MemoryDisk:
         content.live[offset] ^= mask
         content.durable[offset] ^= mask
 
+    def durable(self, name: str) -> bytes:
+        """What a file would hold after losing power now; b"" if its name itself would be lost."""
+        content = self._durable_names.get(name)
+        return b"" if content is None else bytes(content.durable)
+
     def size(self, name: str) -> int:
         """Bytes in a file."""
         return len(self._names[name].live)
