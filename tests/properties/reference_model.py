@@ -120,7 +120,7 @@ class Model:
         self, start: int, reserves: dict[str, int], classes: dict[str, ClassModel], tourists: list[str]
     ) -> None:
         self.fee_bps, self.exchange_bps, self.ratio_bps = 50, 100, 4000
-        self.now = start
+        self.start = self.now = start
         self.reserves, self.classes, self.tourists = reserves, classes, tourists
         self.lots: dict[str, dict[LotKey, LotModel]] = {name: {} for name in tourists}
         self.orders: dict[tuple[str, str], OrderModel] = {}
@@ -154,7 +154,9 @@ class Model:
         )
 
     def cap(self, issuer: str) -> int:
-        return self.reserves[issuer] * UY * 10_000 // self.ratio_bps
+        """uY; a reserve attested more than 90 days ago counts one to one (D12)."""
+        ratio = self.ratio_bps if self.now <= self.start + 90 * 86_400 else 10_000
+        return self.reserves[issuer] * UY * 10_000 // ratio
 
     def units(self, name: str, class_id: str) -> tuple[int, int, int]:
         """(spendable, pending, held)."""
@@ -363,8 +365,6 @@ class Model:
         faults = set() if value else {"BAD_AMOUNT"}
         if order is None or order.kind == "issue":
             return faults | {"ORDER_UNKNOWN"}
-        if self.now > order.created + 180 * 86_400:
-            return {"REFUND_WINDOW", "REFUND_EXCEEDS", "ORDER_UNKNOWN"} | faults
         if value > order.value - order.refunded:
             faults.add("REFUND_EXCEEDS")
         if faults:
@@ -507,6 +507,10 @@ class Model:
                 if key[0] <= to:
                     self.classes[key[1]].expired += lot.avail
                     lot.avail = 0
+        gone = [key for key, order in self.orders.items() if to > order.created + 180 * 86_400]
+        for merchant, order_id in gone:
+            del self.orders[merchant, order_id]
+            self.refunds = {key: v for key, v in self.refunds.items() if key[:2] != (merchant, order_id)}
         if day_of(before - 7200) != day_of(to - 7200):
             self.close_window(address_of)
 
