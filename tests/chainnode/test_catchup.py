@@ -1,0 +1,142 @@
+"""Pieces of the chain: proved by a certificate in the piece itself, or worth nothing (L8, pitfalls 56, 57)."""
+
+import msgspec
+
+from chainnode.catchup import CatchUpClient, chain_piece, proven_piece
+from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
+from consensus.events import CatchUp, Synced
+from consensus.messages import CertificateMessage
+from primitives.block import Block, header_digest
+from primitives.certificate import Certificate, Phase, certificate_hash, verify_certificate
+from primitives.hashing import ZERO_DIGEST
+from primitives.keys import verify
+from primitives.validators import Height, NodeId
+from tests.chainnode.rooms import CHAIN_ID, MEMBERS, Room, batch_of, certificate_of, child_of, header_at, propose
+
+BODIES = [batch_of(0, f"C-{i}") for i in range(3)]
+
+
+def valid(certificate: Certificate) -> bool:
+    return verify_certificate(certificate, CHAIN_ID, MEMBERS, verify)
+
+
+def chain_of(room: Room, length: int = 3) -> list[Block]:
+    blocks: list[Block] = []
+    parent = header_at(room.chain, 0)
+    for number in range(length):
+        blocks.append(child_of(parent, 0, [BODIES[number]]))
+        parent = blocks[-1].header
+    return blocks
+
+
+def test_a_piece_counts_up_to_its_highest_valid_certificate() -> None:
+    blocks = chain_of(Room(1))
+    assert proven_piece(blocks, certificate_of(blocks[1]), valid) == (tuple(blocks[:2]), certificate_of(blocks[1]))
+    assert proven_piece(blocks, certificate_of(blocks[2]), valid) == (tuple(blocks), certificate_of(blocks[2]))
+    assert proven_piece(blocks, None, valid) is None
+
+
+def test_an_embedded_certificate_proves_what_lies_below_it() -> None:
+    room = Room(1)
+    first, second, _ = chain_of(room)
+    own = certificate_of(first)
+    header = msgspec.structs.replace(second.header, cert_height=1, cert_hash=certificate_hash(own))
+    carrying = Block(header, second.batch_digests, own)
+    assert proven_piece([first, carrying], None, valid) == ((first,), own)
+
+
+def test_forged_foreign_and_prepare_certificates_prove_nothing() -> None:
+    blocks = chain_of(Room(1))
+    good = certificate_of(blocks[2])
+    for wrong in (
+        certificate_of(blocks[2], Phase.PREPARE),
+        msgspec.structs.replace(good, digest=ZERO_DIGEST),
+        msgspec.structs.replace(good, signatures=good.signatures[::-1]),
+        msgspec.structs.replace(good, height=10**12),
+    ):
+        assert proven_piece(blocks, wrong, valid) is None
+
+
+def test_a_broken_link_ends_the_piece() -> None:
+    blocks = chain_of(Room(1))
+    assert proven_piece([blocks[0], blocks[2]], certificate_of(blocks[2]), valid) is None
+    assert proven_piece([blocks[0], blocks[2]], certificate_of(blocks[0]), valid) == (
+        (blocks[0],), certificate_of(blocks[0])
+    )  # fmt: skip
+
+
+class Peers:
+    """Two peers that answer nothing by themselves; what was asked is recorded."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, BlockRangeRequest]] = []
+        self.liars: list[int] = []
+        self.synced: list[Synced] = []
+        self.decided = 0
+
+    def send(self, node: NodeId, message: BlockRangeRequest | BlockRangeReply) -> bool:
+        assert isinstance(message, BlockRangeRequest)
+        self.asked.append((node, message))
+        return True
+
+    def connected(self) -> list[NodeId]:
+        return [NodeId(0), NodeId(2)]
+
+    def client(self, room: Room) -> CatchUpClient:
+        return CatchUpClient(
+            self, room.store, valid, decided=lambda: self.decided, unexecuted=lambda: 0,
+            on_synced=self.synced.append, on_liar=lambda node, why: self.liars.append(node),
+        )  # fmt: skip
+
+
+def piece(blocks: list[Block], certificate: Certificate | None, first: int = 1) -> BlockRangeReply:
+    bodies = [DecidedBlock(block, (BODIES[block.header.height - 1][0],)) for block in blocks]
+    return BlockRangeReply(first, tuple(bodies), certificate)
+
+
+def test_a_silent_peer_is_passed_over_and_a_liar_named() -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    assert [node for node, _ in peers.asked] == [0]
+    client.tick(1_000)
+    assert len(peers.asked) == 1, "a second request while one is open"
+    client.tick(2_500)
+    assert len(peers.asked) == 2
+    client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2], Phase.PREPARE)), 2_600)
+    assert peers.liars == [0] and not peers.synced
+    client.tick(2_700)
+    assert peers.asked[-1][0] == 2, "the next request goes to another peer"
+    client.receive(NodeId(2), piece(blocks, certificate_of(blocks[2])), 2_800)
+    assert peers.synced == [Synced(tuple(blocks), certificate_of(blocks[2]))]
+    assert all(room.store.get(d) is not None for block in blocks for d in block.batch_digests)  # type: ignore[arg-type]
+    peers.decided = 3
+    client.tick(9_000)
+    assert len(peers.asked) == 3, "nothing is asked beyond a certified target"
+
+
+def test_a_piece_nobody_asked_for_is_dropped() -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2])), 0)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(2), piece(blocks, certificate_of(blocks[2])), 1)
+    client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2]), first=7), 1)
+    assert not peers.synced and not peers.liars
+
+
+def test_what_one_ledger_serves_another_accepts() -> None:
+    """From a room that decided and executed to a piece that proves itself."""
+    room = Room(1)
+    blocks = chain_of(room)
+    for block, body in zip(blocks, BODIES, strict=True):
+        room.hold(*body)
+        room.hear(propose(block), 0)
+    room.hear(CertificateMessage(certificate_of(blocks[2])), 2)
+    room.work(lambda: room.chain.head.height == 3)
+    reply = chain_piece(room.chain, room.bodies, 1, 128)
+    assert [header_digest(d.block.header) for d in reply.blocks] == [header_digest(b.header) for b in blocks]
+    assert [d.batches for d in reply.blocks] == [(raw,) for raw, _ in BODIES]
+    assert proven_piece((d.block for d in reply.blocks), reply.certificate, valid) is not None
+    assert chain_piece(room.chain, room.bodies, 4, 128).blocks == ()
+    assert len(chain_piece(room.chain, room.bodies, 0, 2).blocks) <= 2
