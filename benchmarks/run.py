@@ -72,7 +72,7 @@ async def settle_all(urls: Sequence[str], raws: Sequence[bytes]) -> Book:
 
 def prepare(network: Network, writer: Writer) -> None:
     """Every tourist has an account and points. Raises: RunFailed."""
-    reader = Reader(network.urls[0])
+    reader = _first_that_answers(network.urls)
     missing = []
     if not network.owned:
         for tourist in network.cast.tourists:
@@ -87,6 +87,18 @@ def prepare(network: Network, writer: Writer) -> None:
         if done["committed"] != len(raws):
             codes = {ending.name: dict(book.codes(range(book.count), ending)) for ending in Ending}
             raise RunFailed(f"{what} for the run: {done['committed']} of {len(raws)} committed, codes {codes}")
+
+
+def _first_that_answers(urls: Sequence[str]) -> Reader:
+    for url in urls:
+        reader = Reader(url)
+        try:
+            reader.get("/v1/status")
+        except OSError:
+            reader.close()
+            continue
+        return reader
+    raise OSError(f"none of {', '.join(urls)} answers")
 
 
 def measure(network: Network, settings: Settings, profile: Profile, tell: Tell) -> Result:
