@@ -5,120 +5,31 @@ be given: more than one where several things are wrong at once, because preceden
 """
 
 import copy
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
 
-FUND = "FUND"
-UY = 10_000  # per fen
-UTC8 = timezone(timedelta(hours=8))
-Codes = set[str]
-
-
-def day_of(time_s: int) -> int:
-    return (datetime.fromtimestamp(time_s, UTC8).date() - date(1970, 1, 1)).days
-
-
-def midnight_after(day: int) -> int:
-    last = date(1970, 1, 1) + timedelta(days=day + 1)
-    return int(datetime(last.year, last.month, last.day, tzinfo=UTC8).timestamp())
-
-
-def expiry_of(issued_day: int, validity_days: int, bucket: str) -> int:
-    last = date(1970, 1, 1) + timedelta(days=issued_day + validity_days)
-    if bucket == "MONTH_END":
-        following = (last.replace(day=28) + timedelta(days=4)).replace(day=1)
-        last = following - timedelta(days=1)
-    if bucket == "YEAR_END":
-        last = last.replace(month=12, day=31)
-    return midnight_after((last - date(1970, 1, 1)).days)
-
-
-@dataclass
-class ClassModel:
-    issuer: str
-    uv: int
-    days: int
-    bucket: str = "DAY"
-    pending: int = 0
-    policy: str = "GRACE"
-    grace: int = 30
-    transferable: bool = True
-    issued: int = 0
-    exch_in: int = 0
-    restored: int = 0
-    redeemed: int = 0
-    expired: int = 0
-    burned: int = 0
-
-
-LotKey = tuple[int, str, int, int]  # expiry, class, -ext, from_day: the order of spending but for the payee's own
-
-
-@dataclass
-class LotModel:
-    avail: int = 0
-    held: int = 0
-
-
-@dataclass
-class LegModel:
-    lot: LotKey
-    units: int
-    pay: int
-    over: int
-    fee: int = 0
-    refunded: int = 0
-
-
-@dataclass
-class HoldModel:
-    payer: str
-    merchant: str
-    value: int
-    expires: int
-    legs: list[LegModel]
-    state: str = "OPEN"
-
-
-@dataclass
-class OrderModel:
-    kind: str
-    compared: tuple[object, ...]
-    created: int
-    payer: str = ""
-    value: int = 0
-    refunded: int = 0
-    legs: list[LegModel] = field(default_factory=list)
-    lot: LotKey | None = None
-    units: int = 0
-    reversed: int = 0
-
-
-@dataclass
-class WindowModel:
-    gross: dict[tuple[str, str], int] = field(default_factory=dict)
-    closed: bool = False
-    fen: dict[str, int] = field(default_factory=dict)
-    legs: dict[tuple[str, str], str] = field(default_factory=dict)
-    amounts: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def settled(self) -> bool:
-        return self.closed and all(state == "CONFIRMED" for state in self.legs.values())
-
-    def released(self, who: str) -> bool:
-        """Whether what `who` owes in this window no longer counts against its cap (D11)."""
-        if not self.closed:
-            return False
-        side = 1 if self.fen.get(who, 0) > 0 else 0
-        return all(state == "CONFIRMED" for leg, state in self.legs.items() if leg[side] == who)
+from tests.properties.reference_records import (
+    FUND,
+    UY,
+    ClassModel,
+    Codes,
+    HoldModel,
+    LegModel,
+    LotKey,
+    LotModel,
+    OrderModel,
+    WindowModel,
+    choose_legs,
+    day_of,
+    expiry_of,
+    greedy_payments,
+    midnight_after,
+    round_to_fen,
+)
 
 
 class Model:
     """The whole exchange. Times in unix seconds, value in fen, books in uY, units per class."""
 
-    def __init__(
-        self, start: int, reserves: dict[str, int], classes: dict[str, ClassModel], tourists: list[str]
-    ) -> None:
+    def __init__(self, start: int, reserves: dict[str, int], classes: dict[str, ClassModel], tourists: list[str]):
         self.fee_bps, self.exchange_bps, self.ratio_bps = 50, 100, 4000
         self.start = self.now = start
         self.reserves, self.classes, self.tourists = reserves, classes, tourists
@@ -189,31 +100,8 @@ class Model:
             gross = self.windows[-1].gross
             gross[debtor, creditor] = gross.get((debtor, creditor), 0) + value
 
-    def _choose(self, candidates: list[tuple[LotKey, int]], value: int) -> list[LegModel] | None:
-        """Whole units in the given order, then one overshooting unit of the cheapest class (D6); None: not enough."""
-        taken = [0] * len(candidates)
-        left = value
-        for i, (key, units) in enumerate(candidates):
-            taken[i] = min(units, left // self.classes[key[1]].uv)
-            left -= taken[i] * self.classes[key[1]].uv
-        over_at = None
-        if left:
-            spare = [
-                (self.classes[key[1]].uv, i)
-                for i, (key, units) in enumerate(candidates)
-                if taken[i] < units and self.classes[key[1]].uv > left
-            ]
-            if not spare:
-                return None
-            over_at = min(spare)[1]
-        legs = []
-        for i, (key, _) in enumerate(candidates):
-            uv = self.classes[key[1]].uv
-            if i == over_at:
-                legs.append(LegModel(key, taken[i] + 1, taken[i] * uv + left, uv - left))
-            elif taken[i]:
-                legs.append(LegModel(key, taken[i], taken[i] * uv, 0))
-        return legs
+    def _uv(self, key: LotKey) -> int:
+        return self.classes[key[1]].uv
 
     def _select(self, payer: str, payee: str, value: int) -> list[LegModel] | None:
         self._mature(payer)
@@ -221,7 +109,7 @@ class Model:
             (key for key, lot in self.lots[payer].items() if lot.avail and not key[3]),
             key=lambda key: (key[0], self.classes[key[1]].issuer != payee, key[1].encode(), key[2], key[3]),
         )
-        return self._choose([(key, self.lots[payer][key].avail) for key in order], value)
+        return choose_legs([(key, self.lots[payer][key].avail) for key in order], self._uv, value)
 
     def _book_payment(self, payee: str, legs: list[LegModel]) -> None:
         for leg in legs:
@@ -331,7 +219,7 @@ class Model:
             faults.add("CAPTURE_EXCEEDS_HOLD")
         if faults:
             return faults
-        legs = self._choose([(leg.lot, leg.units) for leg in hold.legs], value * UY)
+        legs = choose_legs([(leg.lot, leg.units) for leg in hold.legs], self._uv, value * UY)
         assert legs is not None, "a hold pays every value up to its own"
         used = {leg.lot: leg.units for leg in legs}
         for leg in hold.legs:
@@ -475,23 +363,9 @@ class Model:
     def close_window(self, address_of: dict[str, bytes]) -> Codes:
         window = self.windows[-1]
         nets = self.nets()
-        fen = {who: net // UY for who, net in nets.items()}
-        by_remainder = sorted(nets, key=lambda who: (-(nets[who] % UY), address_of[who]))
-        for who in by_remainder[: -sum(fen.values()) or 0]:
-            fen[who] += 1
-        self.carry = {who: nets[who] - UY * fen[who] for who in nets}
-        def largest_first(sign: int) -> list[str]:
-            who_owes = [who for who in fen if sign * fen[who] > 0]
-            return sorted(who_owes, key=lambda who: (-abs(fen[who]), address_of[who]))
-
-        left = {who: abs(amount) for who, amount in fen.items()}
-        for creditor in largest_first(1):
-            for debtor in largest_first(-1):
-                amount = min(left[debtor], left[creditor])
-                if amount:
-                    left[debtor], left[creditor] = left[debtor] - amount, left[creditor] - amount
-                    window.legs[debtor, creditor] = "DUE"
-                    window.amounts[debtor, creditor] = amount
+        fen, self.carry = round_to_fen(nets, address_of)
+        window.amounts = greedy_payments(fen, address_of)
+        window.legs = dict.fromkeys(window.amounts, "DUE")
         window.closed, window.fen = True, fen
         self.windows.append(WindowModel())
         return {"OK"}
@@ -507,10 +381,8 @@ class Model:
                 if key[0] <= to:
                     self.classes[key[1]].expired += lot.avail
                     lot.avail = 0
-        gone = [key for key, order in self.orders.items() if to > order.created + 180 * 86_400]
-        for merchant, order_id in gone:
-            del self.orders[merchant, order_id]
-            self.refunds = {key: v for key, v in self.refunds.items() if key[:2] != (merchant, order_id)}
+        self.orders = {key: order for key, order in self.orders.items() if to <= order.created + 180 * 86_400}
+        self.refunds = {key: value for key, value in self.refunds.items() if key[:2] in self.orders}
         if day_of(before - 7200) != day_of(to - 7200):
             self.close_window(address_of)
 

@@ -27,7 +27,8 @@ from primitives.kinds import (
     WindowClose,
 )
 from primitives.receipt import Receipt
-from tests.properties.reference_model import ClassModel, Codes, Model
+from tests.properties.reference_model import Model
+from tests.properties.reference_records import ClassModel, Codes
 from tests.properties.world import World
 
 START = 1_759_913_600

@@ -85,7 +85,7 @@ def value_of(info: inspect.Type, world: World, made: list[bytes]) -> st.SearchSt
 def test_anything_decodable_gets_a_receipt(data: st.DataObject) -> None:
     world, made = new_world(), []
     kinds = [inspect.type_info(kind) for kind in Operation.__args__]
-    for _ in range(data.draw(st.integers(1, 12))):
+    for _ in range(data.draw(st.integers(1, 8))):
         body: Any
         kind = data.draw(st.sampled_from(kinds))
         body = data.draw(value_of(kind, world, made))

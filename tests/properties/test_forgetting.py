@@ -2,8 +2,7 @@
 
 from primitives.genesis import Parameters
 from primitives.kinds import Authorize, Redeem, Refund
-from tests.properties.test_money_bugs import CLASSES as CLASSES_OF
-from tests.properties.test_money_bugs import DAY, START, issue
+from tests.properties.small_market import CLASSES, DAY, START, issue
 from tests.properties.world import World
 
 PARAMETERS = Parameters(refund_window_days=20, return_window_days=10, static_cap=0)
@@ -11,7 +10,7 @@ FORGOTTEN = b"ORHTUDP"  # orders, refunds, holds, their timers, used codes, sums
 
 
 def new_world() -> World:
-    return World(START, {"A": 4_000_000, "B": 4_000_000, "C": 4_000_000}, ["u", "v"], CLASSES_OF, PARAMETERS)  # type: ignore[arg-type]
+    return World(START, {"A": 4_000_000, "B": 4_000_000, "C": 4_000_000}, ["u", "v"], CLASSES, PARAMETERS)  # type: ignore[arg-type]
 
 
 def kept(world: World) -> set[bytes]:
