@@ -35,9 +35,8 @@ FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
 WITHHOLDING: Final = (Role.MUTE, Role.EQUIVOCATE, Role.MUTATE)  # roles that keep bodies and chain pieces to themselves
 TWIN_ROUND_MS: Final = 700
-MEMORY_PER_MEMBER: Final = (
-    3_000  # elements in one core, per validator: windows and views of S12 times what a slot holds
-)
+# Elements in one core per validator, some four times what the worst of the random runs took.
+MEMORY_PER_MEMBER: Final = 120
 Trace = Callable[[str], None]
 
 
