@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 2000
 JOBS ?= 2
 
-.PHONY: demo test lint sim mutants properties micro lock clean
+.PHONY: demo test lint sim mutants properties play-devnet micro lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ mutants: $(STAMP)         ## every planted bug must turn a named test red
 
 properties: $(STAMP)      ## the hypothesis machines with the large profile
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties
+
+play-devnet: $(STAMP)     ## every scenario on four real nodes gives what it gives in one process
+	HNCHAIN_PLAY_ALL=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/scenarios/test_both_engines.py
 
 micro: $(STAMP)           ## micro-benchmarks of the hot path
 	$(BIN)/python -m pytest -q --benchmark-only tests/benchmarks/micro

@@ -4,15 +4,18 @@ Reads go to `chain` directly (each sees whole blocks only) and to snapshots of t
 Everything here runs on the node's own event loop.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from chainnode.commit_feed import CommitFeed
 from ledger.chain import Chain
 from primitives.codes import Code
 from primitives.genesis import Genesis
 from primitives.transaction import Decoded
+
+BULKS_DECODED_MAX: Final = 8  # of 256 KiB each; decoded some 3 MiB
 
 PendingState = Literal["pending", "expired", "unknown"]
 
@@ -83,6 +86,11 @@ class NodeBackend(Protocol):
     @property
     def commits(self) -> CommitFeed:
         """The node publishes every block here, after its ledger write is synced."""
+        ...
+
+    @property
+    def decoding(self) -> asyncio.Semaphore:
+        """Held while a large bulk of a client exists decoded; BULKS_DECODED_MAX at a time, the others wait as bytes."""
         ...
 
     def now_ms(self) -> int:

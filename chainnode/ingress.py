@@ -1,8 +1,9 @@
-"""The listener of the binary ingress: bounded per connection and in all, one task per bulk, none per transaction."""
+"""The listener of the binary ingress: bounded per connection and in all, a few workers, no task per transaction."""
 
 import asyncio
 import logging
 import socket
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -42,15 +43,17 @@ class IngressLimits:
     """connections: later ones are closed at once. in_hand, bulks, octets: transactions, bulks and bytes of one
     connection that wait for their answer; above one of them the socket is not read. unread: bytes that a client may
     leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for the rest of
-    every frame. idle_s: without a frame and without an outcome to wait for."""
+    every frame. idle_s: without a frame and without an outcome to wait for. workers: bulks of all connections that are
+    decoded at a time (decoded they take ten times their bytes); the others wait as bytes, connections in turn."""
 
     connections: int = 64
     in_hand: int = 4096
     bulks: int = 64
-    octets: int = 1024 * 1024
+    octets: int = 512 * 1024
     unread: int = 4 * 1024 * 1024
     patience_s: float = 10.0
     idle_s: float = 300.0
+    workers: int = 8
 
 
 class IngressServer:
@@ -69,6 +72,8 @@ class IngressServer:
         self._log: Final = QuietLog(LOG, clock)
         self._connections: Final[set[_Connection]] = set()
         self._watchers: Final[dict[Digest, list[_Connection]]] = {}
+        self._lines: Final[OrderedDict[_Connection, deque[Submit]]] = OrderedDict()  # bulks that wait for a worker
+        self._working = 0
         self._listener: socket.socket | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -124,18 +129,34 @@ class IngressServer:
     def leave(self, connection: "_Connection") -> None:
         """It is closed; nobody waits for its transactions, which stay admitted all the same."""
         self._connections.discard(connection)
+        self._lines.pop(connection, None)
         for identity in connection.watched:
             self._unwatch(identity, connection)
         connection.watched.clear()
 
     def take(self, connection: "_Connection", bulk: Submit) -> None:
-        """Start to admit a bulk."""
-        if self._group is not None:
-            self._group.create_task(self._admit(connection, bulk))
+        """Admit a bulk when its turn comes; not any more if the connection is closed by then."""
+        self._lines.setdefault(connection, deque()).append(bulk)
+        if self._group is not None and self._working < self.limits.workers:
+            self._working += 1
+            self._group.create_task(self._work())
 
     def complain(self, source: str, text: str) -> None:
         """A line in the log, not more than one per source in a while."""
         self._log.warn(source, text)
+
+    async def _work(self) -> None:
+        """Bulks, one of each connection in turn, until none waits."""
+        try:
+            while self._lines:
+                connection, line = self._lines.popitem(last=False)
+                bulk = line.popleft()
+                if line:
+                    self._lines[connection] = line
+                await self._admit(connection, bulk)
+                await asyncio.sleep(0)  # a bulk of junk is answered without waiting for anything
+        finally:
+            self._working -= 1
 
     async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
         codes = [Code.DECODE] * len(bulk.transactions)

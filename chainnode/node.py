@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chainnode.admissions import Admissions
 from chainnode.announcements import Announcements
-from chainnode.backend import Admission, ExactBlock, NodeStatus, PeerStatus, PendingState
+from chainnode.backend import BULKS_DECODED_MAX, Admission, ExactBlock, NodeStatus, PeerStatus, PendingState
 from chainnode.batches import BatchLimits, BatchStore, Candidate, HeldBatch
 from chainnode.block_checks import BlockChecks
 from chainnode.bodies import Bodies
@@ -96,6 +96,7 @@ class Node:
         chain = Digest(chain_id(genesis))
         self.clock: Final[Clock] = TestClock(genesis.time * 1000) if genesis.test_clock else WallClock()
         self.commits: Final = CommitFeed(data.chain.head.height)
+        self.decoding: Final = asyncio.Semaphore(BULKS_DECODED_MAX)
         context = EpochContext(chain, Epoch(0), members, Height(0), self._genesis_digest())
         self.signatures: Final = SignatureCache()
         verifier = build_bulk_verifier(self.signatures)
@@ -216,13 +217,13 @@ class Node:
     async def _pack_batches(self) -> None:
         """Turn pooled transactions into batches as soon as they are due and this node has room for one (C5)."""
         while True:
-            due = self.mempool.due_ms() if self.store.own_room() else None
+            due = self.mempool.due_ms(self.store.own_busy) if self.store.own_room() else None
             if due is None or due > monotonic_ms():
                 delay = None if due is None else (due - monotonic_ms()) / 1000
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._pack.wait(), delay)
                 self._pack.clear()
-            packed = self.mempool.pack(monotonic_ms()) if self.store.own_room() else None
+            packed = self.mempool.pack(monotonic_ms(), self.store.own_busy) if self.store.own_room() else None
             if packed is not None:
                 self._publish(packed)
                 await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ from primitives.transaction import TRANSACTION_BYTES_MAX, Decoded, decode_transa
 MSGPACK: Final = "application/msgpack"
 BULK: Final = "application/vnd.hnchain.bulk"
 BULK_TRANSACTIONS_MAX: Final = 2048
+SMALL_BULK_BYTES: Final = 16 * 1024
 TIMEOUT_MS: Final = 10_000
 TIMEOUT_MS_MAX: Final = 25_000  # below the request deadline of the listener, so that the answer is ours
 
@@ -158,36 +160,39 @@ def _read_bulk(body: bytes) -> list[Decoded | Refused]:
 
 async def _post_bulk(backend: NodeBackend, call: Call) -> Answer:
     """One line per transaction in order; always 200 (202 with wait=admitted), each line has its own code."""
-    items = _read_bulk(call.body)
-    decoded = [item for item in items if isinstance(item, Decoded)]
     query: SubmitQuery = call.query
-    with backend.commits.expect(item.id for item in decoded) as expectation:
-        refused: dict[bytes, Admission] = {}
-        for item, admission in zip(decoded, await backend.submit(decoded), strict=True):
-            if not _settle_known(backend, item, admission, expectation):
-                refused[item.id] = admission
-                expectation.settle(item.id, None)
+    with ExitStack() as stack:
+        # decoded they take ten times their bytes: a few large bulks at a time, and no small one waits for them
+        async with backend.decoding if len(call.body) > SMALL_BULK_BYTES else nullcontext():
+            items = _read_bulk(call.body)
+            decoded = [item for item in items if isinstance(item, Decoded)]
+            expectation = stack.enter_context(backend.commits.expect(item.id for item in decoded))
+            refused: dict[bytes, Admission] = {}
+            for item, admission in zip(decoded, await backend.submit(decoded), strict=True):
+                if not _settle_known(backend, item, admission, expectation):
+                    refused[item.id] = admission
+                    expectation.settle(item.id, None)
+            named = [item.id if isinstance(item, Decoded) else item for item in items]
+            del items, decoded
         if query.wait == "committed":
             await expectation.wait(query.timeout_ms)
-        lines = [_bulk_line(item, expectation, refused) for item in items]
+        lines = [_bulk_line(one, expectation, refused) for one in named]
     return json_answer(lines, 202 if query.wait == "admitted" else 200)
 
 
-def _bulk_line(
-    item: Decoded | Refused, expectation: Expectation, refused: dict[bytes, Admission]
-) -> dict[str, Any]:
+def _bulk_line(one: bytes | Refused, expectation: Expectation, refused: dict[bytes, Admission]) -> dict[str, Any]:
     """id, status (committed, rejected, refused, pending), code, number, detail, height, index."""
-    if isinstance(item, Refused):
-        return _line(None, "refused", item.code.name, int(item.code), item.detail)
-    if item.id in expectation.found:
-        receipt = _as_receipt(expectation.found[item.id])
+    if isinstance(one, Refused):
+        return _line(None, "refused", one.code.name, int(one.code), one.detail)
+    if one in expectation.found:
+        receipt = _as_receipt(expectation.found[one])
         name = Code(receipt.code).name
-        line = _line(item.id, status_of(receipt.code), name, receipt.code, receipt.detail)
+        line = _line(one, status_of(receipt.code), name, receipt.code, receipt.detail)
         return line | {"height": receipt.height, "index": receipt.index}
-    if item.id in refused:
-        admission = refused[item.id]
-        return _line(item.id, "refused", admission.code.name, int(admission.code), admission.detail)
-    return _line(item.id, "pending", None, None, "")
+    if one in refused:
+        admission = refused[one]
+        return _line(one, "refused", admission.code.name, int(admission.code), admission.detail)
+    return _line(one, "pending", None, None, "")
 
 
 def _line(id: bytes | None, status: str, code: str | None, number: int | None, detail: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class SoloBackend:
     def __init__(self, engine: InstantEngine) -> None:
         self.engine = engine
         self.commits = CommitFeed(engine.height)
+        self.decoding = asyncio.Semaphore(1)
         self.paused = False
         self.pool: list[Decoded] = []
         self.pooled = asyncio.Event()
