@@ -25,6 +25,7 @@ from primitives.codes import Code
 from primitives.genesis import genesis_text
 
 F = TypeVar("F", bound=Callable[..., Any])
+CATCH_UP_SECONDS = 30.0
 SIGNAL_SECONDS = 2.0  # until the kernel shows a stopped process as such
 
 
@@ -220,8 +221,9 @@ def _resume(network: Devnet, place: NodePlace) -> None:
     wait_for(lambda: network.state(place) == "running", SIGNAL_SECONDS)
 
 
-@devnet.command(help=t("Start nodes again (all stopped ones without a name) and wait until they answer.",
-                       "重新启动节点（不带名称则启动全部已停止的节点），直至应答。"),
+@devnet.command(help=t("Start nodes again (all stopped ones without a name); wait until they answer and, "
+                       "with a quorum, have caught up.",
+                       "重新启动节点（不带名称则启动全部已停止的节点），直至应答；达到法定数量时等待追上。"),
                 epilog=example("hnchain devnet start node0"))  # fmt: skip
 @click.argument("nodes", nargs=-1)
 @with_directory
@@ -234,8 +236,25 @@ def start(nodes: tuple[str, ...], directory: Path) -> None:
     for place in chosen:
         network.start(place)
     network.wait_answering(chosen)
+    _catch_up(network, chosen)
     text = "\n".join(f"{place.name}: {network.state(place)}" for place in chosen)
     answer([_place_plain(network, place) for place in chosen], text or t("all nodes run already", "所有节点均在运行"))
+
+
+def _catch_up(network: Devnet, places: list[NodePlace]) -> None:
+    """Wait until these nodes stand where the furthest one stands now, if enough of them run to get there."""
+    found = [status for place in network.places if (status := network.status(place)) is not None]
+    if not found or len(found) < int(found[0]["quorum"]):
+        return
+    goal = max(int(status["height"]) for status in found)
+    if not wait_for(lambda: all(_height(network, place) >= goal for place in places), CATCH_UP_SECONDS):
+        say(t(f"not at height {goal} after {CATCH_UP_SECONDS:.0f} s yet; they go on catching up",
+              f"{CATCH_UP_SECONDS:.0f} 秒后仍未达到高度 {goal}，将继续追赶"))  # fmt: skip
+
+
+def _height(network: Devnet, place: NodePlace) -> int:
+    status = network.status(place)
+    return -1 if status is None else int(status["height"])
 
 
 @devnet.command(help=t("Cut the links between these nodes and the others (needs --test-clock).",
