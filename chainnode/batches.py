@@ -201,6 +201,11 @@ class BatchStore:
         return next((digest for digest in self._by_origin[self._me] if digest not in taken), None)
 
     @property
+    def own_busy(self) -> bool:
+        """Whether a batch of this node is held and not executed yet."""
+        return bool(self._by_origin[self._me])
+
+    @property
     def held_count(self) -> int:
         """Batches that are held, named or not."""
         return len(self._held)

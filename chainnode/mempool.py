@@ -31,6 +31,7 @@ class MempoolLimits:
     sender_transactions: int = 8_192  # one hot merchant may use an eighth of the pool
     sender_octets: int = 8 * 1024 * 1024
     flush_ms: int = 3  # how long the first transaction waits for company
+    busy_flush_ms: int = 20  # the same while an earlier batch of this node is on its way (a batch costs every node)
     patience_ms: int = 2_000  # how long a foreign batch may keep one of ours before it is packed here too
 
 
@@ -154,24 +155,28 @@ class Mempool:
             if entry is not None and entry.stage is _Stage.WAITING:
                 self._carry(entry, now_ms)
 
-    def due_ms(self) -> int | None:
-        """When `pack` will have something to give, in monotonic ms (0: now); None if nothing waits."""
+    def due_ms(self, busy: bool = False) -> int | None:
+        """When `pack` will have something to give, in monotonic ms (0: now); None if nothing waits.
+
+        busy: an earlier batch of this node is not executed yet; then it pays to wait longer for company.
+        """
         if self._waiting_count >= self.limits.batch_transactions or self._waiting_octets >= self.limits.batch_bytes:
             return 0
-        due = None if self._first_waiting_ms is None else self._first_waiting_ms + self.limits.flush_ms
+        patience = self.limits.busy_flush_ms if busy else self.limits.flush_ms
+        due = None if self._first_waiting_ms is None else self._first_waiting_ms + patience
         if self._carried:
             back = self._carried[0][0]
             return back if due is None else min(due, back)
         return due
 
-    def pack(self, now_ms: int) -> Packed | None:
+    def pack(self, now_ms: int, busy: bool = False) -> Packed | None:
         """The next batch, senders taking turns; None if it is not due. Ask BatchStore.own_room() first."""
         self._take_back(now_ms)
-        due = self.due_ms()
+        due = self.due_ms(busy)
         if due is None or due > now_ms or not self._waiting_count:
             return None
         chosen = self._choose()
-        self._first_waiting_ms = now_ms - self.limits.flush_ms if self._waiting_count else None
+        self._first_waiting_ms = now_ms - self.limits.busy_flush_ms if self._waiting_count else None
         batch = Batch(self._me, self._sequence, tuple(entry.decoded.raw for entry in chosen))
         self._sequence += 1
         raw = encode(batch)
