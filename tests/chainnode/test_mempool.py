@@ -51,6 +51,17 @@ def test_validity_boundaries() -> None:
     assert pool().admit(make(valid_until=NOW + 600), NOW, 0) is Code.OK
 
 
+def test_behind_a_batch_of_its_own_it_gathers_longer_but_never_once_full() -> None:
+    mempool = pool(busy_flush_ms=20)
+    mempool.admit(make(), NOW, 100)
+    assert mempool.due_ms(busy=True) == 120 and mempool.pack(119, busy=True) is None
+    assert mempool.due_ms() == 103, "the earlier batch is executed: no more waiting than usual"
+    for _ in range(9):
+        mempool.admit(make(), NOW, 101)
+    packed = mempool.pack(101, busy=True)
+    assert packed is not None and len(packed.transactions) == 10
+
+
 def test_a_batch_is_due_after_the_flush_time_or_when_full() -> None:
     mempool = pool()
     assert mempool.due_ms() is None and mempool.pack(10**9) is None
