@@ -18,6 +18,7 @@ from primitives.transaction import Decoded, decode_transaction
 
 TOKEN_BYTES_MIN: Final = 32
 BLOCK_TIMEOUT_MS: Final = 20_000
+CLOCK_MS_MAX: Final = 253_402_300_799_000  # the end of the year 9999; every later block needs a time above the last one
 
 
 class ClockBody(Record):
@@ -60,6 +61,8 @@ def _guarded(token: bytes, handle: Handler, test_only: bool) -> Handler:
 
 async def _post_clock(backend: NodeBackend, call: Call) -> Answer:
     body: ClockBody = read_body(ClockBody, call)
+    if body.time_ms > CLOCK_MS_MAX:
+        raise Refused(Code.BAD_REQUEST, f"time_ms {body.time_ms}, expected at most {CLOCK_MS_MAX}")
     backend.set_clock(body.time_ms)
     return json_answer({"time_ms": backend.now_ms()})
 

@@ -45,6 +45,7 @@ Emit = Callable[[Plain], None]
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+SECONDS_MAX: Final = 253_402_300_799  # the end of the year 9999
 
 
 class Player:
@@ -129,6 +130,8 @@ class Player:
 
     def _move(self, number: int, step: MoveStep) -> Mismatch | None:
         self._now = self._now + step.advance if step.at is None else step.at
+        if self._now > SECONDS_MAX:
+            raise Malformed(f"$.steps[{number}]: second {self._now}, expected at most {SECONDS_MAX}")
         try:
             self.engine.set_time(self._now)
         except ValueError as error:

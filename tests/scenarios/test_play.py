@@ -127,6 +127,12 @@ def test_time_does_not_run_backwards(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "$.steps[1]" in capsys.readouterr().err
 
 
+def test_time_has_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for step in ({"at": 253_402_300_800}, {"at": 2**64 - 1}, {"advance": 2**64 - 1}):
+        assert play(tmp_path, [step])[0] == EXIT_USAGE
+        assert "expected at most 253402300799" in capsys.readouterr().err
+
+
 def test_an_unknown_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert play(tmp_path, [{"query": "hold", "of": "$nothing"}])[0] == EXIT_USAGE
     assert "nothing was saved as 'nothing'" in capsys.readouterr().err
