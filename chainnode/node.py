@@ -317,8 +317,9 @@ class Node:
         connected = set(self._mesh.connected())
         enough = len(connected) + 1 >= self.members.quorum
         reason = "" if enough else f"in touch with {len(connected)} of {self.members.size - 1} validators"
-        if replica.behind:
-            reason = "catching up with the chain"
+        missing = self._certain_height() - self.chain.head.height
+        if replica.behind or missing > 2 * self.genesis.limits.window:
+            reason = f"catching up with the chain, {missing} blocks to go"
         peers = tuple(
             PeerStatus(
                 line.name, line.node in connected, self.inbound.heights.get(line.node, 0),
@@ -331,6 +332,12 @@ class Node:
             self.mempool.counts.held, self.mempool.octets, not reason, reason,
             monotonic_ms() - self._started_ms, peers,
         )  # fmt: skip
+
+    def _certain_height(self) -> int:
+        """What at least one honest validator has decided: the (f+1)-th highest reported height, or the own one."""
+        reported = sorted(self.inbound.heights.values(), reverse=True)
+        faulty = self.members.faulty
+        return max(self.driver.replica.decided, reported[faulty] if len(reported) > faulty else 0)
 
     async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:
         """See NodeBackend."""
