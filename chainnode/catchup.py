@@ -65,13 +65,13 @@ def proven_piece(
     The parts are linked by parent hashes; whether the first one follows our own head is the core's check.
     """
     linked: list[Block] = []
-    parent: Digest | None = None
+    digests: dict[int, Digest] = {}  # height -> block hash
     for block in blocks:
-        if parent is not None and block.header.parent != parent:
+        height = block.header.height
+        if linked and (block.header.parent != digests.get(height - 1) or height - 1 != linked[-1].header.height):
             break
-        parent = header_digest(block.header)
+        digests[height] = header_digest(block.header)
         linked.append(block)
-    digests = {block.header.height: header_digest(block.header) for block in linked}
     offered = [block.certificate for block in linked if block.certificate is not None]
     offered += [certificate] if certificate is not None else []
     for candidate in sorted(offered, key=lambda c: -c.height):

@@ -65,6 +65,15 @@ def test_a_broken_link_ends_the_piece() -> None:
     )  # fmt: skip
 
 
+def test_a_linked_block_with_a_false_height_ends_the_piece() -> None:
+    """It would stand behind the certified one and make the core refuse the whole piece."""
+    blocks = chain_of(Room(1))
+    false = child_of(blocks[1].header, 0, [BODIES[2]], height=2)
+    assert proven_piece([*blocks[:2], false], certificate_of(blocks[1]), valid) == (
+        tuple(blocks[:2]), certificate_of(blocks[1])
+    )  # fmt: skip
+
+
 class Peers:
     """Two peers that answer nothing by themselves; what was asked is recorded."""
 
