@@ -38,7 +38,14 @@ STARTS: Final = 3  # a port that was free may be taken a moment later
 @with_output
 def demo(keep: bool) -> int:
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupted: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        interrupted.append(number)  # a command that waits for an outcome turns the exception into an answer
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     root = Path(tempfile.mkdtemp(prefix="hnchain-demo-"))
     network: Devnet | None = None
     failed = False
@@ -58,7 +65,7 @@ def demo(keep: bool) -> int:
     finally:
         if network is not None:
             network.stop()
-        if not failed and not keep:
+        if (interrupted or not failed) and not keep:
             shutil.rmtree(root, ignore_errors=True)
     seconds = time.monotonic() - began
     steps, verified = stage.record.steps, stage.record.verified
@@ -99,7 +106,3 @@ def _tell_start(stage: Stage, seconds: float) -> None:
                     "一链游海南：四个验证者，四家商户，两位游客"))  # fmt: skip
     stage.done(t(f"four nodes are ready after {seconds:.1f} s on {stage.network.places[0].url} and three more",
                  f"四个节点就绪，用时 {seconds:.1f} 秒：{stage.network.places[0].url} 等"))  # fmt: skip
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -35,8 +35,9 @@ def lines_of(path: Path, engine: OpenEngine) -> list[Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            if value.get("code") in REFUSED_EARLY:
-                return value["code"]
+            code = value.get("code")
+            if isinstance(code, str) and code in REFUSED_EARLY:  # of a block it is a list
+                return code
             left = OF_THE_NETWORK | ({"detail"} if value.get("height", 0) is None else set())
             return {plain(k): plain(v) for k, v in value.items() if k not in left}
         if isinstance(value, list):
