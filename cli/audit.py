@@ -1,5 +1,6 @@
 """`hnchain audit`: supply, exposure, invariants, and the chain itself, checked from outside with the genesis alone."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,23 @@ def verify(genesis_path: Path | None, start: int, stop: int | None, network: Net
             raise usage(t("which network?", "请指明网络"), "--genesis FILE")
         genesis_path = network.directory / "genesis.json"
     genesis = read_genesis(genesis_path)
-    found = verify_chain(network.client(), genesis, start, stop)
+    found = verify_chain(Client(furthest_first(network)), genesis, start, stop)
     found["witnesses"] = witnesses(network, found["stop"], found["hash"])
-    answer(found, pairs(list(found.items())))
+    marks = {True: "✓", None: t("no answer, or not there yet", "无应答或尚未到达")}
+    answer(found, pairs([
+        (t("heights", "高度"), f"{found['start']}..{found['stop']}"), (t("certified up to", "证书覆盖至"), found["certified"]),
+        (t("block hash", "区块哈希"), found["hash"]), (t("chain id", "链编号"), found["chain_id"]),
+        *((node, marks[agrees]) for node, agrees in found["witnesses"].items()),
+    ]))  # fmt: skip
+
+
+def furthest_first(network: Network) -> list[str]:
+    """The nodes by the height that they report; what they say beyond what they can prove is found out."""
+    heights = dict.fromkeys(network.nodes, -1)
+    for node in network.nodes:
+        with suppress(Refusal):
+            heights[node] = int(Client([node]).get("/v1/status")["height"])
+    return sorted(network.nodes, key=lambda node: -heights[node])
 
 
 def verify_chain(client: Client, genesis: Genesis, start: int, stop: int | None) -> dict[str, Any]:
