@@ -131,7 +131,8 @@ def verify(genesis_path: Path | None, start: int, stop: int | None, network: Net
     found["witnesses"] = witnesses(network, found["stop"], found["hash"])
     marks = {True: "✓", None: t("no answer, or not there yet", "无应答或尚未到达")}
     answer(found, pairs([
-        (t("heights", "高度"), f"{found['start']}..{found['stop']}"), (t("certified up to", "证书覆盖至"), found["certified"]),
+        (t("heights", "高度"), f"{found['start']}..{found['stop']}"),
+        (t("certified up to", "证书覆盖至"), found["certified"]),
         (t("block hash", "区块哈希"), found["hash"]), (t("chain id", "链编号"), found["chain_id"]),
         *((node, marks[agrees]) for node, agrees in found["witnesses"].items()),
     ]))  # fmt: skip
