@@ -25,6 +25,7 @@ from primitives.codes import Code
 from primitives.hashing import Digest
 from primitives.transaction import Decoded, decode_transaction
 
+SMALL_BULK_BYTES: Final = 16 * 1024  # some 60 signatures, 4 ms
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -43,8 +44,8 @@ class IngressLimits:
     """connections: later ones are closed at once. in_hand, bulks, octets: transactions, bulks and bytes of one
     connection that wait for their answer; above one of them the socket is not read. unread: bytes that a client may
     leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for the rest of
-    every frame. idle_s: without a frame and without an outcome to wait for. workers: bulks of all connections that are
-    decoded at a time (decoded they take ten times their bytes); the others wait as bytes, connections in turn."""
+    every frame. idle_s: without a frame and without an outcome to wait for. workers: small bulks, and large ones, that
+    are decoded at a time (then they take ten times their bytes); the others wait as bytes, connections in turn."""
 
     connections: int = 64
     in_hand: int = 4096
@@ -53,7 +54,7 @@ class IngressLimits:
     unread: int = 4 * 1024 * 1024
     patience_s: float = 10.0
     idle_s: float = 300.0
-    workers: int = 8
+    workers: int = 4
 
 
 class IngressServer:
@@ -72,8 +73,7 @@ class IngressServer:
         self._log: Final = QuietLog(LOG, clock)
         self._connections: Final[set[_Connection]] = set()
         self._watchers: Final[dict[Digest, list[_Connection]]] = {}
-        self._lines: Final[OrderedDict[_Connection, deque[Submit]]] = OrderedDict()  # bulks that wait for a worker
-        self._working = 0
+        self._queues: Final = (_Queue(), _Queue())  # of small and of large bulks: none waits for hundreds of signatures
         self._listener: socket.socket | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -129,34 +129,36 @@ class IngressServer:
     def leave(self, connection: "_Connection") -> None:
         """It is closed; nobody waits for its transactions, which stay admitted all the same."""
         self._connections.discard(connection)
-        self._lines.pop(connection, None)
+        for queue in self._queues:
+            queue.lines.pop(connection, None)
         for identity in connection.watched:
             self._unwatch(identity, connection)
         connection.watched.clear()
 
     def take(self, connection: "_Connection", bulk: Submit) -> None:
         """Admit a bulk when its turn comes; not any more if the connection is closed by then."""
-        self._lines.setdefault(connection, deque()).append(bulk)
-        if self._group is not None and self._working < self.limits.workers:
-            self._working += 1
-            self._group.create_task(self._work())
+        queue = self._queues[_octets(bulk) > SMALL_BULK_BYTES]
+        queue.lines.setdefault(connection, deque()).append(bulk)
+        if self._group is not None and queue.working < self.limits.workers:
+            queue.working += 1
+            self._group.create_task(self._work(queue))
 
     def complain(self, source: str, text: str) -> None:
         """A line in the log, not more than one per source in a while."""
         self._log.warn(source, text)
 
-    async def _work(self) -> None:
+    async def _work(self, queue: "_Queue") -> None:
         """Bulks, one of each connection in turn, until none waits."""
         try:
-            while self._lines:
-                connection, line = self._lines.popitem(last=False)
+            while queue.lines:
+                connection, line = queue.lines.popitem(last=False)
                 bulk = line.popleft()
                 if line:
-                    self._lines[connection] = line
+                    queue.lines[connection] = line
                 await self._admit(connection, bulk)
                 await asyncio.sleep(0)  # a bulk of junk is answered without waiting for anything
         finally:
-            self._working -= 1
+            queue.working -= 1
 
     async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
         codes = [Code.DECODE] * len(bulk.transactions)
@@ -191,6 +193,14 @@ class IngressServer:
         watchers.remove(connection)
         if not watchers:
             del self._watchers[identity]
+
+
+class _Queue:
+    """Bulks that wait for a worker, by connection, and how many workers there are."""
+
+    def __init__(self) -> None:
+        self.lines: Final[OrderedDict[_Connection, deque[Submit]]] = OrderedDict()
+        self.working = 0
 
 
 def _octets(bulk: Submit) -> int:

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
+from chainnode.devnet_layout import NodePlace
 from chainnode.ingress_frames import Submit, encode_ingress
 from primitives.codec import encode
+from primitives.codes import Code
 from primitives.keys import address_of
 from primitives.kinds import BatchOperations, PaymentRequest, Redeem
 from primitives.transaction import KeySignature, Transaction, decode_transaction, request_digest
@@ -103,12 +105,12 @@ def under(floods: list[Flood]) -> Iterator[None]:
 FLOODS: dict[str, Callable[[Network, int], list[Flood]]] = {
     "bulks of forged signatures": lambda network, n: [
         posting(network.places[n].http_port, msgspec.msgpack.encode([forged(network)] * 600))],
-    "bulks of forged signatures on 40 connections": lambda network, n: [
-        posting(network.places[n].http_port, msgspec.msgpack.encode([forged(network)] * 700))] * 40,
+    "bulks of forged signatures on 24 connections": lambda network, n: [
+        posting(network.places[n].http_port, msgspec.msgpack.encode([forged(network)] * 700))] * 24,
     "forged signatures on the ingress": lambda network, n: [
         pouring(network.places[n].ingress_port, encode_ingress(Submit(0, (forged(network),) * 500)), True)],
     "heavy transactions on many connections": lambda network, n: [
-        pouring(network.places[n].ingress_port, encode_ingress(Submit(0, (heavy(network),) * 15)), False)] * 6,
+        pouring(network.places[n].ingress_port, encode_ingress(Submit(0, (heavy(network),) * 15)), False)] * 2,
     "the smallest frames": lambda network, n: [
         pouring(network.places[n].ingress_port, encode_ingress(Submit(0, (b"",))) * 5_000, True)],
     "the smallest chunks": lambda network, n: [
@@ -134,6 +136,7 @@ def test_others_pay_while_one_floods(network: Network, name: str) -> None:
             paid += 1
             assert health_seconds(node) < HEALTH_SECONDS_MAX
             peak = max(peak, resident_mib(pid))
+    ask_ingress(node, (b"",), (Code.DECODE,))
     assert peak - before < MEMORY_MIB_MAX, f"{before} MiB grew to {peak} MiB"
     assert network.devnet.process(node) == pid, "the node died"
     assert health_seconds(node) < HEALTH_SECONDS_MAX
@@ -146,8 +149,22 @@ def test_the_floods_are_what_they_claim(network: Network) -> None:
     assert len(many) < 64 * 1024 and decode_transaction(many)
     pair = one.transaction.signatures[0]
     assert encode(Transaction(one.transaction.envelope, (KeySignature(pair.key, pair.sig),))) == one.raw
-    with socket.create_connection((HOST, network.places[0].ingress_port), timeout=20) as client:
-        client.sendall(encode_ingress(Submit(7, (one.raw, many, b""))))
-        header = client.recv(5, socket.MSG_WAITALL)
-        answer = client.recv(struct.unpack(">I", header[:4])[0], socket.MSG_WAITALL)
-    assert msgspec.msgpack.decode(answer) == [7, [1005, 1005, 1001]]
+    ask_ingress(network.places[0], (one.raw, many, b""), (Code.BAD_SIGNATURE, Code.BAD_SIGNATURE, Code.DECODE))
+
+
+def ask_ingress(place: NodePlace, raws: tuple[bytes, ...], codes: tuple[Code, ...]) -> None:
+    """A bulk that comes behind a flood is answered as soon as there is a place: a client that left with unread bytes
+    keeps its own until its bulk's turn, at most 64 of them."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with connect(place.ingress_port) as client:
+                client.sendall(encode_ingress(Submit(7, raws)))
+                header = client.recv(5, socket.MSG_WAITALL)
+                if header:
+                    answer = client.recv(struct.unpack(">I", header[:4])[0], socket.MSG_WAITALL)
+                    break
+        except ConnectionError:
+            pass
+        assert time.monotonic() < deadline, "no place after a minute"
+    assert msgspec.msgpack.decode(answer) == [7, [int(code) for code in codes]]
