@@ -2,6 +2,7 @@
 
 import http.client
 import secrets
+import select
 import socket
 import struct
 import threading
@@ -65,22 +66,21 @@ def posting(port: int, body: bytes) -> Flood:
 def pouring(port: int, frame: bytes, reads: bool) -> Flood:
     """As fast as the socket takes it; answers are read or not."""
 
+    def pour(client: socket.socket, stop: threading.Event) -> None:
+        client.setblocking(False)
+        rest = memoryview(frame)
+        while not stop.is_set():
+            readable, writable, _ = select.select([client] if reads else [], [client], [], 0.2)
+            if readable and not client.recv(65536):
+                return
+            if writable:
+                rest = rest[client.send(rest) :] or memoryview(frame)
+
     def flood(stop: threading.Event) -> None:
         while not stop.is_set():
             try:
                 with connect(port, "127.0.0.51") as client:
-                    client.settimeout(0.2)
-                    while not stop.is_set():
-                        try:
-                            client.sendall(frame)
-                            if reads:
-                                client.setblocking(False)
-                                while client.recv(65536):
-                                    pass
-                        except BlockingIOError:
-                            client.settimeout(0.2)
-                        except TimeoutError:
-                            break  # in the middle of a frame: a new connection
+                    pour(client, stop)
             except OSError:
                 stop.wait(0.05)
 
