@@ -65,7 +65,6 @@ class Route:
     query: type[Query] = NoQuery
     body: type[Record] | None = None
     answers: type[Record] | str | None = None
-    cost: int = 1  # tokens of the rate limit
 
 
 _JSON_ENCODER: Final = msgspec.json.Encoder()

@@ -35,7 +35,7 @@ class HttpSection(_Section, kw_only=True):
     port: Port
     connections: Annotated[int, msgspec.Meta(ge=1)] = 256
     connections_per_address: Annotated[int, msgspec.Meta(ge=1)] = 64
-    rate_per_address: Annotated[int, msgspec.Meta(ge=0)] = 0
+    rate_per_address: Annotated[int, msgspec.Meta(ge=0)] = 500
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
 

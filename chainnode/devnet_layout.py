@@ -152,7 +152,7 @@ def node_config(place: NodePlace, places: tuple[NodePlace, ...]) -> NodeConfig:
         vote_key="vote.key",
         transport_key="transport.pem",
         peer=PeerSection(port=place.peer_port),
-        http=HttpSection(port=place.http_port),
+        http=HttpSection(port=place.http_port, rate_per_address=0),  # everybody here shares one address
         admin=AdminSection(port=place.admin_port, token="admin.token"),  # noqa: S106  (a file's name)
         ingress=IngressSection(port=place.ingress_port),
         peers={other.name: f"127.0.0.1:{other.peer_port}" for other in places if other != place},
