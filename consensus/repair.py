@@ -12,7 +12,7 @@ from primitives.block import Block
 from primitives.certificate import bitmap, signer_ids
 from primitives.validators import NodeId
 
-RELAY_TURNS: Final = 4  # a helper relays what others signed at every 4th STATUS, so that not all send the same
+RELAY_TURNS: Final = 4  # a bystander relays what others signed at every 4th STATUS, so that not all send the same
 REPLY_BLOCKS: Final = 32
 STUCK_AFTER_MAX_MS: Final = 500
 BUSY_STATUS_MS: Final = 1_000

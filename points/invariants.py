@@ -1,4 +1,4 @@
-"""The invariants of DOMAIN 2.4, computed again from the whole state; every violation is a sentence with both values.
+"""The invariants INV-1 to INV-13, computed again from the whole state; every violation is a sentence with both values.
 
 INV-1 to INV-6, INV-8, INV-9 and INV-12 can be read off one state. INV-7 holds at each issue and may be left broken by a
 refund or a cut of the reserve; INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
