@@ -43,7 +43,7 @@ class Frozen(IntEnum):
 
 
 class MerchantStatus(IntEnum):
-    """What a merchant may do; only governance changes it. Over cap and stale reserve are computed, never stored (D12)."""
+    """What a merchant may do. Over cap and stale reserve are computed, never stored (D12)."""
 
     APPLIED = 0
     ACTIVE = 1
