@@ -211,6 +211,8 @@ class Model:
             return {"OK_DUPLICATE" if same else "IDEMPOTENCY_CONFLICT"}
         hold = self.holds[hold_id]
         faults = set() if value else {"BAD_AMOUNT"}
+        if self._is_forgotten(hold):
+            return faults | {"HOLD_UNKNOWN"}
         if hold.merchant != merchant:
             return faults | {"NOT_AUTHORISED"}
         if hold.state != "OPEN":
@@ -226,7 +228,7 @@ class Model:
             self._lot(hold.payer, leg.lot).held -= used.get(leg.lot, 0)
             self._give_back(hold.payer, leg.lot, leg.units - used.get(leg.lot, 0))
         self._book_payment(merchant, legs)
-        hold.state = "CAPTURED"
+        hold.state, hold.closed = "CAPTURED", self.now
         compared = ("capture", hold_id, value)
         self.orders[merchant, order_id] = OrderModel("capture", compared, self.now, hold.payer, value, legs=legs)
         return {"OK"}
@@ -234,10 +236,15 @@ class Model:
     def _release(self, hold: HoldModel, state: str) -> None:
         for leg in hold.legs:
             self._give_back(hold.payer, leg.lot, leg.units)
-        hold.state = state
+        hold.state, hold.closed = state, self.now
+
+    def _is_forgotten(self, hold: HoldModel) -> bool:
+        return hold.state != "OPEN" and self.now > hold.closed + 180 * 86_400
 
     def void(self, sender: str, hold_id: str) -> Codes:
         hold = self.holds[hold_id]
+        if self._is_forgotten(hold):
+            return {"HOLD_UNKNOWN"}
         if sender != hold.merchant:
             return {"NOT_AUTHORISED"}
         if hold.state != "OPEN":

@@ -74,6 +74,7 @@ class HoldModel:
     expires: int
     legs: list[LegModel]
     state: str = "OPEN"
+    closed: int = 0  # time; a closed hold leaves the state 180 days later
 
 
 @dataclass
