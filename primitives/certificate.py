@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
@@ -85,6 +85,3 @@ def verify_certificate(certificate: Certificate, chain_id: bytes, members: Valid
         verify(members.key_of(node), signed, Signature(signature))
         for node, signature in zip(nodes, certificate.signatures, strict=True)
     )
-
-
-CERTIFICATE_BYTES_MAX: Final = 64 + VALIDATORS_MAX * 66

@@ -29,7 +29,6 @@ TAG_STATE_KEY: Final = b"hn/state/key"
 TAG_MERKLE_LEAF: Final = b"hn/merkle/leaf"
 TAG_MERKLE_NODE: Final = b"hn/merkle/node"
 TAG_MERKLE_ROOT: Final = b"hn/merkle/root"
-TAG_PROPOSAL: Final = b"hn/proposal"
 
 _PREFIXES: Final[dict[bytes, "hashlib._Hash"]] = {}  # a cache of constants, at most one entry per tag
 
