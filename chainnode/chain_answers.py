@@ -215,7 +215,8 @@ def validators_answer(backend: NodeBackend) -> ValidatorsAnswer:
     """The members of the epoch in their order."""
     status, members = backend.status(), validator_set(backend.genesis)
     found = tuple(
-        MemberAnswer(i, m.name, m.vote_key, m.name == status.leader) for i, m in enumerate(members.members)
+        MemberAnswer(i, members.at(i).name, members.at(i).vote_key, members.at(i).name == status.leader)
+        for i in members.nodes
     )
     return ValidatorsAnswer(status.epoch, members.hash, members.quorum, members.faulty, found)
 

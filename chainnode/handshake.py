@@ -90,21 +90,21 @@ def _context(protocol: int, identity: TransportIdentity, trusted: Iterable[bytes
 
 def server_context(identity: TransportIdentity, members: ValidatorSet) -> ssl.SSLContext:
     """TLS 1.3 only, a client certificate is demanded, no tickets: every connection proves its key again."""
-    context = _context(ssl.PROTOCOL_TLS_SERVER, identity, (m.transport_certificate for m in members.members))
+    context = _context(ssl.PROTOCOL_TLS_SERVER, identity, (m.transport_certificate for m in members.members()))
     context.num_tickets = 0
     return context
 
 
 def client_context(identity: TransportIdentity, members: ValidatorSet) -> ssl.SSLContext:
     """The same for the side that dials."""
-    return _context(ssl.PROTOCOL_TLS_CLIENT, identity, (m.transport_certificate for m in members.members))
+    return _context(ssl.PROTOCOL_TLS_CLIENT, identity, (m.transport_certificate for m in members.members()))
 
 
 def node_of_certificate(members: ValidatorSet, certificate: bytes | None) -> NodeId | None:
     """The member whose transport certificate these DER bytes are; None if there is no such member."""
-    for index, member in enumerate(members.members):
-        if certificate is not None and member.transport_certificate == certificate:
-            return NodeId(index)
+    for node in members.nodes:
+        if certificate is not None and members.at(node).transport_certificate == certificate:
+            return node
     return None
 
 

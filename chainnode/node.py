@@ -153,7 +153,7 @@ class Node:
         return header_digest(block.header)
 
     def _peers_config(self) -> PeersConfig:
-        index = {member.name: NodeId(i) for i, member in enumerate(self.members.members)}
+        index = {self.members.at(node).name: node for node in self.members.nodes}
         addresses = {}
         for name, address in self.config.peers.items():
             host, _, port = address.rpartition(":")
@@ -211,7 +211,7 @@ class Node:
             if self.driver.replica.view != self._view:
                 self._view = self.driver.replica.view
                 self.metrics.observe_view_change()
-                LOG.info("view %d, leader %s", self._view, self.members.members[self.driver.replica.leader].name)
+                LOG.info("view %d, leader %s", self._view, self.members.at(self.driver.replica.leader).name)
             await asyncio.sleep(TICK_SECONDS)
 
     async def _pack_batches(self) -> None:
@@ -254,7 +254,7 @@ class Node:
 
     def _ask_for(self, block: Block, digests: list[Digest]) -> None:
         likely = [NodeId(block.header.proposer), self.driver.replica.leader]
-        self.store.want(digests, [*likely, *(NodeId(i) for i in range(self.members.size))], monotonic_ms())
+        self.store.want(digests, [*likely, *self.members.nodes], monotonic_ms())
 
     def _decided(self, decided: Decided) -> None:
         if self.driver.force_block and decided.block.header.time_ms >= self.clock.now_ms():
@@ -295,14 +295,14 @@ class Node:
         return verify_certificate(certificate, chain_id(self.genesis), self.members, self.signatures.verify)
 
     def _violation(self, node: NodeId, reason: str) -> None:
-        name = self.members.members[node].name
+        name = self.members.at(node).name
         LOG.warning("node %s broke a rule: %s", name, reason)
         self.metrics.observe_violation(name)
         if node != self.me:
             self._mesh.charge(node, VIOLATION_COST, reason)
 
     def _evidence(self, evidence: Evidence) -> None:
-        name = self.members.members[evidence.accused].name
+        name = self.members.at(evidence.accused).name
         LOG.error("evidence against %s: %s", name, encode(evidence).hex())
 
     # ---- backend.NodeBackend
@@ -328,7 +328,7 @@ class Node:
             for line in self._mesh.peers.statuses()
         )  # fmt: skip
         return NodeStatus(
-            self.config.name, VERSION, 0, replica.view, self.members.members[replica.leader].name, replica.decided,
+            self.config.name, VERSION, 0, replica.view, self.members.at(replica.leader).name, replica.decided,
             self.mempool.counts.held, self.mempool.octets, not reason, reason,
             monotonic_ms() - self._started_ms, peers,
         )  # fmt: skip
@@ -364,8 +364,7 @@ class Node:
 
     def drop_peers(self, names: frozenset[str]) -> None:
         """See NodeBackend."""
-        members = enumerate(self.members.members)
-        self._mesh.dropped = frozenset(NodeId(i) for i, member in members if member.name in names)
+        self._mesh.dropped = frozenset(node for node in self.members.nodes if self.members.at(node).name in names)
 
     def fail(self, error: Exception) -> None:
         """See NodeBackend."""

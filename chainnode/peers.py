@@ -94,7 +94,7 @@ class Peers:
 
         Raises: ValueError if the identity's certificate is not the one of `me` in the set.
         """
-        if members.members[me].transport_certificate != identity.certificate:
+        if members.at(me).transport_certificate != identity.certificate:
             raise ValueError(f"the transport certificate is not that of validator {me} in genesis")
         self._me: Final = me
         self._members: Final = members
@@ -105,7 +105,7 @@ class Peers:
         self._server_tls: Final = server_context(identity, members)
         self._client_tls: Final = client_context(identity, members)
         self._session: Final = os.urandom(SESSION_BYTES)
-        self._others: Final = [NodeId(i) for i in range(members.size) if i != me]
+        self._others: Final = [node for node in members.nodes if node != me]
         self._addresses: Final = dict(config.addresses)
         self._out: Final[dict[NodeId, Link]] = {}
         self._in: Final[dict[NodeId, Link]] = {}
@@ -392,7 +392,7 @@ class Peers:
 
     def _status(self, node: NodeId, now: float) -> PeerStatus:
         out, dropped = self._out.get(node), self._dropped.get(node, 0)
-        name, hearing, fault = self._members.members[node].name, node in self._in, self._faults.get(node, "")
+        name, hearing, fault = self._members.at(node).name, node in self._in, self._faults.get(node, "")
         banned = max(0.0, self._banned_until.get(node, 0.0) - now)
         if out is None:
             return PeerStatus(node, name, False, hearing, 0, dropped, None, banned, fault)

@@ -75,10 +75,10 @@ def read_identity(config: NodeConfig, genesis: Genesis) -> tuple[SigningKey, Tra
     index = members.index_of(key.public_key)
     if index is None:
         raise BadConfiguration(f"the vote key {key.public_key.hex()} is of no validator in {config.genesis}")
-    member = members.members[index]
+    member = members.at(index)
     if member.name != config.name:
         raise BadConfiguration(f"the vote key is of validator {member.name!r}, the configuration says {config.name!r}")
-    unknown = sorted(set(config.peers) - {m.name for m in members.members})
+    unknown = sorted(set(config.peers) - {m.name for m in members.members()})
     if unknown:
         raise BadConfiguration(f"peers {unknown} are no validators in {config.genesis}")
     try:

@@ -14,7 +14,6 @@ from primitives.hashing import TAG_NEW_VIEW, TAG_VIEW_CHANGE, Digest, tagged_has
 from primitives.keys import PublicKey
 from primitives.validators import Epoch, Height, NodeId, ValidatorSet
 
-FIRST_LEADER: Final = NodeId(0)
 _SUMMARY: Final = struct.Struct(">32s32sQQqQ32sQ32s")  # fixed width: one encoding (section 2)
 
 
@@ -27,15 +26,16 @@ class EpochContext:
     members: ValidatorSet
     start_height: Height
     start_digest: Digest
-    first_leader: NodeId = FIRST_LEADER
+    leaders: tuple[NodeId, ...] = ()  # the members in the order in which they lead; empty: by seat (L6, C11)
 
     def leader(self, view: int) -> NodeId:
         """The one that may propose and send NEWVIEW in `view` (L6, C11)."""
-        return self.members.leader(view, self.first_leader)
+        order = self.leaders or self.members.nodes
+        return order[view % len(order)]
 
     def is_member(self, node: int) -> bool:
         """Whether the number names a validator of this epoch."""
-        return 0 <= node < self.members.size
+        return node in self.members
 
     def key_of(self, node: int) -> PublicKey:
         """The voting key of a member; IndexError for any other number."""

@@ -8,12 +8,13 @@ import msgspec
 from primitives import merkle
 from primitives.certificate import Certificate
 from primitives.codec import U64, Bytes32, Malformed, Record, decode_canonical, decoder, encode
-from primitives.hashing import TAG_BATCH, TAG_BATCHES, TAG_HEADER, Digest, tagged_hash
+from primitives.hashing import TAG_BATCH, TAG_BATCHES, TAG_HEADER, TAG_NEW_VIEW_RECORD, Digest, tagged_hash
 from primitives.receipt import Receipt
 
 BATCH_BYTES_MAX: Final = 512 * 1024  # hard ceiling of any genesis; the on-chain limit is in Limits
 BATCH_TRANSACTIONS_MAX: Final = 4096
 BLOCK_BATCHES_MAX: Final = 256
+NEW_VIEW_BYTES_MAX: Final = 16 * 1024  # 15 summaries of 22 members and a certificate take 6 kB
 
 
 class Header(Record):
@@ -22,7 +23,8 @@ class Header(Record):
     `state_root` and `receipts_root` are those after `exec_height` (< height), the newest state that the proposer had
     executed; `receipts_root` covers the receipts of (parent's exec_height, exec_height] (C3). `cert_hash` is the
     certificate_hash of the commit certificate for `cert_height` that the block carries, ZERO_DIGEST for genesis.
-    `next_valset_hash` is set only in the close block of an epoch. `proposer` is a NodeId of the epoch's set.
+    `next_valset_hash` is set only in the close block of an epoch (C8). `proposer` is a NodeId of the epoch's set.
+    `new_view_hash` is set only in the first block that the leader of a view > 0 itself adds to the base (C11).
     """
 
     epoch: U64
@@ -39,14 +41,19 @@ class Header(Record):
     next_valset_hash: Bytes32 | None
     time_ms: U64
     proposer: U64
+    new_view_hash: Bytes32 | None = None
 
 
 class Block(Record):
-    """A header, the digests of its batches in order, and the commit certificate that it embeds (None: genesis)."""
+    """A header, the digests of its batches in order, and the commit certificate that it embeds (None: genesis).
+
+    `new_view`: canonical bytes of the NEWVIEW that opened the proposer's view, where the header binds one (C11).
+    """
 
     header: Header
     batch_digests: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BLOCK_BATCHES_MAX)]
     certificate: Certificate | None
+    new_view: Annotated[bytes, msgspec.Meta(max_length=NEW_VIEW_BYTES_MAX)] | None = None
 
 
 class Batch(Record):
@@ -68,6 +75,11 @@ def header_digest(header: Header) -> Digest:
 def batch_digest(raw: bytes) -> Digest:
     """The hash of a batch's bytes, signatures included (C2)."""
     return tagged_hash(TAG_BATCH, raw)
+
+
+def new_view_hash(raw: bytes) -> Digest:
+    """What a header says about the NEWVIEW that its block carries (C11)."""
+    return tagged_hash(TAG_NEW_VIEW_RECORD, raw)
 
 
 def decode_batch(raw: bytes) -> Batch:

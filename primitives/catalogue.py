@@ -207,9 +207,43 @@ _OUTSIDE: Final[dict[Code, _T]] = {
     Code.OUTCOME_UNKNOWN: ("在限定时间内没有结果，交易可能仍会提交。", "用编号查询；过有效期仍未提交即为最终失败。",
                            "No outcome in time; it may still be committed.",
                            "Ask again by id; past its valid_until it is final."),
+    Code.PRUNED: ("该节点已清理此高度之前的历史。", "向保留完整历史的节点查询，或使用自己保存的回执证明。",
+                  "This node has pruned the history below a height.",
+                  "Ask a node that keeps everything, or use the receipt proof that you kept."),
+    Code.NO_SNAPSHOT: ("该节点没有可提供的快照。", "在该节点运行 hnchain node snapshot，或换一个节点。",
+                       "This node has no snapshot to give.", "Run hnchain node snapshot there, or ask another node."),
+    Code.BAD_SNAPSHOT: ("快照与已认证的区块头不符，未写入任何数据。", "换一个节点重新获取；不要采信此来源。",
+                        "The snapshot is not what the certified header says; nothing was written.",
+                        "Fetch it from another node; do not trust this source."),
+    Code.LYING_NODE: ("节点的回答与法定人数签署的证明不符。", "不要采信该节点；改用其他节点，并通知联盟运营方。",
+                      "The node's answer contradicts what a quorum of validators signed.",
+                      "Do not believe it: use another node, and tell the operator."),
+    Code.NOT_VALIDATOR: ("该节点目前不在验证者名单中，只跟随账本。", "把交易发给验证者节点；加入名单见运维手册。",
+                         "This node has no seat in the validator set; it only follows the chain.",
+                         "Send to a validator; the operations manual says how to join."),
 }  # fmt: skip
 
-_TABLE: Final[dict[Code, _T]] = {**_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_OUTSIDE}
+_GOVERNANCE: Final[dict[Code, _T]] = {
+    Code.VALIDATOR_UNKNOWN: ("名单中没有这个验证者，或密钥不是它当前的密钥。", "用 /v1/validators 核对名称与密钥。",
+                             "There is no such validator, or the key is not its present one.",
+                             "Check name and key with /v1/validators."),
+    Code.VALIDATOR_EXISTS: ("名称、投票密钥或传输证书已被占用。", "换用新的名称与密钥。",
+                            "The name, the voting key or the transport certificate is taken.",
+                            "Use a new name and new keys."),
+    Code.TOO_FEW_VALIDATORS: ("变更后验证者将少于 4 个。", "先加入新的验证者，再移除旧的。",
+                              "The change would leave fewer than 4 validators.", "Add a new one first, then remove."),
+    Code.TOO_MANY_VALIDATORS: ("变更后验证者将超过 22 个。", "先移除一个，或使用 validator_replace。",
+                               "The change would make more than 22 validators.",
+                               "Remove one first, or use validator_replace."),
+    Code.TOO_MANY_CHANGES: ("一次最多更换 f 个现任验证者。", "等当前变更生效（新纪元）后再提交。",
+                            "At most f present members may go or change keys at once.",
+                            "Wait until the pending change has taken effect in a new epoch."),
+    Code.BAD_VALIDATOR: ("验证者的密钥、证书或地址不合规。", "用 hnchain node init 重新生成，并核对 host:port。",
+                         "The validator's key, certificate or address is not valid.",
+                         "Make them again with hnchain node init, and check host:port."),
+}  # fmt: skip
+
+_TABLE: Final[dict[Code, _T]] = {**_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE, **_OUTSIDE}
 
 
 def explain(code: int, language: Language) -> Entry:

@@ -75,7 +75,9 @@ def verify_certificate(certificate: Certificate, chain_id: bytes, members: Valid
     A bitmap cannot name a signer twice (pitfall 2); bits beyond the set, or more or fewer signatures than q, are false.
     """
     nodes = signer_ids(certificate.signers)
-    if len(nodes) != members.quorum or len(certificate.signatures) != len(nodes) or nodes[-1] >= members.size:
+    if len(nodes) != members.quorum or len(certificate.signatures) != len(nodes):
+        return False
+    if any(node not in members for node in nodes):
         return False
     signed = vote_bytes(
         chain_id, certificate.epoch, members.hash, certificate.phase, certificate.view, certificate.height,

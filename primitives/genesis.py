@@ -53,6 +53,8 @@ class Limits(Record):
     block_bytes: U64 = 2 * 1024 * 1024
     progress_ms: U64 = 1000  # floor of the progress timer (C7)
     inclusion_ms: U64 = 5000  # T_fair (C7)
+    handover_blocks: U64 = 0  # R: a planned change of the leader every R heights; 0 = never (L6, C11)
+    blacklist_blocks: U64 = 10_000  # B: how long a proven timeout counts against a leader (L6)
 
 
 class GenesisAccount(Record):
@@ -212,6 +214,7 @@ def _check_merchants(genesis: Genesis) -> Iterable[str]:
 _BOUNDS: Final = (
     ("window", 1, 32), ("batch_bytes", 4096, 512 * 1024), ("batch_transactions", 1, 4096), ("block_batches", 1, 256),
     ("block_bytes", 4096, 16 * 1024 * 1024), ("progress_ms", 100, 30_000), ("inclusion_ms", 500, 600_000),
+    ("handover_blocks", 0, 10**9), ("blacklist_blocks", 0, 10**9),
 )
 
 

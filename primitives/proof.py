@@ -104,4 +104,4 @@ def _check_certificate(certificate: Certificate, last: Header, genesis: Genesis)
         raise Malformed("the certificate is for another block")
     if not verify_certificate(certificate, chain_id(genesis), members, verify):
         raise Malformed(f"the certificate has not exactly {members.quorum} valid signatures of members")
-    return tuple(m.name for i, m in enumerate(members.members) if certificate.signers >> i & 1)
+    return tuple(members.at(node).name for node in members.nodes if certificate.signers >> node & 1)

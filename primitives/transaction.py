@@ -29,7 +29,11 @@ from primitives.kinds import (
     PaymentRequest,
     Redeem,
     RedeemByToken,
+    ValidatorAdd,
+    ValidatorRekey,
+    ValidatorReplace,
 )
+from primitives.validators import vote_key_digest
 
 TRANSACTION_BYTES_MAX: Final = 64 * 1024  # 256 operations of 200 bytes fit
 SIGNATURES_MAX: Final = 16  # m-of-n keys of one account plus the co-signers that some kinds ask for
@@ -132,6 +136,13 @@ def _inner_checks(chain_id: bytes, body: Operation) -> Iterable[SignatureCheck]:
         case AccountOpen():
             digest = sponsor_digest(chain_id, body.sponsor, body.keys, body.threshold)
             yield SignatureCheck(PublicKey(body.sponsor_key), digest, Signature(body.sponsor_sig))
+        case ValidatorAdd() | ValidatorReplace():
+            digest = vote_key_digest(chain_id, body.name, body.vote_key)
+            yield SignatureCheck(PublicKey(body.vote_key), digest, Signature(body.possession))
+        case ValidatorRekey():
+            digest = vote_key_digest(chain_id, body.name, body.vote_key)
+            yield SignatureCheck(PublicKey(body.old_key), digest, Signature(body.approval))
+            yield SignatureCheck(PublicKey(body.vote_key), digest, Signature(body.possession))
         case _:
             pass
 

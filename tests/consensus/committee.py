@@ -90,7 +90,7 @@ def block_on(
 
 def key_of(context: EpochContext, node: int) -> bytes:
     """The key that signs and verifies."""
-    return context.members.members[node].vote_key
+    return context.members.at(node).vote_key
 
 
 def propose(context: EpochContext, view: int, block: Block) -> Proposal:
