@@ -25,7 +25,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 sim: $(STAMP)             ## make sim SEEDS=2000
-	$(BIN)/python -m tests.simulation.campaign --seeds $(SEEDS) --nodes 4,5,7 --jobs $(JOBS)
+	$(BIN)/python -m simulation.campaign --seeds $(SEEDS) --nodes 4,5,7 --jobs $(JOBS)
 
 mutants: $(STAMP)         ## every planted bug must turn a named test red
 	$(BIN)/python -m tests.mutants.run

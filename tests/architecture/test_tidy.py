@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("primitives", "points", "ledger", "consensus", "chainnode", "cli", "benchmarks")
+PACKAGES = ("primitives", "points", "ledger", "consensus", "chainnode", "simulation", "cli", "benchmarks")
 ALLOWED = {
     "primitives": set(),
     "points": {"primitives"},
     "ledger": {"primitives"},
     "consensus": {"primitives"},
     "chainnode": {"primitives", "points", "ledger", "consensus"},
-    "cli": {"primitives", "chainnode", "benchmarks"},
+    "simulation": {"primitives", "points", "ledger", "consensus", "chainnode"},
+    "cli": {"primitives", "chainnode", "benchmarks", "simulation"},
     "benchmarks": {"primitives", "cli", "chainnode"},
 }
 PURE = ("primitives", "points", "consensus")

@@ -20,11 +20,11 @@ from primitives.certificate import Certificate, Phase, build_certificate, certif
 from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import Signature
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
-from tests.simulation.application import genesis_ledger
-from tests.simulation.byzantine import Villain
-from tests.simulation.checkers import Checkers
-from tests.simulation.cluster import genesis_block
-from tests.simulation.signatures import Modelled
+from simulation.application import genesis_ledger
+from simulation.byzantine import Villain
+from simulation.checkers import Checkers
+from simulation.cluster import genesis_block
+from simulation.signatures import Modelled
 
 TICK_MS = 25
 Filter = Callable[[Message], bool]

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from primitives.certificate import Phase
-from tests.simulation.cluster import Cluster
-from tests.simulation.plan import Fault, FaultKind, Plan, Role, Submission
-from tests.simulation.run import play
+from simulation.cluster import Cluster
+from simulation.plan import Fault, FaultKind, Plan, Role, Submission
+from simulation.run import play
 
 CALM = Plan(
     seed=1, nodes=4, byzantine={}, faults=(), heal_ms=1_200,

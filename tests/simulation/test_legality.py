@@ -12,7 +12,7 @@ from primitives.block import Block, header_digest
 from primitives.certificate import Phase, bitmap, certificate_hash
 from primitives.hashing import Digest
 from primitives.validators import Epoch, Height, View
-from tests.simulation.footprint import elements_of
+from simulation.footprint import elements_of
 from tests.simulation.stage import Stage
 
 ME, LEADER, EVIL = 1, 0, 3

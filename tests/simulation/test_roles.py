@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.simulation.cluster import Cluster
-from tests.simulation.plan import Plan, Role, Submission
-from tests.simulation.run import play
+from simulation.cluster import Cluster
+from simulation.plan import Plan, Role, Submission
+from simulation.run import play
 
 
 def _plan(role: Role, nodes: int, seed: int) -> Plan:

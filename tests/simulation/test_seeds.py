@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.simulation.plan import load_plan, plan_of
-from tests.simulation.regressions import REGRESSIONS
-from tests.simulation.run import run_plan
+from simulation.plan import plan_of
+from simulation.run import run_plan
 
 CHUNKS, RUNS_PER_CHUNK = 10, 5  # x 3 sizes = 150 runs; `make sim` plays thousands
 
@@ -15,12 +14,6 @@ def test_seeds(chunk: int, nodes: int) -> None:
     """Every failure names the command that replays it."""
     for seed in range(chunk * RUNS_PER_CHUNK, (chunk + 1) * RUNS_PER_CHUNK):
         run_plan(plan_of(seed, nodes))
-
-
-@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
-def test_regressions(path) -> None:  # type: ignore[no-untyped-def]
-    """Plans that once broke a rule; none is ever removed."""
-    run_plan(load_plan(path))
 
 
 def test_one_seed_is_one_run() -> None:

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from primitives.hashing import Digest
-from tests.simulation.cluster import Cluster, Trace
-from tests.simulation.node import Node
-from tests.simulation.plan import HEAL_LIMIT_MS, Fault, FaultKind, Plan, dump_plan
-from tests.simulation.schedule import Action
+from simulation.cluster import Cluster, Trace
+from simulation.node import Node
+from simulation.plan import HEAL_LIMIT_MS, Fault, FaultKind, Plan, dump_plan
+from simulation.schedule import Action
 
 SLICE_MS: Final = 100  # how often the end is looked for
 SETTLED_MS: Final = 1_000  # flush blocks and views that were under way may take this long
@@ -44,7 +44,7 @@ def run_plan(plan: Plan, trace: Trace | None = None) -> Outcome:
         now = 0 if cluster is None else cluster.schedule.now_ms
         raise SimulationFailed(
             f"{type(error).__name__}: {error}\n  seed {plan.seed}, {plan.nodes} nodes, virtual {now} ms\n"
-            f"  replay: python -m tests.simulation.replay --seed {plan.seed} --nodes {plan.nodes} --trace\n"
+            f"  replay: python -m simulation.replay --seed {plan.seed} --nodes {plan.nodes} --trace\n"
             f"  plan: {dump_plan(plan)}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Plays many seeds and counts: python -m tests.simulation.campaign --seeds 2000 --nodes 4,5,7 --jobs 2
+"""Plays many seeds and counts: python -m simulation.campaign --seeds 2000 --nodes 4,5,7 --jobs 2
 
 Prints every failing seed with its plan, then seeds/s, events, virtual time, faults by kind. Exit code 1 on any failure.
 """
@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 
-from tests.simulation.plan import plan_of
-from tests.simulation.run import Outcome, SimulationFailed, run_plan
+from simulation.plan import plan_of
+from simulation.run import Outcome, SimulationFailed, run_plan
 
 CHUNK = 8  # seeds handed to a process at once
 

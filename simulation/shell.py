@@ -23,8 +23,8 @@ from primitives.certificate import Phase, certificate_hash, verify_certificate
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import PublicKey, Signature
 from primitives.validators import Height
-from tests.simulation.application import Application, Stored
-from tests.simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
+from simulation.application import Application, Stored
+from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
 
 BLOCK_BATCHES: Final = 4  # room in one simulated block
 CHAIN_BLOCKS_MAX: Final = 64  # blocks in one reply

@@ -1,14 +1,14 @@
 """Plays one run again, by seed or from a plan file, with a readable trace.
 
-python -m tests.simulation.replay --seed 17 --nodes 4 [--trace]
-python -m tests.simulation.replay --plan tests/simulation/regressions/name.json [--trace]
+python -m simulation.replay --seed 17 --nodes 4 [--trace]
+python -m simulation.replay --plan tests/regressions/name.json [--trace]
 """
 
 import argparse
 from pathlib import Path
 
-from tests.simulation.plan import dump_plan, load_plan, plan_of
-from tests.simulation.run import SimulationFailed, run_plan
+from simulation.plan import dump_plan, load_plan, plan_of
+from simulation.run import SimulationFailed, run_plan
 
 
 def main() -> int:

@@ -26,8 +26,8 @@ from primitives.block import Block, batches_root, header_digest
 from primitives.certificate import Certificate, Phase, Verify, certificate_hash, verify_certificate
 from primitives.codec import encode
 from primitives.hashing import Digest
-from tests.simulation.application import Ledger, Stored
-from tests.simulation.footprint import elements_of
+from simulation.application import Ledger, Stored
+from simulation.footprint import elements_of
 
 MEMORY_EVERY: Final = 256  # steps of one node between two looks at its memory
 Slot = tuple[int, int, int]  # phase, view, height

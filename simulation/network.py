@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from tests.simulation.schedule import Schedule
+from simulation.schedule import Schedule
 
 Link = tuple[int, int]  # sender, receiver
 

@@ -27,8 +27,8 @@ from consensus.view_change import base_of
 from primitives.block import Block, batches_root, header_digest
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import Digest
-from tests.simulation.plan import Role
-from tests.simulation.signatures import Sign
+from simulation.plan import Role
+from simulation.signatures import Sign
 
 KEPT: Final = 64
 FAR_VIEW: Final = 10**9

@@ -22,10 +22,10 @@ from primitives.block import Block
 from primitives.codec import decode_canonical, encode
 from primitives.keys import PublicKey, Signature
 from primitives.validators import Height, NodeId
-from tests.simulation.application import Application, Ledger, Stored
-from tests.simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
-from tests.simulation.schedule import Schedule
-from tests.simulation.shell import Shell
+from simulation.application import Application, Ledger, Stored
+from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
+from simulation.schedule import Schedule
+from simulation.shell import Shell
 
 JOURNAL: Final = "votes"
 SHELL_PARCELS: Final = (BatchParcel, BatchRequest, ChainRequest, ChainReply)

@@ -19,17 +19,17 @@ from primitives.block import Batch, Block, Header, batches_root, header_digest, 
 from primitives.codec import Malformed, decode_canonical, encode
 from primitives.hashing import TAG_GENESIS, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
-from tests.simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
-from tests.simulation.byzantine import FORGE, PERTURB, Villain
-from tests.simulation.checkers import Checkers
-from tests.simulation.network import Network
-from tests.simulation.node import SHELL_PARCELS, Machine, Node
-from tests.simulation.parcels import Parcel
-from tests.simulation.plan import Plan, Role
-from tests.simulation.schedule import Schedule
-from tests.simulation.shell import WALL_MS
-from tests.simulation.signatures import Ed25519, Modelled, Scheme
-from tests.simulation.trace import describe_step, kind_of
+from simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
+from simulation.byzantine import FORGE, PERTURB, Villain
+from simulation.checkers import Checkers
+from simulation.narration import describe_step, kind_of
+from simulation.network import Network
+from simulation.node import SHELL_PARCELS, Machine, Node
+from simulation.parcels import Parcel
+from simulation.plan import Plan, Role
+from simulation.schedule import Schedule
+from simulation.shell import WALL_MS
+from simulation.signatures import Ed25519, Modelled, Scheme
 
 FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
