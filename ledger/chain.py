@@ -5,29 +5,37 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.anchor import HeadAnchor
-from ledger.failures import LedgerDamaged
+from ledger.failures import LedgerDamaged, Pruned
 from ledger.schema import (
     BATCH,
     BLOCK,
     CERTIFICATE,
+    FLOOR_KEY,
+    HANDOVER,
     HEAD_KEY,
     MENTIONS,
     RECEIPTS,
+    ROOTS,
     STATE,
     TRANSACTION,
     Head,
     Place,
+    Roots,
     check_identity,
     height_key,
     identity_operation,
     item_at,
+    pack_floor,
     pack_head,
     pack_items,
     pack_place,
+    pack_roots,
     unpack_digests,
+    unpack_floor,
     unpack_head,
     unpack_items,
     unpack_place,
+    unpack_roots,
 )
 from ledger.state_tree import TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
@@ -38,6 +46,7 @@ from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
 
 _BLOCK: Final = decoder(Block)
 _HEIGHT_AT: Final = 1  # in a key: behind the prefix
+ROOTS_KEPT: Final = 128  # headers refer to at most 2 W = 64 heights below the newest
 
 
 class NotNext(ValueError):
@@ -52,6 +61,8 @@ class Entry:
     `transaction_ids`: every mention in order; `receipts` has the same length, None where a mention was skipped as a
     duplicate (C6). `batches`: raw bytes by digest, at least those that the store does not hold yet.
     `changes`: state key to new value, None deletes; `tree` is what StateTree.update made of the same changes.
+    `next_valset`: hash of the set pending in the state after the block, None if no change is (C8).
+    `handover`: canonical Handover, with the block that closes its epoch and with no other (S11).
     """
 
     block: Block
@@ -61,6 +72,8 @@ class Entry:
     batches: Mapping[bytes, bytes]
     changes: Mapping[bytes, bytes | None]
     tree: TreeUpdate
+    next_valset: Digest | None = None
+    handover: bytes | None = None
 
 
 class StateView:
@@ -86,14 +99,22 @@ class Chain:
 
     def __init__(self, store: Store, anchor: HeadAnchor, chain_id: bytes, head: Head) -> None:
         """Use `create` or `open`."""
-        self._store, self._anchor = store, anchor
+        self.store: Final = store
+        self._anchor = anchor
         self.chain_id: Final = chain_id
         self.head = head
+        floor = store.get(FLOOR_KEY)
+        self.floor = 0 if floor is None else unpack_floor(floor)  # lowest height whose body is here; only rises
 
     @classmethod
     def create(
-        cls, store: Store, anchor: HeadAnchor, chain_id: bytes, genesis: Block,
-        changes: Mapping[bytes, bytes], tree: TreeUpdate,
+        cls,
+        store: Store,
+        anchor: HeadAnchor,
+        chain_id: bytes,
+        genesis: Block,
+        changes: Mapping[bytes, bytes],
+        tree: TreeUpdate,
     ) -> "Chain":
         """A new chain in an empty store: the genesis block (height 0, its anchor made before) and its state.
 
@@ -108,6 +129,7 @@ class Chain:
         operations += [(STATE + key, value) for key, value in changes.items()]
         operations += tree.operations
         operations.append((height_key(BLOCK, 0), head.block_hash + encode(genesis)))
+        operations.append((height_key(ROOTS, 0), pack_roots(Roots(tree.root, None))))
         operations.append((HEAD_KEY, pack_head(head)))
         store.write(operations)
         return cls(store, anchor, chain_id, head)
@@ -142,27 +164,45 @@ class Chain:
             (height_key(BLOCK, height), head.block_hash + encode(entry.block)),
             (height_key(MENTIONS, height), b"".join(entry.transaction_ids)),
             (height_key(RECEIPTS, height), pack_items(entry.receipts)),
+            (height_key(ROOTS, height), pack_roots(Roots(entry.tree.root, entry.next_valset))),
+            *([(height_key(ROOTS, height - ROOTS_KEPT), None)] if height >= ROOTS_KEPT else []),
+            *([(height_key(HANDOVER, header.epoch), entry.handover)] if entry.handover is not None else []),
             *self._certificates(entry),
-            *((BATCH + digest, entry.batches[digest]) for digest in dict.fromkeys(entry.block.batch_digests)
-              if digest in entry.batches),
-            *((TRANSACTION + id, pack_place(height, index)) for index, id in enumerate(entry.transaction_ids)
-              if entry.receipts[index] is not None),
+            *(
+                (BATCH + digest, entry.batches[digest])
+                for digest in dict.fromkeys(entry.block.batch_digests)
+                if digest in entry.batches
+            ),
+            *(
+                (TRANSACTION + id, pack_place(height, index))
+                for index, id in enumerate(entry.transaction_ids)
+                if entry.receipts[index] is not None
+            ),
             *((STATE + key, value) for key, value in entry.changes.items()),
             *entry.tree.operations,
             (HEAD_KEY, pack_head(head)),
         ]
-        self._store.write(operations)
+        self.store.write(operations)
         self._anchor.advance(height, head.block_hash)
         self.head = head
         return head
 
     def block(self, height: int) -> Block | None:
-        """The block, its hash and batch list checked; None above the head. Raises LedgerDamaged.
+        """The block, its hash and batch list checked; None above the head. Raises: Pruned, LedgerDamaged.
+
+        Below the floor only genesis and the blocks that closed an epoch are here, and none of their batches.
 
         A block that is written and waits for its anchor is found already: a snapshot may show its state.
         """
-        raw = self._store.get(height_key(BLOCK, height)) if height >= 0 else None
-        if raw is None and not 0 <= height <= self.head.height:
+        block = self._stored_block(height)
+        if 0 < height < self.floor and (block is None or block.header.next_valset_hash is None):
+            raise Pruned(height, self.floor)
+        return block
+
+    def _stored_block(self, height: int) -> Block | None:
+        """The block, checked; None above the head, or below the floor where it is not here."""
+        raw = self.store.get(height_key(BLOCK, height)) if height >= 0 else None
+        if raw is None and not max(self.floor, 0) <= height <= self.head.height:
             return None
         if raw is None:
             raise LedgerDamaged(f"block {height} is missing below the head {self.head.height}")
@@ -181,7 +221,7 @@ class Chain:
         return block
 
     def header(self, height: int) -> Header | None:
-        """The header, checked as in `block`; None above the head."""
+        """The header, checked and kept as in `block`; None above the head."""
         block = self.block(height)
         return None if block is None else block.header
 
@@ -192,18 +232,45 @@ class Chain:
 
     def certificate(self, height: int) -> bytes | None:
         """The canonical commit certificate of exactly that height, if one is held."""
-        return self._store.get(height_key(CERTIFICATE, height))
+        return self.store.get(height_key(CERTIFICATE, height))
 
     def covering_certificate(self, height: int) -> tuple[int, bytes] | None:
         """(height, bytes) of the lowest held certificate at or above `height`, which proves that block too (C3)."""
         stop = height_key(CERTIFICATE, self.head.height + 1)
-        for key, raw in self._store.range(height_key(CERTIFICATE, height), stop):
+        for key, raw in self.store.range(height_key(CERTIFICATE, height), stop):
             return int.from_bytes(key[_HEIGHT_AT:], "big"), raw
         return None
 
+    def roots(self, height: int) -> Roots | None:
+        """What a header with that exec_height names; None above the head and 128 heights below it (ROOTS_KEPT)."""
+        raw = self.store.get(height_key(ROOTS, height)) if height >= 0 else None
+        return None if raw is None else unpack_roots(raw)
+
+    def handover(self, epoch: int) -> bytes | None:
+        """The canonical Handover by which `epoch` ended; None while it lasts. Never pruned."""
+        return self.store.get(height_key(HANDOVER, epoch))
+
+    def handovers(self) -> Iterator[bytes]:
+        """All of them from epoch 0 on: with the genesis they prove the members of the present epoch (S11)."""
+        stop = bytes([HANDOVER[0] + 1])
+        for epoch, (key, raw) in enumerate(self.store.range(HANDOVER, stop)):
+            if key != height_key(HANDOVER, epoch):
+                raise LedgerDamaged(f"the handover of epoch {epoch} is missing")
+            yield raw
+
+    def raise_floor(self, floor: int) -> None:
+        """From now on nothing below `floor` is served here, and it may be deleted. Synced; a lower floor is ignored.
+
+        The caller leaves what the chain still needs, see pruning.lowest_needed.
+        """
+        if floor > self.floor:
+            assert floor <= self.head.height, f"floor {floor} above the head {self.head.height}"
+            self.store.write([(FLOOR_KEY, pack_floor(floor))])
+            self.floor = floor
+
     def batch(self, digest: bytes) -> bytes | None:
         """The raw batch, hash checked; None if no block here names it. Raises LedgerDamaged."""
-        raw = self._store.get(BATCH + digest)
+        raw = self.store.get(BATCH + digest)
         if raw is not None and batch_digest(raw) != digest:
             raise LedgerDamaged(f"batch {digest.hex()} hashes to {batch_digest(raw).hex()}")
         return raw
@@ -219,7 +286,7 @@ class Chain:
 
     def place(self, transaction_id: bytes) -> Place | None:
         """Height and index of the one receipt of a transaction; None if it was never executed here."""
-        raw = self._store.get(TRANSACTION + transaction_id)
+        raw = self.store.get(TRANSACTION + transaction_id)
         return None if raw is None else unpack_place(raw)
 
     def receipt(self, transaction_id: bytes) -> bytes | None:
@@ -233,29 +300,37 @@ class Chain:
         """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6)."""
         height, oldest = self.head.height, 0
         while height > 0:
-            header = self.header(height)
-            assert header is not None, "heights up to the head have a header or raise"
-            if height == self.head.height:
-                oldest = header.time_ms - 1000 * seconds
-            if header.time_ms < oldest:
+            block = self._stored_block(height)
+            if block is None and height < self.floor:
                 return
-            yield header.time_ms, self.transaction_ids(height)
+            assert block is not None, "heights up to the head have a block or raise"
+            time_ms = block.header.time_ms
+            if height == self.head.height:
+                oldest = time_ms - 1000 * seconds
+            if time_ms < oldest:
+                return
+            yield time_ms, unpack_digests(self._record(MENTIONS, height))
             height -= 1
 
     def state(self) -> StateView:
         """The state at the head. For the executor: it reads through to what is appended later."""
-        return StateView(self._store, self.head)
+        return StateView(self.store, self.head)
 
     def snapshot(self) -> tuple[StateView, Snapshot]:
         """The state at one head for readers beside the executor, and the snapshot to close after use."""
-        snapshot = self._store.snapshot()
+        snapshot = self.store.snapshot()
         raw = snapshot.get(HEAD_KEY)
         if raw is None:
             raise LedgerDamaged("the head record is gone")
         return StateView(snapshot, unpack_head(raw)), snapshot
 
     def _required(self, prefix: bytes, height: int) -> bytes:
-        raw = self._store.get(height_key(prefix, height))
+        if 0 < height < self.floor:
+            raise Pruned(height, self.floor)
+        return self._record(prefix, height)
+
+    def _record(self, prefix: bytes, height: int) -> bytes:
+        raw = self.store.get(height_key(prefix, height))
         if raw is None and 0 < height <= self.head.height:
             raise LedgerDamaged(f"record {prefix.decode()} of block {height} is missing below head {self.head.height}")
         return raw or b""
@@ -277,12 +352,14 @@ class Chain:
                 f"block {header.height} with parent {header.parent.hex()} does not follow "
                 f"block {self.head.height} with hash {self.head.block_hash.hex()}"
             )
+        if (entry.handover is None) != (header.next_valset_hash is None):
+            raise NotNext(f"block {header.height} and its handover: a close block has one, no other block has")
         if len(entry.receipts) != len(entry.transaction_ids):
             raise NotNext(f"{len(entry.receipts)} receipts for {len(entry.transaction_ids)} mentions")
         if batches_root(entry.block.batch_digests) != header.batches_root:
             raise NotNext(f"block {header.height}: the batch digests do not hash to its batches_root")
         for digest in entry.block.batch_digests:
-            if digest not in entry.batches and self._store.get(BATCH + digest) is None:
+            if digest not in entry.batches and self.store.get(BATCH + digest) is None:
                 raise NotNext(f"block {header.height}: batch {digest.hex()} is neither given nor stored")
 
     def _check_anchor(self) -> None:

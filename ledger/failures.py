@@ -38,6 +38,14 @@ class DirectoryRefused(FatalError):
     exit_code: ClassVar[int] = 2
 
 
+class Pruned(LookupError):
+    """History that was deleted here on purpose: an expected answer, not damage. Other nodes may still have it."""
+
+    def __init__(self, height: int, floor: int) -> None:
+        super().__init__(f"block {height} is below {floor}, the lowest height that is kept here")
+        self.height, self.floor = height, floor
+
+
 def storage_failure(what: str, error: OSError) -> FatalError:
     """The fatal form of an operating-system error during `what`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

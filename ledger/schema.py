@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from ledger.failures import DirectoryRefused, LedgerDamaged
 from ledger.store import Operation, Reader
-from primitives.hashing import DIGEST_BYTES, Digest
+from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
 
-SCHEMA_VERSION: Final = 1  # another number: another program wrote this; there is no silent migration
+SCHEMA_VERSION: Final = 2  # another number: another program wrote this; there is no silent migration
 
 IDENTITY_KEY: Final = b"i"
 HEAD_KEY: Final = b"h"
@@ -25,10 +25,14 @@ BATCH: Final = b"d"  # + batch digest -> raw batch
 TRANSACTION: Final = b"t"  # + transaction id -> height, index of its receipt
 STATE: Final = b"s"  # + state key -> state value
 NODE: Final = b"n"  # + hex digits of the path -> node of the state tree
+ROOTS: Final = b"o"  # + height -> state root after the block, hash of the validator set pending then (zeros: none)
+HANDOVER: Final = b"e"  # + epoch that it closes -> canonical Handover
+FLOOR_KEY: Final = b"f"  # lowest height whose body is here; absent: 0
 
 _HEIGHT: Final = struct.Struct(">Q")
 _PLACE: Final = struct.Struct(">QI")
 _HEAD: Final = struct.Struct(">Q32s32s")
+_ROOTS: Final = struct.Struct(">32s32s")
 _IDENTITY: Final = struct.Struct(">I32s")
 
 
@@ -38,6 +42,13 @@ class Head(NamedTuple):
     height: int
     block_hash: Digest
     state_root: Digest
+
+
+class Roots(NamedTuple):
+    """What a later header names of the state after a height; `next_valset` is None where no change is pending (C8)."""
+
+    state_root: Digest
+    next_valset: Digest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,31 @@ def unpack_head(raw: bytes) -> Head:
         raise LedgerDamaged(f"the head record has {len(raw)} bytes, not {_HEAD.size}")
     height, block_hash, state_root = _HEAD.unpack(raw)
     return Head(height, Digest(block_hash), Digest(state_root))
+
+
+def pack_roots(roots: Roots) -> bytes:
+    """Fixed width, 64 bytes."""
+    return _ROOTS.pack(roots.state_root, roots.next_valset or ZERO_DIGEST)
+
+
+def unpack_roots(raw: bytes) -> Roots:
+    """Raises LedgerDamaged for another length."""
+    if len(raw) != _ROOTS.size:
+        raise LedgerDamaged(f"a roots record has {len(raw)} bytes, not {_ROOTS.size}")
+    state_root, pending = _ROOTS.unpack(raw)
+    return Roots(Digest(state_root), None if pending == ZERO_DIGEST else Digest(pending))
+
+
+def pack_floor(floor: int) -> bytes:
+    """Fixed width, 8 bytes."""
+    return _HEIGHT.pack(floor)
+
+
+def unpack_floor(raw: bytes) -> int:
+    """Raises LedgerDamaged for another length."""
+    if len(raw) != _HEIGHT.size:
+        raise LedgerDamaged(f"the floor record has {len(raw)} bytes, not {_HEIGHT.size}")
+    return int.from_bytes(raw, "big")
 
 
 def pack_place(height: int, index: int) -> bytes:
