@@ -6,6 +6,7 @@ from points.keys import (
     CUSTODIANS_KEY,
     HEAD_KEY,
     PARAMS_KEY,
+    REGISTER_KEY,
     account_key,
     books_key,
     class_key,
@@ -28,6 +29,7 @@ from points.state import (
     Window,
     WindowState,
 )
+from points.validators import founded
 from points.view import Changes
 from primitives.codec import Malformed
 from primitives.genesis import Genesis, GenesisAccount
@@ -43,6 +45,7 @@ def found(genesis: Genesis) -> Changes:
     """Every record of height 0 of a checked genesis. Malformed for a class beyond the bounds of the rules."""
     state: Changes = {
         PARAMS_KEY: genesis.parameters,
+        REGISTER_KEY: founded(genesis),
         HEAD_KEY: Head(1),
         window_key(1): Window(WindowState.OPEN, genesis.time, 0, 0),
         account_key(FUND): NOBODY,

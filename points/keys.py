@@ -5,6 +5,7 @@ from typing import Final
 PARAMS_KEY: Final = b"p"
 HEAD_KEY: Final = b"w"
 CUSTODIANS_KEY: Final = b"r"
+REGISTER_KEY: Final = b"v"
 
 
 def account_key(address: bytes) -> bytes:

@@ -30,6 +30,7 @@ from points.expiry import begin, collect_garbage
 from points.keys import account_key
 from points.state import FUND, Account, AccountKind, Role
 from points.turn import Turn, Verify
+from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
 from primitives import kinds
 from primitives.codes import Code
@@ -140,12 +141,12 @@ def apply_transaction(view: View, decoded: Decoded, context: Context) -> Outcome
 
 def apply_block(
     view: View, *, time_s: int, previous_s: int, height: int, chain_id: bytes, transactions: Sequence[Decoded],
-    seen: Callable[[Digest], bool], verify: Verify | None = None,
+    seen: Callable[[Digest], bool], verify: Verify | None = None, note: EpochNote | None = None,
 ) -> BlockOutcome:  # fmt: skip
-    """begin_block, then every mention in order.
+    """begin_block, then every mention in order, then what the block does to its epoch (C8, C11).
 
     A mention whose id was executed before (`seen`, or earlier in this block) is skipped; an expired or failing one gets
-    its receipt (C6). previous_s: time of the parent block.
+    its receipt (C6). previous_s: time of the parent block. note: of every block of a chain; None: it changes no epoch.
     """
     draft = Overlay(view)
     turn = Turn(draft, time_s, height, chain_id, verify)
@@ -162,6 +163,8 @@ def apply_block(
         receipts.append(
             Receipt(decoded.id, height, index, code, turn.detail, operation, turn.first, tuple(turn.events))
         )
+    if note is not None:
+        events += end_block(draft, height, note)
     collect_garbage(turn, dict(draft.changes), view)
     return BlockOutcome(receipts, draft.changes, events)
 
