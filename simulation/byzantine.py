@@ -27,7 +27,7 @@ from consensus.view_change import base_of
 from primitives.block import Block, batches_root, header_digest
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import Digest
-from simulation.plan import Role
+from simulation.roles import Role
 from simulation.signatures import Sign
 
 KEPT: Final = 64

@@ -26,7 +26,8 @@ from simulation.narration import describe_step, kind_of
 from simulation.network import Network
 from simulation.node import SHELL_PARCELS, Machine, Node
 from simulation.parcels import Parcel
-from simulation.plan import Plan, Role
+from simulation.plan import Plan
+from simulation.roles import Role
 from simulation.schedule import Schedule
 from simulation.shell import WALL_MS
 from simulation.signatures import Ed25519, Modelled, Scheme

@@ -7,22 +7,12 @@ from typing import Final
 
 import msgspec
 
+from simulation.roles import Role
+
 DISTURBED_MS: Final = 6_000  # faults are drawn inside this time in most runs; after it the network heals
 HEAL_LIMIT_MS: Final = 60_000  # from then on everything pending must be decided within this
 FAULTS_MAX: Final = 6
 KINDS: Final = ("PROPOSE", "PREPARE", "COMMIT", "VIEWCHANGE", "NEWVIEW", "STATUS", "CERTIFICATE", "BLOCKS", "WANT")
-
-
-class Role(StrEnum):
-    """How a Byzantine member behaves. It holds a valid key and signs anything for itself."""
-
-    EQUIVOCATE = "equivocate"  # two proposals and two votes, one for each half
-    USURP = "usurp"  # proposes out of turn
-    VOTE_TWICE = "vote-twice"  # sends a second, different vote for every vote
-    MUTE = "mute"  # receives, says nothing
-    STALE_VIEW = "stale-view"  # old or lying certificates in VIEWCHANGE and NEWVIEW, far views
-    MUTATE = "mutate"  # perturbs what an honest replica would send
-    TWIN = "twin"  # two honest instances of one key, each talking to a changing part of the network
 
 
 class FaultKind(StrEnum):

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from primitives.certificate import Phase
 from simulation.cluster import Cluster
-from simulation.plan import Fault, FaultKind, Plan, Role, Submission
+from simulation.plan import Fault, FaultKind, Plan, Submission
+from simulation.roles import Role
 from simulation.run import play
 
 CALM = Plan(

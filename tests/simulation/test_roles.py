@@ -3,7 +3,8 @@
 import pytest
 
 from simulation.cluster import Cluster
-from simulation.plan import Plan, Role, Submission
+from simulation.plan import Plan, Submission
+from simulation.roles import Role
 from simulation.run import play
 
 
