@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 2000
 JOBS ?= 2
 
-.PHONY: demo test lint sim mutants properties play-devnet micro lock clean
+.PHONY: demo test lint sim mutants pitfalls properties play-devnet micro lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ sim: $(STAMP)             ## make sim SEEDS=2000
 
 mutants: $(STAMP)         ## every planted bug must turn a named test red
 	$(BIN)/python -m tests.mutants.run
+
+pitfalls: $(STAMP)        ## the 80 pitfalls: number, title, tests, result
+	$(BIN)/python -m tests.pitfalls.run
 
 properties: $(STAMP)      ## the hypothesis machines with the large profile
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties

@@ -298,6 +298,7 @@ def test_what_the_rules_refuse(network: Network, name: str) -> None:
     check(post(network.places[1], make(network), MSGPACK), 409, code)
 
 
+@pytest.mark.pitfall(70)
 def test_one_transaction_sent_a_hundred_times_to_four_nodes(network: Network) -> None:
     """R05: one receipt, applied once, whichever node and form it comes in."""
     order = secrets.token_hex(8)

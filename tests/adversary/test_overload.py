@@ -120,6 +120,7 @@ FLOODS: dict[str, Callable[[Network, int], list[Flood]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.pitfall(69)
 @pytest.mark.parametrize("name", FLOODS)
 def test_others_pay_while_one_floods(network: Network, name: str) -> None:
     number = list(FLOODS).index(name) % 4

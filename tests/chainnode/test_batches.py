@@ -59,6 +59,7 @@ def test_a_lie_about_a_batch(raw: bytes, why: str) -> None:
         store().offer(PEER, raw)
 
 
+@pytest.mark.pitfall(72)
 def test_quotas_count_per_origin_and_named_batches_are_exempt() -> None:
     batches = store()
     held = [hold(batches, [make()], i) for i in range(4)]
@@ -104,6 +105,7 @@ def test_a_batch_that_a_block_names_is_never_dropped() -> None:
     assert batches.held_octets == 0 and not batches.mentions(named.ids[0])
 
 
+@pytest.mark.pitfall(15)
 def test_two_blocks_may_name_one_batch_and_the_second_still_finds_it() -> None:
     batches, second = store(), Digest(b"c" * 32)
     held = hold(batches, [make()])
@@ -225,6 +227,7 @@ async def drive(intake: BatchIntake, done: asyncio.Event, count: int) -> None:
     task.cancel()
 
 
+@pytest.mark.pitfall(75)
 @pytest.mark.parametrize(
     ("transactions", "why"),
     [

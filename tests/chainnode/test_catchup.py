@@ -1,6 +1,7 @@
 """Pieces of the chain: proved by a certificate in the piece itself, or worth nothing (L8, pitfalls 56, 57)."""
 
 import msgspec
+import pytest
 
 from chainnode.catchup import CatchUpClient, chain_piece, proven_piece
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
@@ -29,6 +30,7 @@ def chain_of(room: Room, length: int = 3) -> list[Block]:
     return blocks
 
 
+@pytest.mark.pitfall(56)
 def test_a_piece_counts_up_to_its_highest_valid_certificate() -> None:
     blocks = chain_of(Room(1))
     assert proven_piece(blocks, certificate_of(blocks[1]), valid) == (tuple(blocks[:2]), certificate_of(blocks[1]))
@@ -45,6 +47,7 @@ def test_an_embedded_certificate_proves_what_lies_below_it() -> None:
     assert proven_piece([first, carrying], None, valid) == ((first,), own)
 
 
+@pytest.mark.pitfall(56)
 def test_forged_foreign_and_prepare_certificates_prove_nothing() -> None:
     blocks = chain_of(Room(1))
     good = certificate_of(blocks[2])
@@ -103,6 +106,7 @@ def piece(blocks: list[Block], certificate: Certificate | None, first: int = 1) 
     return BlockRangeReply(first, tuple(bodies), certificate)
 
 
+@pytest.mark.pitfall(57)
 def test_a_silent_peer_is_passed_over_and_a_liar_named() -> None:
     room, peers = Room(1), Peers()
     blocks, client = chain_of(room), peers.client(room)

@@ -73,6 +73,7 @@ def test_without_the_body_there_is_no_vote_until_it_comes() -> None:
     assert not room.blamed
 
 
+@pytest.mark.pitfall(10)
 @pytest.mark.parametrize(
     ("why", "changes"),
     [
@@ -119,6 +120,7 @@ def test_a_leader_proposes_only_bodies_that_are_durable() -> None:
     assert BODY[0] in kept.batches and Proposed(proposal) in kept.records
 
 
+@pytest.mark.pitfall(43)
 def test_after_an_error_of_the_disk_nothing_is_sent() -> None:
     """Pitfall 43: stop signing at once; the exception ends the node."""
     for error, kind in ((OSError(28, "full"), DiskFull), (OSError(5, "io"), StorageFailed)):
@@ -131,6 +133,7 @@ def test_after_an_error_of_the_disk_nothing_is_sent() -> None:
         assert not room.votes(Phase.PREPARE), "a vote left although it is on no disk"
 
 
+@pytest.mark.pitfall(38, 39)
 def test_after_a_power_cut_the_same_vote_is_sent_again_and_no_other() -> None:
     """Pitfalls 38, 39: identical bytes; a second block for the slot gets no second signature."""
     room = Room(1)
@@ -211,6 +214,7 @@ def test_batches_of_a_dead_proposal_are_proposed_again() -> None:
     assert [held.digest for held in room.store.candidates(())] == [digest]
 
 
+@pytest.mark.pitfall(78)
 def test_a_certified_block_with_another_state_root_stops_the_node() -> None:
     """Pitfall 78: a node that computed something else than a quorum halts before it serves anything."""
     room = Room(1)

@@ -57,6 +57,7 @@ def test_a_greeting_round_trip() -> None:
     assert check_hello(frame, NodeId(0), CHAIN, NodeId(2)) == hello
 
 
+@pytest.mark.pitfall(76, 80)
 @pytest.mark.parametrize(
     ("data", "code"),
     [  # each row repairs the fault above it, so the rows also prove the order of the checks

@@ -1,5 +1,6 @@
 """The pool: bounded per sender and in all, fair, and nothing leaves it unnamed."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -22,6 +23,7 @@ def pool(**changes: int) -> Mempool:
     return Mempool(NodeId(2), MempoolLimits(**{**{f: getattr(LIMITS, f) for f in LIMITS.__slots__}, **changes}))
 
 
+@pytest.mark.pitfall(71)
 def test_why_a_transaction_cannot_enter_in_order() -> None:
     mempool = pool(sender_transactions=2, transactions=3)
     first = make(1)
@@ -92,6 +94,7 @@ def test_a_packed_batch_is_canonical_and_within_its_limits() -> None:
     assert mempool.waiting == 0 and mempool.counts.held == 10
 
 
+@pytest.mark.pitfall(69)
 def test_a_flooding_sender_starves_nobody() -> None:
     """Pitfall 69."""
     mempool = pool()
@@ -129,6 +132,7 @@ def test_what_a_foreign_batch_carries_is_packed_only_after_patience() -> None:
     assert packed is not None and [t.id for t in packed.transactions] == [one.id, late.id]
 
 
+@pytest.mark.pitfall(68)
 def test_settled_and_expired_are_told_once() -> None:
     mempool = pool()
     soon, later = make(1, valid_until=NOW + 5), make(1, valid_until=NOW + 50)

@@ -61,6 +61,7 @@ def test_everybody_hears_everybody_in_order() -> None:
     run(scenario)
 
 
+@pytest.mark.pitfall(75)
 def test_votes_overtake_batches_that_wait() -> None:
     async def scenario() -> None:
         async with mesh(2) as (sender, receiver):
@@ -176,6 +177,7 @@ def test_a_handler_that_finds_a_lie_bans_and_a_bug_ends_the_node() -> None:
     run(scenario)
 
 
+@pytest.mark.pitfall(72)
 def test_a_peer_that_does_not_read_is_dropped_with_bounded_memory() -> None:
     """Pitfall 72. The others hear everything meanwhile."""
 
@@ -233,6 +235,7 @@ def test_only_the_newest_status_waits() -> None:
     run(scenario)
 
 
+@pytest.mark.pitfall(75)
 def test_charges_add_up_to_a_ban_and_are_forgiven_slowly() -> None:
     async def scenario() -> None:
         async with mesh(3) as nodes:

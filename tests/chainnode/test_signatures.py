@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from chainnode.signatures import BulkVerifier, SignatureCache
 from primitives.keys import PublicKey, Signature, verify
 from primitives.transaction import decode_transaction
@@ -73,6 +75,7 @@ def test_a_changed_signature_is_not_excused_by_an_equal_id() -> None:
     run(scenario)
 
 
+@pytest.mark.pitfall(75)
 def test_bulks_take_turns_and_the_loop_runs_between_them() -> None:
     async def scenario() -> None:
         counting = Counting()

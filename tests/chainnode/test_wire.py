@@ -171,6 +171,7 @@ def test_random_streams_raise_nothing_but_malformed(data: bytes) -> None:
     assert reader.held_bytes <= len(data)
 
 
+@pytest.mark.pitfall(73)
 @pytest.mark.parametrize("frame_class", FrameClass)
 def test_exactly_the_limit_is_accepted_and_one_more_refused_before_it_comes(frame_class: FrameClass) -> None:
     """W03."""
@@ -201,6 +202,7 @@ def test_a_message_that_is_too_large_is_our_own_bug() -> None:
         encode_message(BatchBytes(b""))
 
 
+@pytest.mark.pitfall(73)
 @pytest.mark.parametrize(
     "payload",
     [

@@ -1,5 +1,7 @@
 """The timers: armed only by obligations, doubled by view changes, not fooled by pauses (C4, C7, L1, L3)."""
 
+import pytest
+
 from consensus.events import Executed, Pending, Received, Tick
 from consensus.liveness import Clock, InclusionTimer, ProgressTimer
 from consensus.messages import ViewChange
@@ -11,6 +13,7 @@ from tests.consensus.committee import GENESIS, Committee, block_on, propose, vie
 TIMING = Timing()
 
 
+@pytest.mark.pitfall(48)
 def test_the_progress_timer_doubles_to_its_cap_and_decays_by_heights() -> None:
     """C7, L1, pitfall 48: 1 s to 30 s; one decided height takes one doubling back, not all."""
     timer = ProgressTimer(TIMING)
@@ -34,6 +37,7 @@ def test_slow_rounds_stretch_the_timer_within_bounds() -> None:
     assert timer.length_ms == TIMING.round_cap_ms
 
 
+@pytest.mark.pitfall(47, 49)
 def test_a_pause_is_no_timeout() -> None:
     """Pitfalls 47 and 49: a process stopped for half an hour, or a clock that jumps back, fires no timer."""
     clock = Clock()
@@ -63,6 +67,7 @@ def test_inclusion_counts_one_batch_under_one_leader() -> None:
     assert not timer.run(10_000, 0) and timer.run(15_000, 0)
 
 
+@pytest.mark.pitfall(53)
 def test_nothing_owed_no_view_change() -> None:
     """L1, pitfall 53: an idle replica whose leader is dead stays where it is."""
     net = Committee()
@@ -71,6 +76,7 @@ def test_nothing_owed_no_view_change() -> None:
     assert {desk.replica.view for desk in net.desks[1:]} == {0}
 
 
+@pytest.mark.pitfall(14)
 def test_a_leader_that_serves_others_but_starves_one_batch_is_replaced() -> None:
     """C7, L7, pitfall 14: blocks go on, so the progress timer is silent; the passed-over batch still ends the view."""
     net = Committee()
@@ -117,6 +123,7 @@ def test_roots_that_no_decided_header_carries_arm_the_timer() -> None:
     assert net.heights()[1:] == [2] * 3
 
 
+@pytest.mark.pitfall(49)
 def test_alone_in_a_view_the_timer_rests() -> None:
     """L3, pitfall 49: without q validators in the view nobody runs ahead, however long it lasts."""
     net = Committee()
@@ -143,6 +150,7 @@ def test_those_above_count_as_standing_in_the_view() -> None:
     assert [m.summary.view for m in sent] == [1, 2]
 
 
+@pytest.mark.pitfall(48, 60)
 def test_the_whole_cluster_stopped_for_an_hour_goes_on_at_once() -> None:
     """Pitfalls 48 and 60."""
     net = Committee()
@@ -155,6 +163,7 @@ def test_the_whole_cluster_stopped_for_an_hour_goes_on_at_once() -> None:
     assert set(net.heights()) == {net.heights()[0]} and not net.desks[0].pool
 
 
+@pytest.mark.pitfall(52)
 def test_a_permanently_dead_follower_costs_nothing() -> None:
     """Pitfall 52: 1 of 5 is dead; every batch takes its one round, no view changes."""
     net = Committee(5)
@@ -165,6 +174,7 @@ def test_a_permanently_dead_follower_costs_nothing() -> None:
     assert net.heights()[0] == 40 and net.desks[0].replica.view == 0
 
 
+@pytest.mark.pitfall(55)
 def test_the_backlog_after_a_leader_crash_needs_one_view_change() -> None:
     """Pitfall 55: 50 batches wait; view 1 drains them all."""
     net = Committee()

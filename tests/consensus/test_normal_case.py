@@ -24,6 +24,7 @@ def sent_votes(net: Committee, node: int, phase: Phase) -> list[Vote]:
     return [m for m in messages if isinstance(m, Vote) and m.signer == node and m.phase is phase]
 
 
+@pytest.mark.pitfall(53)
 @pytest.mark.parametrize("size", [4, 5, 7])
 def test_a_batch_is_decided_and_flushed_and_then_silence(size: int) -> None:
     """C4, pitfall 53: block 1 with the batch, one empty block 2 that carries its roots, then silence."""
@@ -63,6 +64,7 @@ def test_slow_execution_holds_the_pipeline_and_its_end_releases_it() -> None:
     assert net.heights() == [7] * 4
 
 
+@pytest.mark.pitfall(5)
 def test_the_proposal_counts_once_as_the_leaders_prepare() -> None:
     """S0, pitfall 5: proposal and the leader's PREPARE as a vote are one vote, not two."""
     net = Committee()
@@ -76,6 +78,7 @@ def test_the_proposal_counts_once_as_the_leaders_prepare() -> None:
     assert len(sent_votes(net, 1, Phase.PREPARE)) == len(sent_votes(net, 1, Phase.COMMIT)) == 1
 
 
+@pytest.mark.pitfall(1)
 @pytest.mark.parametrize("size", [4, 5, 7])
 def test_q_minus_one_prepares_lock_nothing(size: int) -> None:
     """S10, pitfall 1: COMMIT needs q distinct PREPAREs, own one included."""
@@ -92,6 +95,7 @@ def test_q_minus_one_prepares_lock_nothing(size: int) -> None:
     assert net.desks[1].effects[-1].persist[0].lock.height == 1  # type: ignore[union-attr]  # S4: with its lock
 
 
+@pytest.mark.pitfall(10)
 def test_nothing_is_signed_before_the_verdict_and_never_after_a_bad_one() -> None:
     """C1, pitfall 10: PREPARE waits for the bodies; an unacceptable block brings no view change at once."""
     net = Committee()
@@ -106,6 +110,7 @@ def test_nothing_is_signed_before_the_verdict_and_never_after_a_bad_one() -> Non
     net.step(1, BlockChecked(b"?" * 32, True))  # pitfall 46: a verdict that nobody asked for  # type: ignore[arg-type]
 
 
+@pytest.mark.pitfall(10)
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -152,6 +157,7 @@ def test_an_embedded_certificate_of_another_chain_is_refused() -> None:
     assert "S5" in net.desks[1].violations[-1][1]
 
 
+@pytest.mark.pitfall(12)
 def test_a_gap_is_kept_and_prepared_when_it_closes() -> None:
     """Pitfall 12: height 2 before 1 waits; then both are prepared in order."""
     net = Committee()
@@ -163,6 +169,7 @@ def test_a_gap_is_kept_and_prepared_when_it_closes() -> None:
     assert [v.height for v in sent_votes(net, 1, Phase.PREPARE)] == [1, 2]
 
 
+@pytest.mark.pitfall(7)
 def test_early_votes_count_when_the_proposal_arrives() -> None:
     """Pitfall 7: PREPAREs and COMMITs before the proposal; then it decides without another message."""
     net = Committee()
@@ -176,6 +183,7 @@ def test_early_votes_count_when_the_proposal_arrives() -> None:
     assert net.heights()[1] == 1
 
 
+@pytest.mark.pitfall(34, 35)
 def test_a_commit_certificate_for_a_later_height_decides_in_order() -> None:
     """S5, pitfalls 34 and 35: h + 2 is certified first; h and h + 1 are decided before it, each once."""
     net = Committee()
@@ -210,6 +218,7 @@ def test_a_prepare_certificate_moves_the_tip_forward_and_locks() -> None:
     assert [v.height for v in sent_votes(net, 1, Phase.PREPARE)] == [3]
 
 
+@pytest.mark.pitfall(9)
 def test_equivocation_becomes_evidence_once_and_at_most_one_block_is_decided() -> None:
     """Pitfall 9: A to one half, B to the other; two signed proposals of the leader prove it."""
     net = Committee()
@@ -226,6 +235,7 @@ def test_equivocation_becomes_evidence_once_and_at_most_one_block_is_decided() -
     assert len({desk.chain[1] for desk in net.desks[1:]}) == 1
 
 
+@pytest.mark.pitfall(2)
 def test_a_second_vote_of_one_signer_is_evidence_and_does_not_count() -> None:
     """S1, pitfall 2: neither twice for one block nor once for each of two."""
     net = Committee()
@@ -237,6 +247,7 @@ def test_a_second_vote_of_one_signer_is_evidence_and_does_not_count() -> None:
     assert [(e.accused, type(e.first)) for e in net.desks[1].evidence] == [(3, Vote)]
 
 
+@pytest.mark.pitfall(8)
 def test_a_vote_counts_for_its_signer_whoever_carries_it() -> None:
     """Pitfall 8."""
     net = Committee()
@@ -246,6 +257,7 @@ def test_a_vote_counts_for_its_signer_whoever_carries_it() -> None:
     assert len(sent_votes(net, 1, Phase.COMMIT)) == 1
 
 
+@pytest.mark.pitfall(13, 25)
 def test_what_is_outside_the_windows_is_dropped_with_a_status_and_bounded() -> None:
     """S12, pitfalls 13 and 25: far heights and views take no memory and bring a STATUS soon."""
     net = Committee(window=2)
@@ -263,6 +275,7 @@ def test_what_is_outside_the_windows_is_dropped_with_a_status_and_bounded() -> N
     assert len(net.mail) == 3
 
 
+@pytest.mark.pitfall(46)
 def test_a_built_block_for_another_place_is_dropped() -> None:
     """Pitfall 46: a completion of an older request has no effect, a wrong one is reported and not signed."""
     net = Committee()

@@ -1,5 +1,6 @@
 """Lost messages, windows, peers that are behind: STATUS and blocks by hash, and no storm (L4, L8, S8, C12)."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def long_chain(net: Committee, heights: int) -> list[Block]:
     return chain
 
 
+@pytest.mark.pitfall(33)
 def test_every_kind_of_message_lost_once_is_repaired() -> None:
     """L4, pitfall 33: the first copy of each vote and proposal to each node is lost; without view change all decide."""
     net = Committee()
@@ -58,6 +60,7 @@ def test_every_kind_of_message_lost_once_is_repaired() -> None:
     assert {desk.replica.view for desk in net.desks} == {0}
 
 
+@pytest.mark.pitfall(33)
 def test_random_delays_and_losses_stall_nothing() -> None:
     """Pitfall 33: a third of everything lost, 40 batches, window 4."""
     net, count = Committee(window=4), 0
@@ -75,6 +78,7 @@ def test_random_delays_and_losses_stall_nothing() -> None:
     assert len(set(net.heights())) == 1 and not net.desks[0].pool
 
 
+@pytest.mark.pitfall(11)
 def test_a_laggard_recovers_the_block_by_hash() -> None:
     """Pitfall 11: the leader withholds the proposal from node 3, which has it from a voter."""
     net = Committee()
@@ -83,6 +87,7 @@ def test_a_laggard_recovers_the_block_by_hash() -> None:
     assert net.heights() == [2] * 4
 
 
+@pytest.mark.pitfall(50)
 def test_followers_that_cannot_hear_each_other_live_again_when_healed() -> None:
     """Pitfall 50: only the links of the leader are up; after healing no restart is needed."""
     net = Committee()
@@ -93,6 +98,7 @@ def test_followers_that_cannot_hear_each_other_live_again_when_healed() -> None:
     assert len(set(net.heights())) == 1 and not net.desks[2].pool
 
 
+@pytest.mark.pitfall(51)
 def test_a_deaf_replica_does_not_disturb_the_others() -> None:
     """Pitfall 51: it can send and cannot receive; the majority stays in view 0."""
     net = Committee()
@@ -125,6 +131,7 @@ def test_a_replica_far_behind_asks_for_catch_up_and_abstains() -> None:
     assert net.heights()[3] == 9 and not net.desks[3].replica.behind
 
 
+@pytest.mark.pitfall(56)
 def test_catch_up_pieces_that_do_not_fit_are_refused() -> None:
     """S5, pitfall 56: gaps, foreign blocks, a certificate of another height; nothing is decided."""
     net = Committee()

@@ -42,6 +42,7 @@ def position(replica: Replica) -> tuple[object, ...]:
     return state.view, state.active, state.tip, state.high, state.base, state.base_vote_due, own, state.new_view
 
 
+@pytest.mark.pitfall(39)
 def test_votes_of_a_crashed_replica_are_sent_again_with_the_same_bytes() -> None:
     """S1, S9, pitfall 39: persisted, never sent; after the restart STATUS draws out the identical votes."""
     net = Committee()
@@ -71,6 +72,7 @@ def test_a_leader_does_not_propose_twice_at_one_height() -> None:
     assert not net.desks[3].evidence
 
 
+@pytest.mark.pitfall(38)
 @pytest.mark.parametrize("keep", range(13))
 def test_a_crash_after_every_record_forgets_no_signature(keep: int) -> None:
     """Pitfall 38: cut the journal of node 2 after each record (the later ones never left), restart, go on: no slot is
@@ -125,6 +127,7 @@ def test_a_restart_in_a_left_view_stays_inactive() -> None:
     assert not [m for m in own_messages(net, 2) if isinstance(m, Vote)]
 
 
+@pytest.mark.pitfall(40)
 def test_all_lose_power_after_one_decided() -> None:
     """Pitfall 40: the decider is gone for good; the other three carry the same block from their journals."""
     net = Committee()
@@ -140,6 +143,7 @@ def test_all_lose_power_after_one_decided() -> None:
     assert [net.desks[n].chain[1] for n in (0, 2, 3)] == [decided] * 3
 
 
+@pytest.mark.pitfall(42, 63)
 def test_nothing_is_signed_at_or_below_the_ledgers_height() -> None:
     """C15, pitfall 42: a journal that is older than the ledger, and one that is ahead of it."""
     net = Committee()
@@ -157,6 +161,7 @@ def test_nothing_is_signed_at_or_below_the_ledgers_height() -> None:
     assert [d.block for d in again.decide] == desk.chain[1:]
 
 
+@pytest.mark.pitfall(42)
 def test_the_ledger_may_stop_below_the_certificate_that_decided_it() -> None:
     """C3, C15: head 1 with the certificate of 2; block 2 is in the journal and is decided at once."""
     net = Committee(hold_execution=True)

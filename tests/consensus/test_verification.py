@@ -35,6 +35,7 @@ def changed(record: Vote, **changes: object) -> Vote:
     return Vote(**{name: getattr(record, name) for name in record.__struct_fields__} | changes)
 
 
+@pytest.mark.pitfall(8)
 def test_what_is_right_passes_whoever_carries_it() -> None:
     """Pitfall 8."""
     lock = certify(FOUR, Phase.PREPARE, 0, BLOCK, [0, 1, 2])
@@ -42,6 +43,7 @@ def test_what_is_right_passes_whoever_carries_it() -> None:
     assert [refused(m, sender) for m in messages for sender in range(4)] == [False] * 16
 
 
+@pytest.mark.pitfall(3)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -60,6 +62,7 @@ def test_a_vote_is_bound_to_every_field(changes: dict[str, object]) -> None:
     assert refused(changed(PREPARE, **changes))
 
 
+@pytest.mark.pitfall(3, 4, 76)
 def test_a_vote_is_bound_to_chain_epoch_and_set() -> None:
     """Pitfalls 3, 4, 76: the same keys on another chain or in another set."""
     other_chain = replace(FOUR, chain_id=tagged_hash(b"test/other"))
@@ -67,6 +70,7 @@ def test_a_vote_is_bound_to_chain_epoch_and_set() -> None:
         assert check_message(PREPARE, NodeId(1), context, fake_verify) is not None
 
 
+@pytest.mark.pitfall(19)
 def test_a_proposal_carries_the_prepare_of_the_leader_of_its_view() -> None:
     """S0, pitfall 19: signed by another member, or moved to another view."""
     right = propose(FOUR, 0, BLOCK)
@@ -76,6 +80,7 @@ def test_a_proposal_carries_the_prepare_of_the_leader_of_its_view() -> None:
     assert refused(propose(FOUR, 0, foreign))  # its certificate is one signature short
 
 
+@pytest.mark.pitfall(1, 2)
 def test_a_certificate_has_exactly_q_distinct_valid_signatures() -> None:
     """C16, pitfalls 1 and 2."""
     right = certify(FOUR, Phase.COMMIT, 0, BLOCK, [0, 1, 2])
@@ -98,6 +103,7 @@ def test_a_certificate_has_exactly_q_distinct_valid_signatures() -> None:
     assert refused(CertificateMessage(certify(FOUR, Phase.COMMIT, 0, BLOCK, [0, 1, 2, 3])))
 
 
+@pytest.mark.pitfall(4)
 def test_strangers_and_other_epochs_are_refused() -> None:
     """Pitfall 4: not counted, not answered."""
     assert refused(PREPARE, sender=4) and refused(PREPARE, sender=-1)

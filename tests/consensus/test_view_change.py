@@ -66,6 +66,7 @@ def test_two_dead_leaders_in_a_row_are_passed_over() -> None:
     assert {desk.replica.view for desk in net.desks[2:]} == {2}
 
 
+@pytest.mark.pitfall(16, 24)
 def test_a_prepared_block_survives_with_the_same_hash() -> None:
     """S8, pitfalls 16 and 24: locked at one replica only; the new leader carries it on unchanged."""
     net = Committee()
@@ -109,6 +110,7 @@ def test_nothing_is_signed_below_the_view_that_was_left() -> None:
     assert votes_of(give(net, 2, plain_new_view(net.context, 1, [0, 1, 3]))) == [(Phase.PREPARE, 1, 1)]
 
 
+@pytest.mark.pitfall(22)
 def test_nothing_below_the_base_is_voted_again() -> None:
     """S2, pitfall 22: with the base at height 2, height 1 gets no vote in the new view."""
     net = Committee()
@@ -125,6 +127,7 @@ def test_nothing_below_the_base_is_voted_again() -> None:
     ]
 
 
+@pytest.mark.pitfall(21)
 def test_the_highest_certificate_is_by_view_first_then_height() -> None:
     """S6, pitfall 21: the old lock (0, 2, X2) loses against (1, 1, Y1); the base of view 2 is Y1."""
     net = Committee()
@@ -145,6 +148,7 @@ def test_the_highest_certificate_is_by_view_first_then_height() -> None:
     assert node0.high == new
 
 
+@pytest.mark.pitfall(17)
 @pytest.mark.parametrize("size", [4, 5, 6, 7])
 def test_a_new_view_of_fewer_or_repeated_summaries_is_refused(size: int) -> None:
     """S7, pitfall 17: exactly q distinct members."""
@@ -156,6 +160,7 @@ def test_a_new_view_of_fewer_or_repeated_summaries_is_refused(size: int) -> None
         assert "S7" in (new_view_fault(new_view(context, 1, wrong, None), context) or "")
 
 
+@pytest.mark.pitfall(18, 19, 20)
 def test_a_new_view_is_checked_in_every_part() -> None:
     """S7, pitfalls 18 to 20: sender, view of the summaries, rank, block, signatures."""
     block, other = block_on(GENESIS, FOUR), block_on(GENESIS, FOUR, time_ms=9_999)
@@ -182,6 +187,7 @@ def test_a_new_view_is_checked_in_every_part() -> None:
         assert check_message(message, NodeId(1), FOUR, fake_verify) is not None
 
 
+@pytest.mark.pitfall(20)
 def test_a_lying_view_change_is_dropped_on_receipt() -> None:
     """Pitfall 20: a claimed rank without the certificate of exactly that rank and block."""
     lock = certify(FOUR, Phase.PREPARE, 0, block_on(GENESIS, FOUR), [0, 1, 2])
@@ -193,6 +199,7 @@ def test_a_lying_view_change_is_dropped_on_receipt() -> None:
     assert net.desks[1].violations and not net.desks[1].replica._state.view_changes
 
 
+@pytest.mark.pitfall(25, 26)
 @pytest.mark.parametrize(
     ("views", "joined"),
     [({3: 10**9}, 0), ({2: 5, 3: 9}, 5), ({0: 7, 2: 5, 3: 9}, 7), ({2: 0, 3: 9}, 0)],
@@ -210,6 +217,7 @@ def test_join_follows_the_f_plus_first_highest_view(views: dict[int, int], joine
         assert views_seen == joined
 
 
+@pytest.mark.pitfall(25)
 def test_a_flood_of_views_from_one_signer_takes_one_place() -> None:
     """L2, pitfall 25: the highest per signer is kept, nobody moves."""
     net = Committee()
@@ -243,6 +251,7 @@ def test_without_any_certificate_the_base_is_the_start_of_the_epoch() -> None:
     assert net.desks[3].replica._state.tip.height == 0
 
 
+@pytest.mark.pitfall(29)
 def test_a_new_view_of_an_older_or_the_same_active_view_changes_nothing() -> None:
     """L5, pitfall 29: the first accepted NEWVIEW of a view stays."""
     net = Committee()
@@ -263,6 +272,7 @@ def test_a_new_view_that_denies_a_decision_is_refused() -> None:
     assert net.desks[3].replica.view == 0 and "S7" in net.desks[3].violations[-1][1]
 
 
+@pytest.mark.pitfall(23)
 def test_late_commits_of_the_view_just_left_still_decide() -> None:
     """Pitfall 23: the quorum of COMMITs after the timer has fired gives the same history."""
     net = Committee()
@@ -275,8 +285,9 @@ def test_late_commits_of_the_view_just_left_still_decide() -> None:
     assert net.heights()[3] == 1
 
 
+@pytest.mark.pitfall(31, 61)
 def test_a_decision_by_sync_during_a_view_change_is_delivered_once() -> None:
-    """Pitfall 31: the same height comes by catch-up and by votes."""
+    """Pitfalls 31 and 61: the same height comes by catch-up and by votes."""
     net = Committee()
     block = block_on(GENESIS, net.context)
     certificate = certify(net.context, Phase.COMMIT, 0, block, [0, 2, 3])
@@ -288,6 +299,7 @@ def test_a_decision_by_sync_during_a_view_change_is_delivered_once() -> None:
     assert not net.desks[3].replica.active and net.desks[3].replica.view == 1
 
 
+@pytest.mark.pitfall(36)
 def test_unprepared_blocks_are_dropped_and_prepared_ones_survive_in_order() -> None:
     """Pitfall 36: of three proposals two are locked; the third is gone, its batch pending again."""
     net = Committee(window=4)
@@ -310,6 +322,7 @@ def test_unprepared_blocks_are_dropped_and_prepared_ones_survive_in_order() -> N
     assert sorted(d for b in chain for d in b.batch_digests) == sorted(d for b in old for d in b.batch_digests)
 
 
+@pytest.mark.pitfall(30)
 def test_a_leader_that_cannot_extend_its_base_gives_up_after_half_the_time() -> None:
     """C13, pitfall 30: it lacks the block under the base and nobody sends it."""
     net = Committee()

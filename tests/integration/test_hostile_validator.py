@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from chainnode.devnet_layout import transport_identity, vote_key
 from chainnode.raw_peer import RawPeer
 from chainnode.wire import FrameClass, encode_frame
@@ -65,6 +67,7 @@ async def connect(network: Network, target: NodeId) -> RawPeer:
     )  # fmt: skip
 
 
+@pytest.mark.pitfall(25)
 def test_one_validator_cannot_move_the_others_to_a_far_view(tmp_path: Path) -> None:
     """Pitfall 25: f signers may name any view; nobody moves (L2)."""
     with local_network(tmp_path, start=False) as network:

@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.integration.local_network import Load, local_network
 from tests.integration.test_power_cuts import check_acknowledged, check_nothing_twice
 
@@ -31,6 +33,7 @@ def test_the_leader_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
         assert gap <= GAP_SECONDS_MAX
 
 
+@pytest.mark.pitfall(60)
 def test_a_node_that_was_away_for_a_hundred_blocks_catches_up(tmp_path: Path) -> None:
     """More than the window behind: whole pieces of the chain, proved by their certificates (L8)."""
     with local_network(tmp_path) as network:
@@ -49,6 +52,7 @@ def test_a_node_that_was_away_for_a_hundred_blocks_catches_up(tmp_path: Path) ->
         check_nothing_twice(network)
 
 
+@pytest.mark.pitfall(49)
 def test_half_the_network_paused_goes_on_after_the_pause(tmp_path: Path) -> None:
     """Without a quorum nothing is committed and nothing is lost; afterwards it goes on without a restart."""
     with local_network(tmp_path) as network:

@@ -4,6 +4,8 @@ import asyncio
 import random
 from pathlib import Path
 
+import pytest
+
 from chainnode.devnet_layout import transport_identity, vote_key
 from chainnode.ledger_audit import audit_config
 from chainnode.raw_peer import RawPeer
@@ -74,6 +76,7 @@ def audit_everything(network: Network) -> None:
     assert len(roots) == 1, roots
 
 
+@pytest.mark.pitfall(16, 40)
 def test_power_cut_between_a_quorum_of_prepares_and_the_commit(tmp_path: Path) -> None:
     """Two real validators and the test as a third make the PREPARE quorum; its COMMIT never comes, nor does a fourth.
 

@@ -54,6 +54,7 @@ def test_a_taken_port_is_named(network: Network, door: str) -> None:
     assert str(os.getpid()) in said, f"the holder is not named: {said}"
 
 
+@pytest.mark.pitfall(45)
 def test_a_directory_in_use_names_its_holder(network: Network) -> None:
     """F07: the second process exits at once, the first is not disturbed."""
     place = network.places[0]
@@ -70,6 +71,7 @@ def test_a_directory_in_use_names_its_holder(network: Network) -> None:
     network.devnet.kill(place)
 
 
+@pytest.mark.pitfall(76)
 def test_another_genesis_is_refused_with_both_ids(network: Network, tmp_path: Path) -> None:
     """T25: the data directory is of one chain for ever."""
     before = content(network.devnet.folder(network.places[0]) / "data")

@@ -157,6 +157,7 @@ def test_a_snapshot_stays_at_its_block(store: Store) -> None:
     assert builder.chain.state().get(b"x") == b"2"
 
 
+@pytest.mark.pitfall(42)
 def test_killed_between_batch_and_anchor_the_ledger_is_ahead_and_the_anchor_catches_up(store: Store) -> None:
     disk = MemoryDisk()
     builder = filled(store, disk)

@@ -67,6 +67,7 @@ def test_a_foreign_chain_is_refused_before_anything_is_written(tmp_path: Path) -
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.pitfall(45)
 def test_a_directory_in_use_is_refused_with_pid_and_chain_until_its_holder_dies(tmp_path: Path) -> None:
     path = tmp_path / "data"
     initialise(path, GENESIS, GENESIS_STATE)

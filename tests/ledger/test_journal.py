@@ -83,6 +83,7 @@ def reopened(disk: MemoryDisk) -> Records:
     return records
 
 
+@pytest.mark.pitfall(38, 41)
 def test_power_loss_after_a_failure_at_every_operation_keeps_every_promise() -> None:
     for operation in itertools.count(1):
         disk = MemoryDisk()
@@ -134,6 +135,7 @@ def three_groups(disk: MemoryDisk) -> Records:
     return records
 
 
+@pytest.mark.pitfall(41)
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
 def test_every_flipped_byte_is_refused_or_lies_in_the_last_group(mask: int) -> None:
     disk = MemoryDisk()
@@ -165,6 +167,7 @@ def test_every_flipped_byte_of_a_rotated_journal_is_refused() -> None:
     assert Journal.open(disk, NAME, CHAIN)[1] == [b"one", b"two" * 9, b"three"]
 
 
+@pytest.mark.pitfall(41)
 def test_truncation_at_every_byte_gives_a_prefix_or_is_refused() -> None:
     whole = MemoryDisk()
     records = three_groups(whole)
@@ -209,6 +212,7 @@ def test_a_record_out_of_bounds_is_refused_and_nothing_is_written(record: bytes)
     assert Journal.open(disk, NAME, CHAIN)[1] == [b"next"]
 
 
+@pytest.mark.pitfall(43)
 @pytest.mark.parametrize(
     ("number", "expected", "exit_code"),
     [(errno.ENOSPC, DiskFull, 75), (errno.EDQUOT, DiskFull, 75), (errno.EIO, StorageFailed, 74)],

@@ -186,6 +186,7 @@ print(acknowledged, first.exit_code, type(first).__name__)
 """
 
 
+@pytest.mark.pitfall(43)
 def test_after_a_failed_write_the_store_stays_dead_and_every_acknowledged_write_survives(tmp_path: Path) -> None:
     """The limit on file sizes stands for a disk error that goes away: even then nothing is retried."""
     done = subprocess.run(
@@ -201,6 +202,7 @@ def test_after_a_failed_write_the_store_stays_dead_and_every_acknowledged_write_
     store.close()
 
 
+@pytest.mark.pitfall(43)
 def test_a_full_disk_has_its_own_kind_and_exit_code() -> None:
     path = Path("ledger")
     error = leveldb.failure_of(path, plyvel.IOError(b"IO error: ledger/000003.log: No space left on device"))

@@ -17,6 +17,7 @@ from points.queries import obligations as obligations_query
 from points.queries import window as window_query
 from points.state import FUND, Hold, Lot
 from points.transition import BlockOutcome, apply_block, genesis_state
+from points.validators import EpochNote
 from points.view import Memory
 from primitives.address import encode_address
 from primitives.codec import encode
@@ -133,13 +134,15 @@ class Market:
         transaction = Transaction(envelope, pairs)
         return Decoded(encode(transaction), transaction, transaction_id(envelope))
 
-    def block(self, transactions: Sequence[Decoded], time: int | None = None) -> list[Receipt | None]:
+    def block(
+        self, transactions: Sequence[Decoded], time: int | None = None, note: EpochNote | None = None
+    ) -> list[Receipt | None]:
         """Commit one block and check that what is stored is what was decided."""
         previous, self.time = self.time, self.time if time is None else time
         self.height += 1
         self.last = apply_block(
             self.view, time_s=self.time, previous_s=previous, height=self.height, chain_id=self.chain_id,
-            transactions=transactions, seen=self.seen.__contains__, verify=verify,
+            transactions=transactions, seen=self.seen.__contains__, verify=verify, note=note,
         )  # fmt: skip
         for record in self.last.changes.values():
             if record is not None:

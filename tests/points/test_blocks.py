@@ -43,6 +43,7 @@ def test_envelope_precedence() -> None:
         assert receipt is not None and receipt.code == code
 
 
+@pytest.mark.pitfall(15)
 def test_an_id_is_executed_once_also_after_a_reject() -> None:
     """C6, D1: no second receipt, in the same block or later; the index counts every mention."""
     market = Market()

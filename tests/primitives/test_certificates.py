@@ -30,6 +30,7 @@ def certificate(size: int, phase: Phase = Phase.COMMIT, chain: bytes = CHAIN, vi
 QUORUMS = [(1, 1), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (10, 7), (22, 15)]
 
 
+@pytest.mark.pitfall(1)
 @pytest.mark.parametrize(("size", "quorum"), QUORUMS)
 def test_two_quorums_share_an_honest_member(size: int, quorum: int) -> None:
     """S10, pitfall 1: 2f + 1 would be too few for n = 5, 6, 8, 9."""
@@ -44,6 +45,7 @@ def test_a_certificate_of_a_quorum_verifies() -> None:
         assert verify_certificate(certificate(size), CHAIN, members_of(size), verify)
 
 
+@pytest.mark.pitfall(3)
 @pytest.mark.parametrize(
     "change",
     [
@@ -56,6 +58,7 @@ def test_a_certificate_for_anything_else_is_refused(change: dict[str, object]) -
     assert not verify_certificate(msgspec.structs.replace(certificate(4), **change), CHAIN, members_of(4), verify)
 
 
+@pytest.mark.pitfall(2)
 def test_a_signer_counts_once_whatever_the_signatures_say() -> None:
     """Pitfall 2: the bitmap cannot name a signer twice, and a repeated signature is not another member's."""
     good = certificate(4)
@@ -71,11 +74,13 @@ def test_more_than_a_quorum_of_signatures_is_refused() -> None:
     assert not verify_certificate(build_certificate(Phase.COMMIT, 0, 3, 9, BLOCK, votes, 4), CHAIN, members, verify)
 
 
+@pytest.mark.pitfall(76)
 def test_a_certificate_of_another_chain_or_set_is_refused() -> None:
     assert not verify_certificate(certificate(4, chain=BLOCK), CHAIN, members_of(4), verify)
     assert not verify_certificate(certificate(4), CHAIN, members_of(5), verify)
 
 
+@pytest.mark.pitfall(6)
 def test_any_quorum_of_votes_gives_a_valid_certificate() -> None:
     """Pitfall 6."""
     members = members_of(4)

@@ -79,6 +79,7 @@ def test_random_bytes_only_ever_are_malformed(raw: bytes) -> None:
             decode(raw)
 
 
+@pytest.mark.pitfall(73)
 @given(st.integers(0, len(RAW) * 8 - 1))
 def test_a_flipped_bit_is_malformed_or_another_transaction(bit: int) -> None:
     changed = bytearray(RAW)
@@ -96,6 +97,7 @@ def respelled(raw: bytes, old: bytes, new: bytes) -> bytes:
     return raw.replace(old, new)
 
 
+@pytest.mark.pitfall(73)
 @pytest.mark.parametrize(
     ("why", "raw"),
     [

@@ -19,10 +19,12 @@ SMALL_ORDER = [
 ]  # fmt: skip
 
 
+@pytest.mark.pitfall(74)
 def test_the_start_up_vectors_hold() -> None:
     assert keys.self_check() is None
 
 
+@pytest.mark.pitfall(74)
 def test_the_self_check_sees_a_verifier_that_accepts_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "verify", lambda key, message, signature: True)
     assert keys.self_check() is not None
@@ -33,6 +35,7 @@ def test_the_self_check_sees_an_admission_that_accepts_small_order(monkeypatch: 
     assert keys.self_check() is not None
 
 
+@pytest.mark.pitfall(74)
 @pytest.mark.parametrize("sign_bit", [0, 1])
 @pytest.mark.parametrize("y", SMALL_ORDER)
 def test_small_order_and_non_canonical_keys_are_not_admitted(y: int, sign_bit: int) -> None:
@@ -46,6 +49,7 @@ def test_a_mixed_order_key_verifies_but_is_not_admitted() -> None:
     assert not keys.admit_public_key(mixed)
 
 
+@pytest.mark.pitfall(74)
 def test_s_plus_l_is_refused() -> None:
     signature = KEY.sign(b"m")
     s = int.from_bytes(signature[32:], "little") + L

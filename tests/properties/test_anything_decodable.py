@@ -6,6 +6,7 @@ kind is tested without a line here. Signatures are those of any account.
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
@@ -81,6 +82,7 @@ def value_of(info: inspect.Type, world: World, made: list[bytes]) -> st.SearchSt
             raise TypeError(f"no values for {info}")
 
 
+@pytest.mark.pitfall(78)
 @given(st.data())
 def test_anything_decodable_gets_a_receipt(data: st.DataObject) -> None:
     world, made = new_world(), []

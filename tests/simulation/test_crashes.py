@@ -19,6 +19,7 @@ CALM = Plan(
 SYNCS = 24  # of the leader in CALM; a later sync of this quiet run repeats an earlier one
 
 
+@pytest.mark.pitfall(38, 39)
 @pytest.mark.parametrize("synced", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("node", [0, 1], ids=["leader", "follower"])
 def test_power_cut_at_every_sync(node: int, synced: bool) -> None:
@@ -59,6 +60,7 @@ def test_all_lose_power_between_the_prepares_and_the_commit() -> None:
     _cut_all_when(between)
 
 
+@pytest.mark.pitfall(40)
 def test_all_lose_power_after_one_has_decided() -> None:
     """Pitfall 40: what one replica decided is decided after the restart."""
 
@@ -78,6 +80,7 @@ def test_all_lose_power_ten_times_under_load() -> None:
     play(cluster)
 
 
+@pytest.mark.pitfall(48, 49)
 @pytest.mark.parametrize("kind", [FaultKind.CRASH, FaultKind.PAUSE, FaultKind.PARTITION])
 def test_recovery_after_a_long_outage(kind: FaultKind) -> None:
     """Pitfalls 48, 49: more than f are away until the timers reach their cap; then all is decided within 60 s."""

@@ -75,6 +75,7 @@ FORGERIES: dict[str, Callable[[Stage, Block], Message]] = {
 }
 
 
+@pytest.mark.pitfall(2, 3, 8, 20, 76)
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_messages_are_refused_in_front_of_the_core(name: str) -> None:
     """Pitfalls 2, 3, 8, 20, 76: nothing of it reaches a core."""
@@ -148,6 +149,7 @@ def test_only_the_wanted_chain_of_a_block_reply_is_believed() -> None:
     assert any(isinstance(m, Vote) and m.digest == header_digest(first.header) for m in stage.links[ME, 2])
 
 
+@pytest.mark.pitfall(13, 25)
 def test_a_flood_stays_in_the_windows() -> None:
     """S12, pitfalls 13 and 25: whatever one member signs, the core keeps a bounded part of it."""
     stage, block = _stage()

@@ -24,6 +24,7 @@ def test_role(role: Role, nodes: int) -> None:
         play(Cluster(_plan(role, nodes, seed)))
 
 
+@pytest.mark.pitfall(9)
 @pytest.mark.parametrize("role", [Role.EQUIVOCATE, Role.VOTE_TWICE])
 def test_double_signatures_become_evidence(role: Role) -> None:
     """Pitfall 9: who signs two blocks for one slot is proved to have done it."""

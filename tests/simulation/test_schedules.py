@@ -35,6 +35,7 @@ def _evil_votes(stage: Stage, block: Block, view: int, to: int, *phases: Phase) 
         assert stage.hear(to, EVIL, vote) is None
 
 
+@pytest.mark.pitfall(21)
 def test_the_base_is_the_highest_certificate_by_view_then_height() -> None:
     """Pitfall 21: an old lock (view 0, height 2, X2) against a newer decision (view 1, height 1, Y1)."""
     stage = Stage(4, (A, B, C))
@@ -65,6 +66,7 @@ def test_the_base_is_the_highest_certificate_by_view_then_height() -> None:
     assert stage.decided[C] == stage.decided[A] == {1: header_digest(y1.header)}
 
 
+@pytest.mark.pitfall(17, 18, 20)
 def test_a_new_view_that_hides_the_lock_of_its_quorum_is_refused() -> None:
     """Pitfalls 17, 18, 20: duplicates, a low base, a certificate that is not the highest. Node 1 is Byzantine here."""
     stage = Stage(4, (0, 2, 3))
@@ -89,6 +91,7 @@ def test_a_new_view_that_hides_the_lock_of_its_quorum_is_refused() -> None:
     assert stage.replicas[3].active
 
 
+@pytest.mark.pitfall(19)
 def test_only_the_leader_of_the_view_opens_it() -> None:
     """Pitfall 19: the same NEWVIEW is refused from anybody else."""
     stage = Stage(4, (A, B, C))
@@ -117,6 +120,7 @@ def test_nothing_is_signed_in_a_view_that_was_left() -> None:
     assert sent == []
 
 
+@pytest.mark.pitfall(22)
 def test_ancestors_of_the_base_are_not_voted_on_again() -> None:
     """Pitfall 22: after NEWVIEW with a base at height 2 nobody prepares height 1 in that view."""
     stage = Stage(4, (A, B, C))
@@ -154,6 +158,7 @@ def test_votes_for_another_block_do_not_complete_a_certificate() -> None:
     assert stage.decided[A] == {1: header_digest(x1.header)}
 
 
+@pytest.mark.pitfall(2)
 def test_a_vote_counts_once() -> None:
     """Pitfall 2: the same signer with the same or another signature adds nothing."""
     stage = Stage(4, (A, B, C))
@@ -165,6 +170,7 @@ def test_a_vote_counts_once() -> None:
     assert stage.decided[A] == {}
 
 
+@pytest.mark.pitfall(25, 26)
 def test_few_signers_move_nobody() -> None:
     """Pitfalls 25, 26: a view is joined only when f + 1 name it or a higher one."""
     stage = Stage(7, (0, 1, 2, 3, 4))
@@ -178,6 +184,7 @@ def test_few_signers_move_nobody() -> None:
     assert not stage.replicas[0].active
 
 
+@pytest.mark.pitfall(1)
 def test_small_quorums_do_not_split_five_nodes() -> None:
     """Pitfall 1, S10: with n = 5 the votes of 3 are no certificate; two such sets share only the Byzantine member."""
     stage = Stage(5, (0, 1, 2, 3))
@@ -192,6 +199,7 @@ def test_small_quorums_do_not_split_five_nodes() -> None:
     assert not any(v.phase is Phase.COMMIT for v in _votes_sent(stage, 0))
 
 
+@pytest.mark.pitfall(34)
 def test_a_certificate_decides_the_ancestors_first() -> None:
     """S5, pitfall 34: COMMIT for height 2 decides 1 and 2 in that order, each once."""
     stage = Stage(4, (A, B, C))
@@ -228,6 +236,7 @@ def test_a_proposal_on_another_parent_is_not_prepared() -> None:
     assert [vote for vote in _votes_sent(stage, 0, B) if vote.phase is Phase.PREPARE] == []
 
 
+@pytest.mark.pitfall(10)
 def test_an_unacceptable_block_is_not_prepared() -> None:
     """C6, pitfall 10: the driver's no is final for the view, and no view change comes at once."""
     stage = Stage(4, (A, B, C))
@@ -275,6 +284,7 @@ def test_a_restart_signs_nothing_again(rotated: bool) -> None:
     assert len(first) == 1 and _votes_sent(stage, 0, B) == []
 
 
+@pytest.mark.pitfall(33, 39)
 def test_status_is_answered_with_what_is_missing() -> None:
     """L4, pitfalls 33, 39: the proposal and the votes that STATUS does not name, and nothing that it names."""
     stage = Stage(4, (A, B, C))
@@ -293,6 +303,7 @@ def test_status_is_answered_with_what_is_missing() -> None:
     assert list(stage.links.get((A, C), ())) == []
 
 
+@pytest.mark.pitfall(53)
 def test_views_are_awaited_ever_longer_and_never_without_need() -> None:
     """C7, pitfall 53: no timer without an obligation, then T, and T doubled in the next view."""
     stage = Stage(4, (A, B, C))

@@ -1,0 +1,16 @@
+"""Every pitfall has a test, and every number on a test is one."""
+
+from tests.pitfalls.marked import COUNT, happened, marked_tests, titles
+
+AWAITED = {27, 28, 32, 37, 44, 54, 58, 59, 62, 64, 65, 66, 67, 79}  # their tests are being written
+
+
+def test_every_number_has_a_title() -> None:
+    assert sorted(titles()) == list(range(1, COUNT + 1))
+    assert happened() <= set(titles())
+
+
+def test_every_number_has_a_test() -> None:
+    marked = {number for test in marked_tests() for number in test.numbers}
+    assert marked <= set(titles())
+    assert set(titles()) - marked == AWAITED
