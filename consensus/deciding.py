@@ -3,6 +3,7 @@
 from consensus.events import CatchUp, Decided, Effects, Synced
 from consensus.journal_records import SawCertificate
 from consensus.messages import BlockReply
+from consensus.one_chain import note_decided
 from consensus.proposal_rules import body_fault
 from consensus.state import VIEWS_BEHIND, State
 from primitives.block import Block, header_digest
@@ -52,6 +53,7 @@ def decide(state: State, certificate: Certificate, effects: Effects) -> bool:
         return True
     for block in path.blocks:
         effects.decide.append(Decided(Height(block.header.height), block, certificate))
+    note_decided(state, path.blocks, effects)
     _settle(state, path.blocks, certificate)
     return True
 

@@ -128,6 +128,7 @@ class BuildBlock:
     certificate: to embed, with cert_height = its height; None means cert_height 0 and cert_hash ZERO_DIGEST (C9).
     exec_height: between exec_height_min and exec_height_max, and executed here.
     flush: an empty block is wanted too, it carries the roots of what is decided (C4). Without it an empty one is not.
+    new_view: put these bytes into the block and their new_view_hash into its header; None: neither (C11).
     """
 
     view: View
@@ -139,6 +140,7 @@ class BuildBlock:
     exec_height_min: Height
     exec_height_max: Height
     flush: bool
+    new_view: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from consensus.messages import Counter, NewView, Proposal, ViewChange, Vote
 from primitives.block import Block
-from primitives.certificate import Certificate
+from primitives.certificate import Certificate, Phase
 from primitives.codec import Record, decoder
 
 
@@ -60,6 +60,14 @@ class Position(Record, tag=7):
     view: Counter
 
 
-JournalRecord = Proposed | Prepared | Committed | LeftView | EnteredView | SawCertificate | Position
+class Strayed(Record, tag=8):
+    """The decided chain is not that of an own vote of this view: no more votes of `phase` in it (S2)."""
+
+    epoch: Counter
+    view: Counter
+    phase: Phase
+
+
+JournalRecord = Proposed | Prepared | Committed | LeftView | EnteredView | SawCertificate | Position | Strayed
 
 JOURNAL_DECODER: Final[msgspec.msgpack.Decoder[JournalRecord]] = decoder(JournalRecord)  # type: ignore[arg-type]

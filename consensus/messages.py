@@ -60,10 +60,14 @@ class Summary(Record):
 
 
 class ViewChange(Record, tag=3):
-    """A summary with the certificate that proves it; None only with high_view -1 (S6, C9)."""
+    """A summary with the certificate that proves it; None only with high_view -1 (S6, C9).
+
+    starved: the batch that the old leader passed over, if that is why (L7). Not signed: a hint for operators.
+    """
 
     summary: Summary
     certificate: Certificate | None
+    starved: Bytes32 | None = None
 
 
 class NewView(Record, tag=4):
@@ -85,11 +89,16 @@ class SlotStatus(Record):
     commits: Bitmap
 
 
+Sighting = tuple[Node, Counter, Counter]  # seat, view, height; a VIEWCHANGE or NEWVIEW stands at height 0 of its view
+
+
 class Status(Record, tag=5):
     """Where the sender stands, so that others send exactly what it lacks (L4). Unsigned: it speaks for its link only.
 
     slots[i] is height decided + 1 + i of `view`. view_changes: signers of the VIEWCHANGEs that it holds and can use,
-    those above `view`, or from `view` on while inactive.
+    those above `view`, or from `view` on while inactive. seen: for each seat the highest place, by view and then
+    height, of any signature of this epoch that the sender has verified (pitfall 44). asks: the sender is on probation
+    and wants a STATUS in return at once.
     """
 
     epoch: Counter
@@ -98,6 +107,8 @@ class Status(Record, tag=5):
     decided: Counter
     view_changes: Bitmap
     slots: Annotated[tuple[SlotStatus, ...], msgspec.Meta(max_length=WINDOW_MAX)]
+    seen: Annotated[tuple[Sighting, ...], msgspec.Meta(max_length=SUMMARIES_MAX)] = ()
+    asks: bool = False
 
 
 class CertificateMessage(Record, tag=6):

@@ -5,6 +5,7 @@ from consensus.events import BlockBuilt, BlockChecked, BuildBlock, CheckBlock, E
 from consensus.evidence import Evidence
 from consensus.journal_records import Proposed
 from consensus.messages import Proposal, Vote
+from consensus.one_chain import keeps_chain, may_prepare_next
 from consensus.proposal_rules import chain_fault, header_fault
 from consensus.slots import Slot
 from consensus.state import VIEWS_AHEAD, VIEWS_BEHIND, State
@@ -135,7 +136,9 @@ def commit_locked(state: State, effects: Effects) -> None:
         path = state.tree.path(lock.digest, lock.height, state.decided)
         if path.missing is not None:
             seek(state, lock, path.missing, effects)
-        elif path.blocks[0].header.parent == state.decided_digest:
+        elif path.blocks[0].header.parent == state.decided_digest and keeps_chain(
+            state, Phase.COMMIT, slot.height, Digest(lock.digest)
+        ):
             state.commit(lock, effects)
             count(state, slot, Phase.COMMIT, Digest(lock.digest), effects)
 
@@ -191,7 +194,7 @@ def prepare_checked(state: State, effects: Effects) -> None:
         block = slot.proposal.block
         if block.header.parent != state.tip.digest or state.verdicts.get(slot.digest) is not True:
             return
-        if not state.may_sign(Phase.PREPARE, height):
+        if not state.may_sign(Phase.PREPARE, height) or not may_prepare_next(state):
             return
         state.prepare(height, slot.digest, block, effects)
         count(state, slot, Phase.PREPARE, slot.digest, effects)
@@ -220,7 +223,7 @@ def request_build(state: State, effects: Effects) -> None:
     flush = flush_due(state) and state.tip.height == state.decided == state.executed
     if not (state.ask_build or flush) or height > state.decided + state.window or not can_extend(state):
         return
-    if not state.may_sign(Phase.PREPARE, height):
+    if not state.may_sign(Phase.PREPARE, height) or not may_prepare_next(state):
         return
     parent = state.tree.get(state.tip.digest)
     assert parent is not None, "can_extend says that the parent is here"
@@ -252,7 +255,7 @@ def on_built(state: State, event: BlockBuilt, effects: Effects) -> None:
         state.ask_build = False
         return
     stale = not state.active or view != state.view or (state.tip.height + 1, state.tip.digest) != (height, parent)
-    if stale or not state.may_sign(Phase.PREPARE, height):
+    if stale or not state.may_sign(Phase.PREPARE, height) or not may_prepare_next(state):
         return
     fault = _own_fault(state, event.block, height, parent)
     if fault is not None:

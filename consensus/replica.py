@@ -82,6 +82,21 @@ class Replica:
         return self._state.behind
 
     @property
+    def closed(self) -> bool:
+        """Whether the close block of the epoch is decided: it signs nothing more and only answers others (C8)."""
+        return self._state.closed
+
+    @property
+    def votes(self) -> bool:
+        """Whether it signs at all now: a member, not on probation, not abstaining, the epoch not closed."""
+        return self._state.votes
+
+    @property
+    def abstains(self) -> str | None:
+        """Why it signs nothing for the rest of this epoch, as a sentence for operators; None: it does (S9)."""
+        return self._state.abstains
+
+    @property
     def timeout_ms(self) -> int:
         """T, the length of the progress timer now (C7)."""
         return self._state.timer.length_ms

@@ -11,6 +11,7 @@ from consensus.journal_records import (
     Prepared,
     Proposed,
     SawCertificate,
+    Strayed,
 )
 from consensus.messages import Proposal, Vote
 from consensus.settings import LedgerHead, ReplicaConfig
@@ -96,9 +97,14 @@ def _replay(state: State, record: JournalRecord) -> None:
                 _hold(state, record.new_view.certificate)
         case SawCertificate():
             _hold(state, record.certificate)
+        case Strayed():
+            if (record.epoch, record.view) == (epoch, state.view):
+                state.strayed.add(record.phase)
 
 
 def _stand(state: State, view: int, active: bool) -> None:
+    if view != state.view:
+        state.strayed.clear()
     state.view, state.active, state.new_view = View(view), active, None
 
 
@@ -164,6 +170,7 @@ def snapshot(state: State) -> tuple[JournalRecord, ...]:
     elif own is not None and own.summary.view == state.view:
         records.append(LeftView(own))
     records.extend(promise.record for promise in state.promises)
+    records.extend(Strayed(state.context.epoch, state.view, phase) for phase in sorted(state.strayed))
     return tuple(records)
 
 

@@ -30,13 +30,21 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """window is W of genesis (1 to 32, S12). sign gives the node's deterministic signature over the bytes."""
+    """window is W of genesis (1 to 32, S12). sign gives the node's deterministic signature over the bytes.
+
+    me: a seat of the context's set, or OBSERVER, or a seat that is no member now: then nothing is signed.
+    handover_blocks: the leader changes after every so many heights, 0 never (L6, C11).
+    abstains: why this node must not sign in this epoch, for instance because its directory was made by a resync from
+    others and the key may have signed before (S9, pitfall 44); None: it may.
+    """
 
     context: EpochContext
     me: NodeId
     sign: Callable[[bytes], Signature]
     window: int = WINDOW_DEFAULT
     timing: Timing = Timing()
+    handover_blocks: int = 0
+    abstains: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class State:
     high: Certificate | None = None
     pending_commit: Certificate | None = None  # decides as soon as its chain is here
     highest_certified: int = 0  # height of any certificate seen: tells how far this node is behind (C12)
+    strayed: set[Phase] = field(default_factory=set)  # phases in which this view has seen the last own vote (S2)
     base_vote_due: bool = False  # the base is this view's first vote, and nothing is voted yet (S2, S8)
     tree: BlockTree = field(default_factory=BlockTree)
     slots: SlotTable = field(default_factory=SlotTable)
@@ -84,6 +85,8 @@ class State:
     caught_up_at: int | None = None
     last_status: int | None = None
     status_due: bool = False
+    closed: bool = False  # the close block is decided (C8)
+    abstains: str | None = None  # why nothing is signed in this epoch (S9, pitfall 44)
     answers: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # peer -> (clock, count) of STATUS answers
     timer: ProgressTimer = field(init=False)
     inclusion: InclusionTimer = field(init=False)
@@ -91,6 +94,7 @@ class State:
     def __post_init__(self) -> None:
         self.timer = ProgressTimer(self.config.timing)
         self.inclusion = InclusionTimer(self.config.timing)
+        self.abstains = self.config.abstains
 
     @property
     def context(self) -> EpochContext:
@@ -101,6 +105,11 @@ class State:
     def me(self) -> NodeId:
         """This validator."""
         return self.config.me
+
+    @property
+    def votes(self) -> bool:
+        """Whether this replica signs at all: a member that does not abstain, in an epoch that is not closed."""
+        return self.context.is_member(self.me) and self.abstains is None and not self.closed
 
     @property
     def window(self) -> int:
@@ -147,6 +156,7 @@ class State:
         self.building = None
         self.ask_build = self.pending_batches > 0
         self.base_vote_due = False
+        self.strayed.clear()
         self.first_seen.clear()
         self.inclusion.restart()
         self.progressed = self.activated = self.clock.now
@@ -174,7 +184,7 @@ class State:
         """S1, S3, C12, C15: active, not behind, above the decided height, nothing signed in this slot and phase yet."""
         slot = self.slots.get(self.view, height)
         free = slot is None or self.me not in slot.votes(phase)
-        return self.active and not self.behind and height > self.decided and free
+        return self.votes and self.active and not self.behind and height > self.decided and free
 
     def _sign(self, phase: Phase, height: int, digest: bytes) -> Vote:
         assert self.may_sign(phase, height), f"S1: a second signature for {phase.name} at {self.view}, {height}"

@@ -20,6 +20,25 @@ from primitives.keys import Signature
 from primitives.validators import NodeId
 
 
+def epoch_of(message: Message) -> int | None:
+    """The epoch to which a message is bound; None: to none, it is bound by hashes.
+
+    A message of a lower epoch than one's own is answered with the close block's certificate of that epoch or dropped,
+    one of a higher epoch says that one is behind (pitfalls 4, 32, 62); neither reaches the core.
+    """
+    match message:
+        case Proposal():
+            return message.block.header.epoch
+        case ViewChange():
+            return message.summary.epoch
+        case CertificateMessage():
+            return message.certificate.epoch
+        case Vote() | NewView() | Status():
+            return message.epoch
+        case BlockRequest() | BlockReply():
+            return None
+
+
 def check_message(message: Message, sender: NodeId, context: EpochContext, verify: Verify) -> str | None:
     """None, or the sentence with the rule that the message breaks; then it costs its sender and is not stepped.
 

@@ -1,13 +1,16 @@
 """The shape rules of VIEWCHANGE and NEWVIEW, and the base that follows from them: recomputed by everyone (S6, S7)."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from consensus.epochs import EpochContext
 from consensus.messages import NewView, Summary, ViewChange
 from primitives.certificate import Certificate
+from primitives.codec import decode_canonical, decoder
 from primitives.hashing import Digest
 from primitives.validators import Height, NodeId, View
+
+_NEW_VIEW: Final = decoder(NewView)
 
 
 class Rank(NamedTuple):
@@ -80,6 +83,20 @@ def new_view_fault(message: NewView, context: EpochContext) -> str | None:
     if highest != base_of(message.certificate, context):
         return f"S7: the summaries reach {highest.rank}, the certificate is not of that rank and block"
     return _certificate_fault(message.certificate, message.view, context)
+
+
+def decode_new_view(raw: bytes) -> NewView:
+    """The NEWVIEW that a block carries; whoever prepared the block compared it with the one it accepted (C11).
+
+    Raises: Malformed.
+    """
+    return decode_canonical(_NEW_VIEW, raw)
+
+
+def recorded_place(new_view: NewView, start_height: int) -> tuple[View, Height]:
+    """The view that a recorded NEWVIEW opened, and the height of its base in an epoch after `start_height` (C9)."""
+    certificate = new_view.certificate
+    return View(new_view.view), Height(start_height if certificate is None else certificate.height)
 
 
 def choose_summaries(held: Iterable[ViewChange], quorum: int) -> tuple[ViewChange, ...]:
