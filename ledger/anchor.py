@@ -53,8 +53,10 @@ class HeadAnchor:
         self.height, self.block_hash = height, block_hash  # the newest that is durable here
 
     @classmethod
-    def create(cls, directory: JournalDirectory, chain_id: bytes, block_hash: bytes) -> "HeadAnchor":
-        """A new durable anchor at height 0 (genesis). Raises FileExistsError, else FatalError."""
+    def create(
+        cls, directory: JournalDirectory, chain_id: bytes, block_hash: bytes, height: int = 0
+    ) -> "HeadAnchor":
+        """A new durable anchor, by default at genesis. Raises FileExistsError, else FatalError."""
         if directory.exists(ANCHOR_FILE):
             raise FileExistsError(f"anchor {ANCHOR_FILE} exists")
         try:
@@ -62,14 +64,14 @@ class HeadAnchor:
             if directory.exists(temporary):
                 directory.remove(temporary)
             file = directory.create(temporary)
-            slot = _slot(chain_id, 0, block_hash).ljust(SLOT_BYTES, b"\0")
+            slot = _slot(chain_id, height, block_hash).ljust(SLOT_BYTES, b"\0")
             file.write_at(0, slot + slot)
             file.sync()
             directory.rename(temporary, ANCHOR_FILE)
             directory.sync()
         except OSError as error:
             raise storage_failure("head anchor", error) from error
-        return cls(file, chain_id, 0, block_hash, 0)
+        return cls(file, chain_id, height, block_hash, 0)
 
     @classmethod
     def open(cls, directory: JournalDirectory, chain_id: bytes) -> "HeadAnchor":

@@ -8,13 +8,13 @@ from ledger.anchor import HeadAnchor
 from ledger.failures import LedgerDamaged, Pruned
 from ledger.schema import (
     BATCH,
-    BLOCK,
     CERTIFICATE,
     FLOOR_KEY,
     HANDOVER,
     HEAD_KEY,
     MENTIONS,
     RECEIPTS,
+    RENAMED,
     ROOTS,
     STATE,
     TRANSACTION,
@@ -25,26 +25,25 @@ from ledger.schema import (
     height_key,
     identity_operation,
     item_at,
-    pack_floor,
     pack_head,
+    pack_height,
     pack_items,
     pack_place,
     pack_roots,
     unpack_digests,
-    unpack_floor,
     unpack_head,
+    unpack_height,
     unpack_items,
     unpack_place,
     unpack_roots,
 )
 from ledger.state_tree import TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
+from ledger.stored_blocks import block_operation, load_block
 from primitives.block import Block, Header, batch_digest, batches_root, header_digest
-from primitives.certificate import certificate_hash
-from primitives.codec import Malformed, decode_canonical, decoder, encode
-from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
+from primitives.codec import encode
+from primitives.hashing import Digest
 
-_BLOCK: Final = decoder(Block)
 _HEIGHT_AT: Final = 1  # in a key: behind the prefix
 ROOTS_KEPT: Final = 128  # headers refer to at most 2 W = 64 heights below the newest
 
@@ -104,7 +103,7 @@ class Chain:
         self.chain_id: Final = chain_id
         self.head = head
         floor = store.get(FLOOR_KEY)
-        self.floor = 0 if floor is None else unpack_floor(floor)  # lowest height whose body is here; only rises
+        self.floor = 0 if floor is None else unpack_height(floor)  # lowest height whose body is here; only rises
 
     @classmethod
     def create(
@@ -128,7 +127,7 @@ class Chain:
         operations = [identity_operation(chain_id)]
         operations += [(STATE + key, value) for key, value in changes.items()]
         operations += tree.operations
-        operations.append((height_key(BLOCK, 0), head.block_hash + encode(genesis)))
+        operations.append(block_operation(genesis, head.block_hash))
         operations.append((height_key(ROOTS, 0), pack_roots(Roots(tree.root, None))))
         operations.append((HEAD_KEY, pack_head(head)))
         store.write(operations)
@@ -161,18 +160,14 @@ class Chain:
         height = header.height
         head = Head(height, header_digest(header), entry.tree.root)
         operations: list[Operation] = [
-            (height_key(BLOCK, height), head.block_hash + encode(entry.block)),
+            block_operation(entry.block, head.block_hash),
             (height_key(MENTIONS, height), b"".join(entry.transaction_ids)),
             (height_key(RECEIPTS, height), pack_items(entry.receipts)),
             (height_key(ROOTS, height), pack_roots(Roots(entry.tree.root, entry.next_valset))),
             *([(height_key(ROOTS, height - ROOTS_KEPT), None)] if height >= ROOTS_KEPT else []),
             *([(height_key(HANDOVER, header.epoch), entry.handover)] if entry.handover is not None else []),
             *self._certificates(entry),
-            *(
-                (BATCH + digest, entry.batches[digest])
-                for digest in dict.fromkeys(entry.block.batch_digests)
-                if digest in entry.batches
-            ),
+            *self._batches(entry),
             *(
                 (TRANSACTION + id, pack_place(height, index))
                 for index, id in enumerate(entry.transaction_ids)
@@ -201,23 +196,9 @@ class Chain:
 
     def _stored_block(self, height: int) -> Block | None:
         """The block, checked; None above the head, or below the floor where it is not here."""
-        raw = self.store.get(height_key(BLOCK, height)) if height >= 0 else None
-        if raw is None and not max(self.floor, 0) <= height <= self.head.height:
-            return None
-        if raw is None:
+        block = load_block(self.store, height) if height >= 0 else None
+        if block is None and max(self.floor, 0) <= height <= self.head.height:
             raise LedgerDamaged(f"block {height} is missing below the head {self.head.height}")
-        try:
-            block = decode_canonical(_BLOCK, raw[DIGEST_BYTES:])
-        except Malformed as error:
-            raise LedgerDamaged(f"block {height}: {error}") from error
-        found = header_digest(block.header)
-        if found != raw[:DIGEST_BYTES] or block.header.height != height:
-            raise LedgerDamaged(f"block {height} hashes to {found.hex()}, stored as {raw[:DIGEST_BYTES].hex()}")
-        if batches_root(block.batch_digests) != block.header.batches_root:
-            raise LedgerDamaged(f"block {height}: the batch digests do not hash to its batches_root")
-        embedded = ZERO_DIGEST if block.certificate is None else certificate_hash(block.certificate)
-        if embedded != block.header.cert_hash:
-            raise LedgerDamaged(f"block {height}: the embedded certificate does not hash to its cert_hash")
         return block
 
     def header(self, height: int) -> Header | None:
@@ -265,7 +246,7 @@ class Chain:
         """
         if floor > self.floor:
             assert floor <= self.head.height, f"floor {floor} above the head {self.head.height}"
-            self.store.write([(FLOOR_KEY, pack_floor(floor))])
+            self.store.write([(FLOOR_KEY, pack_height(floor))])
             self.floor = floor
 
     def batch(self, digest: bytes) -> bytes | None:
@@ -334,6 +315,16 @@ class Chain:
         if raw is None and 0 < height <= self.head.height:
             raise LedgerDamaged(f"record {prefix.decode()} of block {height} is missing below head {self.head.height}")
         return raw or b""
+
+    def _batches(self, entry: Entry) -> list[Operation]:
+        """Its batches, and for one that an older block named already: where it was named last, so that it is kept."""
+        operations: list[Operation] = []
+        for digest in dict.fromkeys(entry.block.batch_digests):
+            if digest in entry.batches:
+                operations.append((BATCH + digest, entry.batches[digest]))
+            if self.store.get(BATCH + digest) is not None:
+                operations.append((RENAMED + digest, pack_height(entry.block.header.height)))
+        return operations
 
     def _certificates(self, entry: Entry) -> list[Operation]:
         """Its own certificate, and the embedded one if none was held for that height."""

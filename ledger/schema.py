@@ -27,7 +27,10 @@ STATE: Final = b"s"  # + state key -> state value
 NODE: Final = b"n"  # + hex digits of the path -> node of the state tree
 ROOTS: Final = b"o"  # + height -> state root after the block, hash of the validator set pending then (zeros: none)
 HANDOVER: Final = b"e"  # + epoch that it closes -> canonical Handover
+RENAMED: Final = b"a"  # + batch digest -> highest height that names it, for one that several blocks name
 FLOOR_KEY: Final = b"f"  # lowest height whose body is here; absent: 0
+CLEARED_KEY: Final = b"g"  # lowest height that pruning has not been through; absent: 1
+ABSTAIN_KEY: Final = b"x"  # the epoch up to which this node signs nothing (S9); absent: none
 
 _HEIGHT: Final = struct.Struct(">Q")
 _PLACE: Final = struct.Struct(">QI")
@@ -90,15 +93,15 @@ def unpack_roots(raw: bytes) -> Roots:
     return Roots(Digest(state_root), None if pending == ZERO_DIGEST else Digest(pending))
 
 
-def pack_floor(floor: int) -> bytes:
+def pack_height(height: int) -> bytes:
     """Fixed width, 8 bytes."""
-    return _HEIGHT.pack(floor)
+    return _HEIGHT.pack(height)
 
 
-def unpack_floor(raw: bytes) -> int:
+def unpack_height(raw: bytes) -> int:
     """Raises LedgerDamaged for another length."""
     if len(raw) != _HEIGHT.size:
-        raise LedgerDamaged(f"the floor record has {len(raw)} bytes, not {_HEIGHT.size}")
+        raise LedgerDamaged(f"a record of a height has {len(raw)} bytes, not {_HEIGHT.size}")
     return int.from_bytes(raw, "big")
 
 

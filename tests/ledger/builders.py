@@ -18,6 +18,7 @@ from primitives.certificate import Certificate, Phase, certificate_hash
 from primitives.codec import encode
 from primitives.genesis import Genesis, chain_id
 from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.receipt import Receipt
 from primitives.validators import Validator
 
 
@@ -49,7 +50,7 @@ def execute(height: int, header: Header, batches: Sequence[bytes], seen: set[byt
             seen.add(id)
             key, _, value = raw.partition(b"=")
             changes[key] = value or None
-            receipts.append(encode((id, height, len(ids) - 1)))
+            receipts.append(encode(Receipt(id, height, len(ids) - 1, 0, "", None, None, ())))
     return Executed(ids, receipts, changes)
 
 
