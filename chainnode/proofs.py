@@ -1,4 +1,4 @@
-"""Receipts that prove themselves, built from the ledger: path, headers, certificate (C3)."""
+"""What proves itself, built from the ledger: receipts and headers, with certificates and handovers (C3, S11)."""
 
 from typing import Final
 
@@ -8,9 +8,12 @@ from primitives import merkle
 from primitives.block import Header, decode_batch
 from primitives.certificate import Certificate
 from primitives.codec import decode_canonical, decoder
-from primitives.proof import HEADERS_MAX, PROOF_FORMAT, ReceiptProof
+from primitives.handover import Handover, decode_handover
+from primitives.light_client import EPOCHS_MAX, HEADERS_MAX, Certified
+from primitives.proof import PROOF_FORMAT, ReceiptProof
 from primitives.receipt import Receipt
 
+COVER_MAX: Final = 33  # how far above a block the header may be that covers it: W, and one to spare
 _RECEIPT: Final = decoder(Receipt)
 _CERTIFICATE: Final = decoder(Certificate)
 
@@ -46,7 +49,7 @@ def covering_header(chain: Chain, height: int) -> Header | None:
 
     exec_height never falls from one header to the next, so at most a window's worth of headers is read.
     """
-    for above in range(height + 1, min(height + 1 + HEADERS_MAX, chain.head.height + 1)):
+    for above in range(height + 1, min(height + 1 + COVER_MAX, chain.head.height + 1)):
         header = chain.header(above)
         if header is not None and header.exec_height >= height:
             return header
@@ -63,35 +66,76 @@ def covered_receipts(chain: Chain, header: Header) -> list[bytes]:
     return found
 
 
-def build_receipt_proof(chain: Chain, transaction_id: bytes) -> ReceiptProof | None:
+def handovers_from(chain: Chain, epoch: int, before: int) -> tuple[Handover, ...]:
+    """The handovers that end the epochs from `epoch` up to, not including, `before`."""
+    found = []
+    for number in range(epoch, min(before, epoch + EPOCHS_MAX)):
+        raw = chain.handover(number)
+        assert raw is not None, f"the ledger is past epoch {number}, but its handover is missing"
+        found.append(decode_handover(raw))
+    return tuple(found)
+
+
+def certify(chain: Chain, height: int, further: int = HEADERS_MAX - 1) -> Certified | None:
+    """The header of `height` with its descendants up to the lowest one, at most `further` above it, whose certificate
+    is held here; None if there is none. Genesis needs none."""
+    if height == 0:
+        genesis = chain.header(0)
+        assert genesis is not None, "every ledger holds its genesis"
+        return Certified((genesis,), None)
+    held = chain.covering_certificate(height)
+    if held is None or held[0] - height > further:
+        return None
+    headers = chain.headers(height, held[0] - height + 1)
+    return Certified(tuple(headers), decode_canonical(_CERTIFICATE, held[1]))
+
+
+def newest_certified(chain: Chain) -> Certified:
+    """The highest block that can be proven at this moment, within the last HEADERS_MAX."""
+    head = chain.head.height
+    for height in range(head, max(0, head - HEADERS_MAX), -1):
+        found = certify(chain, height)
+        if found is not None:
+            return found
+    genesis = certify(chain, 0)
+    assert genesis is not None, "genesis needs no certificate"
+    return genesis
+
+
+def epoch_of(certified: Certified) -> int:
+    """The epoch whose members must be known to check it."""
+    return 0 if certified.certificate is None else certified.certificate.epoch
+
+
+def build_receipt_proof(chain: Chain, transaction_id: bytes, epoch: int = 0) -> ReceiptProof | None:
     """The proof of the receipt of this id; None as long as no certified header covers it.
 
     The certificate is the lowest one held at or above the covering header. A block whose certificate is not held here
-    is proven by its descendants; more than HEADERS_MAX of them in a row without one do not occur (window bound).
+    is proven by its descendants; more than a window of them in a row without one do not occur. The covering header may
+    be one of the next epoch: then the certificate is, too. `epoch`: the reader knows the members of that one.
     """
     place = chain.place(transaction_id)
     if place is None:
         return None
-    carrying = covering_header(chain, place.height)
-    if carrying is None:
+    covering = covering_header(chain, place.height)
+    if covering is None:
         return None
-    held = chain.covering_certificate(carrying.height)
-    if held is None or held[0] - carrying.height >= HEADERS_MAX:
+    certified = certify(chain, covering.height, HEADERS_MAX - 1 - (covering.height - place.height))
+    if certified is None or certified.certificate is None:
         return None
-    certified, raw_certificate = held
-    leaves = covered_receipts(chain, carrying)
+    leaves = covered_receipts(chain, covering)
     receipt = chain.receipt(transaction_id)
     assert receipt is not None, "a place has a receipt"
     index = leaves.index(receipt)
-    headers = chain.headers(carrying.height, certified - carrying.height + 1)
+    below = chain.headers(place.height, covering.height - place.height)
     return ReceiptProof(
         format=PROOF_FORMAT,
+        handovers=handovers_from(chain, epoch, certified.certificate.epoch),
         transaction=raw_transaction(chain, place),
         receipt=_RECEIPT.decode(receipt),
         index=index,
         count=len(leaves),
         path=tuple(merkle.path(leaves, index)),
-        headers=tuple(headers),
-        certificate=decode_canonical(_CERTIFICATE, raw_certificate),
+        headers=(*below, *certified.headers),
+        certificate=certified.certificate,
     )
-

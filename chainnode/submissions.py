@@ -17,6 +17,7 @@ from ledger.chain import Chain
 from primitives.codec import Malformed, encode
 from primitives.codes import Code, code_text
 from primitives.json_form import BadAmount, to_plain, transaction_from_plain, transaction_to_plain
+from primitives.light_client import EPOCHS_MAX
 from primitives.proof import ReceiptProof, encode_proof
 from primitives.receipt import Receipt, status_of
 from primitives.receipt_form import receipt_to_plain
@@ -46,8 +47,11 @@ class OutcomeQuery(Query, frozen=True):
 
 
 class ProofQuery(Query, frozen=True):
+    """`epoch`: leave out the handovers before it, the reader knows its members."""
+
     form: Literal["binary", "json"] = "binary"
     timeout_ms: Timeout = 5_000
+    epoch: Annotated[int, msgspec.Meta(ge=0, le=EPOCHS_MAX)] = 0
 
 
 def _as_receipt(outcome: Outcome) -> Receipt:
@@ -238,6 +242,7 @@ def proof_to_plain(proof: ReceiptProof) -> dict[str, Any]:
     """For reading; what verifies is the binary form."""
     return {
         "format": proof.format,
+        "handovers": [to_plain(handover) for handover in proof.handovers],
         "transaction": transaction_to_plain(decode_transaction(proof.transaction).transaction),
         "receipt": receipt_to_plain(proof.receipt),
         "index": proof.index,
@@ -248,8 +253,10 @@ def proof_to_plain(proof: ReceiptProof) -> dict[str, Any]:
     }
 
 
-async def wait_for_proof(backend: NodeBackend, transaction_id: bytes, timeout_ms: int) -> ReceiptProof:
-    """The proof as soon as a certified header covers the receipt (C4).
+async def wait_for_proof(
+    backend: NodeBackend, transaction_id: bytes, timeout_ms: int, epoch: int = 0
+) -> ReceiptProof:
+    """The proof as soon as a certified header covers the receipt (C4); see build_receipt_proof for `epoch`.
 
     Raises: Refused: NOT_FOUND for an id without a receipt, NOT_READY if no header covers it in time.
     """
@@ -259,7 +266,7 @@ async def wait_for_proof(backend: NodeBackend, transaction_id: bytes, timeout_ms
         async with asyncio.timeout(timeout_ms / 1000):
             while True:
                 height = backend.commits.height
-                proof = build_receipt_proof(backend.chain, transaction_id)
+                proof = build_receipt_proof(backend.chain, transaction_id, epoch)
                 if proof is not None:
                     return proof
                 await backend.commits.height_above(height)
@@ -271,7 +278,7 @@ async def wait_for_proof(backend: NodeBackend, transaction_id: bytes, timeout_ms
 async def get_proof(backend: NodeBackend, call: Call) -> Answer:
     """The proof file as octets, or its JSON for reading."""
     query: ProofQuery = call.query
-    proof = await wait_for_proof(backend, read_digest(call.path["id"], "id"), query.timeout_ms)
+    proof = await wait_for_proof(backend, read_digest(call.path["id"], "id"), query.timeout_ms, query.epoch)
     if query.form == "json":
         return json_answer(proof_to_plain(proof))
     name = f'attachment; filename="{proof.receipt.tx.hex()[:16]}.hnproof"'

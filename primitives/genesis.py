@@ -5,8 +5,10 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from primitives import merkle
+from primitives.block import Header, batches_root
 from primitives.codec import U64, Amount, Bytes20, Identifier, Malformed, Record, encode
-from primitives.hashing import TAG_GENESIS, Digest, tagged_hash
+from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
 from primitives.json_form import from_plain, to_plain
 from primitives.keys import Address, PublicKey, address_of, admit_public_key
 from primitives.kinds import KEYS_MAX, AccountKey, Category, ClassCreate
@@ -133,6 +135,26 @@ def genesis_text(genesis: Genesis) -> bytes:
 def validator_set(genesis: Genesis) -> ValidatorSet:
     """The set of epoch 0."""
     return ValidatorSet(genesis.validators)
+
+
+def genesis_header(genesis: Genesis, state_root: bytes) -> Header:
+    """The header of height 0; its parent is the chain id, so that two genesis files never share a block hash."""
+    return Header(
+        epoch=0,
+        height=0,
+        parent=chain_id(genesis),
+        batches_root=batches_root(()),
+        tx_root=merkle.EMPTY_ROOT,
+        exec_height=0,
+        state_root=state_root,
+        receipts_root=merkle.EMPTY_ROOT,
+        cert_height=0,
+        cert_hash=ZERO_DIGEST,
+        valset_hash=validator_set(genesis).hash,
+        next_valset_hash=None,
+        time_ms=genesis.time * 1000,
+        proposer=0,
+    )
 
 
 def check_genesis(genesis: Genesis) -> Iterable[str]:
