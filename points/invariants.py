@@ -2,7 +2,7 @@
 
 INV-1 to INV-6, INV-8, INV-9 and INV-12 can be read off one state. INV-7 holds at each issue and may be left broken by a
 refund or a cut of the reserve; INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
-The cost is one pass over the state.
+Of the validators: what the next epoch needs to begin at any moment (C8). The cost is one pass over the state.
 """
 
 from collections import defaultdict
@@ -24,7 +24,9 @@ from points.state import (
     SpendOrder,
     WindowState,
 )
+from points.validators import TIMEOUTS_MAX, Register, applied, changed, changes_max, occupied, register
 from points.view import View
+from primitives.validators import VALIDATORS_MAX
 
 
 def violations(view: View, time_s: int) -> list[str]:
@@ -35,6 +37,7 @@ def violations(view: View, time_s: int) -> list[str]:
         *_holds(view),
         *_windows(view),
         *_orders(view),
+        *_validators(view),
     ]
 
 
@@ -211,3 +214,31 @@ def _orders(view: View) -> Iterator[str]:
                 yield f"INV-8: {name}: {leg.units} units of {leg.class_id} are not {leg.pay} + {leg.over} uY"
         if view.get(merchant_key(key[1:21])) is None:
             yield f"{name}: no such merchant"
+
+
+def _validators(view: View) -> Iterator[str]:
+    """The register: enough members now and after every first part of the pending changes, none of them twice, leaders
+    that are the members, no more changes than the others can carry."""
+    of = register(view)
+    for number in range(len(of.changes) + 1):
+        yield from _seated(of, number)
+    if sorted(of.leaders) != list(occupied(of.seats)):
+        yield f"validators: leaders {of.leaders}, occupied seats {occupied(of.seats)}"
+    if of.leaders[len(of.leaders) - len(of.blacklisted) :] != of.blacklisted:
+        yield f"validators: blacklisted {of.blacklisted}, the last leaders are others: {of.leaders}"
+    if len(changed(of)) > changes_max(of):
+        yield f"validators: seats {changed(of)} have pending changes, limit {changes_max(of)}"
+    if len(of.timeouts) > TIMEOUTS_MAX:
+        yield f"validators: {len(of.timeouts)} timeouts, limit {TIMEOUTS_MAX}"
+
+
+def _seated(of: Register, number: int) -> Iterator[str]:
+    seats, addresses = applied(of, of.changes[:number])
+    members = [member for member in seats if member is not None]
+    when = f"validators after {number} of {len(of.changes)} changes"
+    if not of.floor <= len(members) <= VALIDATORS_MAX or len(addresses) != len(seats):
+        yield f"{when}: {len(members)} members, expected {of.floor} to {VALIDATORS_MAX}"
+    certificates = [member.transport_certificate for member in members if member.transport_certificate]
+    for values in ([m.name for m in members], [m.vote_key for m in members], certificates):
+        if len(set(values)) != len(values):
+            yield f"{when}: two members share a name, a voting key or a certificate"

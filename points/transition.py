@@ -24,6 +24,7 @@ from points import (
     refunds,
     settlement,
     transfers,
+    validator_changes,
 )
 from points.authority import custodian_of, may, signing_keys
 from points.expiry import begin, collect_garbage
@@ -81,6 +82,10 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Freeze: Rule(freezes.apply_freeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    kinds.ValidatorAdd: Rule(validator_changes.apply_validator_add, bits=Role.OPERATOR),
+    kinds.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
+    kinds.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),
+    kinds.ValidatorRekey: Rule(validator_changes.apply_validator_rekey, ANYBODY),
 }
 _LEG_KINDS: Final = (kinds.LegPaid, kinds.LegConfirm, kinds.LegDispute)
 
