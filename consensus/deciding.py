@@ -54,6 +54,7 @@ def decide(state: State, certificate: Certificate, effects: Effects) -> bool:
     for block in path.blocks:
         effects.decide.append(Decided(Height(block.header.height), block, certificate))
     note_decided(state, path.blocks, effects)
+    effects.evidence += state.watch.decided(path.blocks, state.slots, state.tree)
     _settle(state, path.blocks, certificate)
     return True
 

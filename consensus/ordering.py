@@ -2,7 +2,7 @@
 
 from consensus.deciding import adopt, seek
 from consensus.events import BlockBuilt, BlockChecked, BuildBlock, CheckBlock, Effects
-from consensus.evidence import Evidence
+from consensus.evidence import prepare_in
 from consensus.journal_records import Proposed
 from consensus.messages import Proposal, Vote
 from consensus.one_chain import keeps_chain, may_prepare_next
@@ -12,7 +12,6 @@ from consensus.state import VIEWS_AHEAD, VIEWS_BEHIND, State
 from primitives.block import Block, header_digest
 from primitives.certificate import Phase
 from primitives.hashing import Digest
-from primitives.keys import Signature
 from primitives.validators import Height, NodeId, View
 
 
@@ -49,20 +48,17 @@ def on_proposal(state: State, sender: NodeId, proposal: Proposal, effects: Effec
 def keep_proposal(state: State, proposal: Proposal, effects: Effects) -> None:
     """Put a proposal into its slot and count the PREPARE in it once (pitfall 5); a second block there is evidence."""
     digest, height = header_digest(proposal.block.header), proposal.block.header.height
-    slot, leader = state.slots.open(proposal.view, height), state.context.leader(proposal.view)
+    slot = state.slots.open(proposal.view, height)
     if slot.proposal is not None:
-        if slot.digest != digest and leader not in slot.accused:
-            slot.accused.add(leader)
-            effects.evidence.append(Evidence(leader, slot.proposal, proposal))
+        if slot.digest != digest:
+            first = prepare_in(slot.proposal, state.context)
+            effects.evidence += state.watch.double_vote(first, prepare_in(proposal, state.context))
         return
     slot.proposal, slot.digest = proposal, digest
     state.tree.add(proposal.block)
     state.wants.pop(digest, None)
     state.first_seen.setdefault(Height(height), state.clock.now)
-    vote = Vote(
-        Phase.PREPARE, state.context.epoch, proposal.view, height, digest, leader, Signature(proposal.signature)
-    )
-    keep_vote(state, vote, effects)
+    keep_vote(state, prepare_in(proposal, state.context), effects)
 
 
 def on_vote(state: State, sender: NodeId, vote: Vote, effects: Effects) -> None:
@@ -81,11 +77,10 @@ def keep_vote(state: State, vote: Vote, effects: Effects) -> None:
     signer = NodeId(vote.signer)
     known = votes.setdefault(signer, vote)
     if known.digest != vote.digest:
-        if signer not in slot.accused:
-            slot.accused.add(signer)
-            effects.evidence.append(Evidence(signer, known, vote))
+        effects.evidence += state.watch.double_vote(known, vote)
         return
     if known is vote:
+        effects.evidence += state.watch.vote(vote)
         count(state, slot, vote.phase, Digest(vote.digest), effects)
 
 

@@ -61,6 +61,7 @@ def restore_state(config: ReplicaConfig, records: Iterable[JournalRecord], head:
     state.slots.prune(state.view - VIEWS_BEHIND, state.decided)
     state.view_changes = {n: m for n, m in state.view_changes.items() if m.summary.view >= state.view}
     _place_tip(state)
+    state.watch.entered(state.view)
     state.status_due = True
     return state
 

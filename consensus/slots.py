@@ -22,7 +22,6 @@ class Slot:
     commits: dict[NodeId, Vote] = field(default_factory=dict)
     prepared: Certificate | None = None
     commit_certified: bool = False
-    accused: set[NodeId] = field(default_factory=set)
 
     def votes(self, phase: Phase) -> dict[NodeId, Vote]:
         """The votes of one phase by signer."""
@@ -62,6 +61,10 @@ class SlotTable:
     def of_view(self, view: int) -> Iterator[Slot]:
         """The slots of one view in height order."""
         return iter(sorted((s for s in self._slots.values() if s.view == view), key=lambda s: s.height))
+
+    def views_at(self, height: int) -> list[View]:
+        """The views in which something is held for the height, ascending."""
+        return sorted(slot.view for slot in self._slots.values() if slot.height == height)
 
     def digests(self) -> set[Digest]:
         """The blocks that the held proposals and certificates name."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consensus.block_tree import BlockTree
+from consensus.detection import Watch
 from consensus.epochs import EpochContext
 from consensus.events import ALL, Effects
 from consensus.journal_records import Committed, JournalRecord, Prepared, Proposed
@@ -88,10 +89,12 @@ class State:
     closed: bool = False  # the close block is decided (C8)
     abstains: str | None = None  # why nothing is signed in this epoch (S9, pitfall 44)
     answers: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # peer -> (clock, count) of STATUS answers
+    watch: Watch = field(init=False)
     timer: ProgressTimer = field(init=False)
     inclusion: InclusionTimer = field(init=False)
 
     def __post_init__(self) -> None:
+        self.watch = Watch(self.config.context)
         self.timer = ProgressTimer(self.config.timing)
         self.inclusion = InclusionTimer(self.config.timing)
         self.abstains = self.config.abstains
@@ -157,6 +160,7 @@ class State:
         self.ask_build = self.pending_batches > 0
         self.base_vote_due = False
         self.strayed.clear()
+        self.watch.entered(view)
         self.first_seen.clear()
         self.inclusion.restart()
         self.progressed = self.activated = self.clock.now

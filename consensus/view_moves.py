@@ -37,6 +37,7 @@ def on_view_change(state: State, sender: NodeId, message: ViewChange, effects: E
     if fault is not None:
         effects.violations.append((sender, fault))
         return
+    effects.evidence += state.watch.change(message.summary)
     signer, view = NodeId(message.summary.signer), message.summary.view
     if message.certificate is not None:
         adopt(state, message.certificate, effects)
@@ -80,6 +81,7 @@ def lead_new_view(state: State, effects: Effects) -> None:
 
 def on_new_view(state: State, sender: NodeId, new_view: NewView, effects: Effects) -> None:
     """Enter a view on its valid NEWVIEW, also without having left the old one (S7, L5)."""
+    effects.evidence += state.watch.new_view(new_view)
     if new_view.view < state.view or (new_view.view == state.view and state.active):
         return
     fault = new_view_fault(new_view, state.context)

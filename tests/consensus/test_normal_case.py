@@ -3,6 +3,7 @@
 import pytest
 
 from consensus.events import BlockBuilt, BlockChecked, Executed, Pending, Received, Tick
+from consensus.evidence import DoubleVote
 from consensus.messages import BlockRequest, CertificateMessage, Proposal, Vote
 from primitives.block import header_digest
 from primitives.certificate import Phase
@@ -230,7 +231,7 @@ def test_equivocation_becomes_evidence_once_and_at_most_one_block_is_decided() -
     net.down.add(0)
     net.run(500)  # node 1 holds the leader's PREPARE for a: STATUS brings it the certificate for b
     evidence = net.desks[1].evidence
-    assert [(e.accused, type(e.first), type(e.second)) for e in evidence] == [(0, Proposal, Proposal)]
+    assert [(e.accused, type(e.proof)) for e in evidence] == [(0, DoubleVote)]
     assert net.heights() == [0, 1, 1, 1]  # b had three PREPAREs: the leader's, 2 and 3; node 1 fetched it by hash
     assert len({desk.chain[1] for desk in net.desks[1:]}) == 1
 
@@ -244,7 +245,7 @@ def test_a_second_vote_of_one_signer_is_evidence_and_does_not_count() -> None:
     for block in (b, a, a):
         net.step(1, Received(NodeId(3), vote(net.context, Phase.PREPARE, 0, block, 3)))
     assert not sent_votes(net, 1, Phase.COMMIT)
-    assert [(e.accused, type(e.first)) for e in net.desks[1].evidence] == [(3, Vote)]
+    assert [(e.accused, type(e.proof)) for e in net.desks[1].evidence] == [(3, DoubleVote)]
 
 
 @pytest.mark.pitfall(8)
