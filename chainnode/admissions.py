@@ -4,10 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chainnode.backend import Admission
-from chainnode.batches import BatchStore
 from chainnode.clock import Clock
-from chainnode.executor import Executor
-from chainnode.mempool import Mempool
+from chainnode.rooms import Rooms
 from chainnode.signatures import BulkVerifier
 from points.admission import check_admission
 from primitives.codes import Code
@@ -17,20 +15,22 @@ from primitives.transaction import Decoded
 EXPIRED_KEPT: Final = 100_000  # ids that were given up; the oldest is forgotten first
 
 _ACCEPTED: Final = Admission(Code.OK)
+_NO_SEAT: Final = Admission(Code.NOT_VALIDATOR, "this node has no seat and could not put it into a batch")
 
 
 class Admissions:
     """The way in for this node's own clients. Batches of other validators do not pass here."""
 
     def __init__(
-        self, mempool: Mempool, store: BatchStore, verifier: BulkVerifier, executor: Executor, chain_id: bytes,
-        clock: Clock, clock_ms: Callable[[], int], on_admitted: Callable[[], None],
+        self, rooms: Rooms, verifier: BulkVerifier, clock: Clock, clock_ms: Callable[[], int],
+        on_admitted: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._mempool: Final = mempool
-        self._store: Final = store
+        self._rooms: Final = rooms
+        self._mempool: Final = rooms.mempool
+        self._store: Final = rooms.store
         self._verifier: Final = verifier
-        self._executor: Final = executor
-        self._chain_id: Final = chain_id
+        self._executor: Final = rooms.executor
+        self._chain_id: Final = rooms.identity
         self._clock: Final = clock
         self._clock_ms: Final = clock_ms
         self._on_admitted: Final = on_admitted
@@ -70,6 +70,8 @@ class Admissions:
         return identity in self._expired
 
     def _check(self, decoded: Decoded) -> Admission:
+        if not self._rooms.has_seat:
+            return _NO_SEAT
         envelope = decoded.transaction.envelope
         if envelope.chain_id != self._chain_id:
             return Admission(

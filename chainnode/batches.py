@@ -14,7 +14,7 @@ from primitives.block import Batch, batch_digest, decode_batch
 from primitives.codec import Malformed
 from primitives.hashing import Digest
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction
-from primitives.validators import NodeId
+from primitives.validators import OBSERVER, VALIDATORS_MAX, NodeId
 
 ASK_AGAIN_MS: Final = 150  # a batch of 512 KiB crosses a WAN in less; then the next holder is asked
 ASKED_MAX: Final = 4096  # digests that were asked for lately
@@ -82,14 +82,14 @@ class _Wanted:
 class BatchStore:
     """The batches of one node."""
 
-    def __init__(self, me: NodeId, size: int, limits: BatchLimits) -> None:
-        """`size`: number of validators."""
-        self._me: Final = me
+    def __init__(self, me: NodeId, limits: BatchLimits) -> None:
+        """`me`: the own seat, or OBSERVER for a node that makes no batches."""
+        self._me = me
         self._limits: Final = limits
         self._held: Final[dict[Digest, HeldBatch]] = {}
-        self._by_origin: Final[list[dict[Digest, None]]] = [{} for _ in range(size)]  # FIFO
-        self._octets: Final = [0] * size  # held and unnamed, per origin
-        self._unnamed: Final = [0] * size
+        self._by_origin: Final[list[dict[Digest, None]]] = [{} for _ in range(VALIDATORS_MAX)]  # FIFO
+        self._octets: Final = [0] * VALIDATORS_MAX  # held and unnamed, per origin
+        self._unnamed: Final = [0] * VALIDATORS_MAX
         self._names: Final[dict[Digest, int]] = {}  # batch -> blocks that name it
         self._blocks: Final[dict[Digest, tuple[Digest, ...]]] = {}  # block -> batches that it names
         self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
@@ -100,6 +100,15 @@ class BatchStore:
         self._done_until: Final[dict[int, list[Digest]]] = {}
         self._expired_to = -1
         self._refused: Final[dict[Digest, str]] = {}
+
+    def take_seat(self, me: NodeId) -> None:
+        """Another epoch, perhaps another seat or none. What is held stays: a batch is worth what is in it."""
+        if me == self._me:
+            return
+        self._me = me
+        self._mentions.clear()
+        for held in self._held.values():
+            self._mention(held)
 
     # ---- coming in
 
@@ -168,6 +177,8 @@ class BatchStore:
         """Whether this node may pack another batch: it keeps to half of what the others grant it, so a batch is not
         lost because one of them is a little behind. Without room, transactions wait in the mempool."""
         limits = self._limits
+        if self._me == OBSERVER:
+            return False
         return self._room(self._me, limits.batch_bytes, limits.origin_batches // 2, limits.origin_octets // 2)
 
     # ---- looking up
@@ -198,12 +209,16 @@ class BatchStore:
 
     def oldest_own(self, taken: Container[Digest]) -> Digest | None:
         """The own batch outside `taken` that waits longest."""
-        return next((digest for digest in self._by_origin[self._me] if digest not in taken), None)
+        return next((digest for digest in self._own if digest not in taken), None)
 
     @property
     def own_busy(self) -> bool:
         """Whether a batch of this node is held and not executed yet."""
-        return bool(self._by_origin[self._me])
+        return bool(self._own)
+
+    @property
+    def _own(self) -> dict[Digest, None]:
+        return {} if self._me == OBSERVER else self._by_origin[self._me]
 
     @property
     def held_count(self) -> int:
@@ -334,7 +349,7 @@ class BatchStore:
         if len(batch.transactions) > limits.batch_transactions:
             raise Malformed(f"a batch of {len(batch.transactions)} transactions, limit {limits.batch_transactions}")
         if batch.origin >= len(self._by_origin):
-            raise Malformed(f"a batch of origin {batch.origin}, there are {len(self._by_origin)} validators")
+            raise Malformed(f"a batch of origin {batch.origin}, there are {len(self._by_origin)} seats")
         return batch
 
     def _room(self, origin: NodeId, size: int, batches: int, octets: int) -> bool:
@@ -357,13 +372,16 @@ class BatchStore:
         held = HeldBatch(digest, raw, origin, batch.sequence, transactions, ids, valid_until, now_ms)
         self._held[digest] = held
         self._by_origin[origin][digest] = None
-        if origin != self._me:
-            for identity in ids:
-                self._mentions[identity] = self._mentions.get(identity, 0) + 1
+        self._mention(held)
         self._wanted.pop(digest, None)
         if digest not in self._names:
             self._count(origin, len(raw), 1)
         return held
+
+    def _mention(self, held: HeldBatch) -> None:
+        if held.origin != self._me:
+            for identity in held.ids:
+                self._mentions[identity] = self._mentions.get(identity, 0) + 1
 
     def _drop(self, held: HeldBatch) -> None:
         del self._held[held.digest]

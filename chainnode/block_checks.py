@@ -47,6 +47,11 @@ class BlockChecks:
         for digest in [d for d, check in self.open.items() if check.height <= height]:
             self._close(digest)
 
+    def clear(self) -> None:
+        """Another epoch: no open question matters any more."""
+        self.open.clear()
+        self._in_time.clear()
+
     def _close(self, digest: Digest) -> None:
         del self.open[digest]
         self._in_time.discard(digest)
@@ -62,7 +67,7 @@ class BlockChecks:
         return answered
 
     def _verdict(self, check: CheckBlock) -> Verdict:
-        for test in (self._time, self._roots, self._body):
+        for test in (self._time, self._roots, self._members, self._body):
             verdict, reason = test(check)
             if verdict is Verdict.REFUSE and reason:
                 self._on_refused(check, reason)
@@ -92,6 +97,16 @@ class BlockChecks:
         receipts = self._executor.receipts_root(parent.exec_height, header.exec_height)
         if receipts != header.receipts_root:
             return Verdict.REFUSE, f"C3: receipts root {header.receipts_root.hex()}, here {receipts.hex()}"
+        return Verdict.ACCEPT, ""
+
+    def _members(self, check: CheckBlock) -> tuple[Verdict, str]:
+        """The first header above a state with a pending change of validators closes the epoch, and no other (C8)."""
+        header = check.block.header
+        due = self._executor.next_valset(header.exec_height)
+        if due != header.next_valset_hash:
+            named = "none" if header.next_valset_hash is None else header.next_valset_hash.hex()
+            wanted = "none" if due is None else due.hex()
+            return Verdict.REFUSE, f"C8: next validator set {named}, the state of {header.exec_height} says {wanted}"
         return Verdict.ACCEPT, ""
 
     def _body(self, check: CheckBlock) -> tuple[Verdict, str]:

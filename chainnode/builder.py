@@ -5,12 +5,12 @@ from typing import Final
 
 from chainnode.batches import HeldBatch
 from chainnode.executor import Executor
+from chainnode.membership import Membership
 from consensus.events import BuildBlock
-from primitives.block import Block, Header, batches_root, header_digest, tx_root
+from primitives.block import Block, Header, batches_root, header_digest, new_view_hash, tx_root
 from primitives.certificate import certificate_hash
 from primitives.genesis import Limits
-from primitives.hashing import ZERO_DIGEST, Digest
-from primitives.validators import NodeId
+from primitives.hashing import ZERO_DIGEST
 
 WORTH_TRANSACTIONS: Final = 256  # a block costs a node as much as some 25 of them, however few are in it
 
@@ -18,10 +18,9 @@ WORTH_TRANSACTIONS: Final = 256  # a block costs a node as much as some 25 of th
 class BlockBuilder:
     """Builds the blocks of one validator."""
 
-    def __init__(self, me: NodeId, limits: Limits, valset_hash: Digest, executor: Executor) -> None:
-        self._me: Final = me
+    def __init__(self, membership: Membership, limits: Limits, executor: Executor) -> None:
+        self._membership: Final = membership
         self._limits: Final = limits
-        self._valset_hash: Final = valset_hash
         self._executor: Final = executor
 
     def build(self, request: BuildBlock, candidates: Sequence[HeldBatch], now_ms: int, force: bool) -> Block | None:
@@ -30,17 +29,19 @@ class BlockBuilder:
         `candidates` in the order in which they should go, none of them in an undecided ancestor; `force` wants a block
         even if it is empty (a set test clock).
         """
-        chosen = self._choose(candidates)
         exec_height = min(self._executor.height, request.exec_height_max)
         parent = request.parent_block.header
         state_root = self._executor.state_root(exec_height)
         if exec_height < request.exec_height_min or state_root is None:
             return None  # behind its own parent's execution: the executor catches up and the core asks again
-        if not request.flush and not force and not self._is_worth_it(request, chosen):
+        next_valset = self._executor.next_valset(exec_height)
+        chosen = self._choose(candidates) if next_valset is None else []  # a close block is empty (C8)
+        wanted = request.flush or force or next_valset is not None
+        if not wanted and not self._is_worth_it(request, chosen):
             return None
-        certificate = request.certificate
+        certificate, context = request.certificate, self._membership.place.context
         header = Header(
-            epoch=parent.epoch,
+            epoch=context.epoch,
             height=request.height,
             parent=header_digest(parent),
             batches_root=batches_root([batch.digest for batch in chosen]),
@@ -50,12 +51,13 @@ class BlockBuilder:
             receipts_root=self._executor.receipts_root(parent.exec_height, exec_height),
             cert_height=0 if certificate is None else certificate.height,
             cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
-            valset_hash=self._valset_hash,
-            next_valset_hash=None,
+            valset_hash=context.members.hash,
+            next_valset_hash=next_valset,
             time_ms=max(now_ms, parent.time_ms + 1),
-            proposer=self._me,
+            proposer=self._membership.me,
+            new_view_hash=None if request.new_view is None else new_view_hash(request.new_view),
         )
-        return Block(header, tuple(batch.digest for batch in chosen), certificate)
+        return Block(header, tuple(batch.digest for batch in chosen), certificate, request.new_view)
 
     def _is_worth_it(self, request: BuildBlock, chosen: Sequence[HeldBatch]) -> bool:
         """Whether to say it now. While a block is under way, what waits gathers for the next one: the core asks again

@@ -1,13 +1,13 @@
-"""The loop around the core: events in, effects out, in the order persist, send, decide (S9).
+"""What stands between the core and the world: events in, effects out, in the order persist, send, decide (S9).
 
-A turn steps the core with everything that waits, appends all its promises to the journal with one write, syncs once,
-and only then sends. While the disk works, the next turn's events gather: that is the group commit.
+A turn steps the core with everything that waits and writes all its promises to the journal (`begin`); whoever runs the
+turn then syncs the journal, and only then lets the rest happen (`end`). While the disk works, the next turn's events
+gather: that is the group commit. There is no clock, thread or socket here; turns.py and the simulator run the turns.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor as Pool
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chainnode.announcements import Announcements
@@ -49,19 +49,29 @@ class Links(Protocol):
     def broadcast(self, message: Message) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn came to. `written`: the journal has records that are not synced yet."""
+
+    effects: Effects
+    written: bool
+
+
 class Driver:
     """Owns the core and the journal of one node."""
 
     def __init__(
         self, replica: Replica, journal: Journal, store: BatchStore, bodies: Bodies, checks: BlockChecks,
-        builder: BlockBuilder, announcements: Announcements, clock: Clock, links: Links, disk: Pool, *,
+        builder: BlockBuilder, announcements: Announcements, clock: Clock, links: Links, *,
+        on_work: Callable[[], None],
         on_decided: Callable[[Decided], None],
         on_missing: Callable[[Block, list[Digest]], None],
         on_catch_up: Callable[[CatchUp], None],
         on_violation: Callable[[NodeId, str], None],
         on_evidence: Callable[[Evidence], None],
     ) -> None:  # fmt: skip
-        self.replica: Final = replica
+        """on_work: a turn is due now; called again and again until one begins."""
+        self.replica = replica
         self._journal: Final = journal
         self._store: Final = store
         self._bodies: Final = bodies
@@ -70,14 +80,14 @@ class Driver:
         self._announcements: Final = announcements
         self._clock: Final = clock
         self._links: Final = links
-        self._disk: Final = disk
+        self._on_work: Final = on_work
         self._on_decided: Final = on_decided
         self._on_missing: Final = on_missing
         self._on_catch_up: Final = on_catch_up
         self._on_violation: Final = on_violation
         self._on_evidence: Final = on_evidence
         self._inbox: Final[deque[Event]] = deque()
-        self._wake: Final = asyncio.Event()
+        self._between: Final[deque[Callable[[], None]]] = deque()
         self._journaled: Final[set[Digest]] = set()  # batches in the present journal file
         self._to_journal: Final[list[bytes]] = []  # entries of bodies, for the next append
         self._named: Final[dict[Digest, Block]] = {}  # blocks whose bodies the store must keep
@@ -91,7 +101,12 @@ class Driver:
     def post(self, event: Event) -> None:
         """An event for the core, in the order in which they come."""
         self._inbox.append(event)
-        self._wake.set()
+        self._on_work()
+
+    def between_turns(self, action: Callable[[], None]) -> None:
+        """Do this when no turn is open: neither is an event half done nor a record half written."""
+        self._between.append(action)
+        self._on_work()
 
     def bodies_changed(self) -> None:
         """A batch came or left: open questions may have an answer, and the core learns what waits."""
@@ -132,17 +147,20 @@ class Driver:
         """The content of a proposal is not acceptable; its leader answers for it."""
         self._on_violation(NodeId(check.block.header.proposer), reason)
 
-    # ---- the loop
+    # ---- turns
 
-    async def run(self) -> None:
-        """Work until cancelled. Raises: FatalError from the journal; then nothing more is signed, the node stops."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._inbox:
-                await self._turn()
+    @property
+    def idle(self) -> bool:
+        """Nothing waits: no turn would do anything."""
+        return not self._inbox and not self._between
 
-    async def _turn(self) -> None:
+    def begin(self) -> Turn:
+        """Step the core with what waits and write its promises. Sync the journal if `written`, then call `end`.
+
+        Raises: FatalError from the journal; then nothing more may be signed or sent, the node stops.
+        """
+        while self._between:
+            self._between.popleft()()
         turn = Effects()
         for _ in range(TURN_EVENTS_MAX):
             if not self._inbox:
@@ -152,23 +170,43 @@ class Driver:
         self._to_journal.clear()
         if entries:
             self._journal.append(entries)
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._journal.sync)
-        for recipient, message in turn.send:
+        return Turn(turn, bool(entries))
+
+    def end(self, turn: Turn) -> None:
+        """The journal is synced: carry the effects out."""
+        effects = turn.effects
+        for recipient, message in effects.send:
             if recipient == ALL:
                 self._links.broadcast(message)
             else:
                 self._links.send(recipient, message)
-        for decided in turn.decide:
+        for decided in effects.decide:
             self._on_decided(decided)
-        for catch_up in turn.fetch[-1:]:
+        for catch_up in effects.fetch[-1:]:
             self._on_catch_up(catch_up)
-        for sender, reason in turn.violations:
+        for sender, reason in effects.violations:
             self._on_violation(sender, reason)
-        for evidence in turn.evidence:
+        for evidence in effects.evidence:
             self._on_evidence(evidence)
         if self._journal.size > ROTATE_BYTES:
             self._rotate()
-        await asyncio.sleep(0)
+
+    def open_epoch(self, replica: Replica) -> None:
+        """Go on with the core of the next epoch; call it through `between_turns`, the close block is in the ledger.
+
+        What the old core was told or asked is void (S11): everything undecided is gone, every batch that is held
+        waits again. The journal begins anew with the new position, so that a restart forgets the old votes.
+        """
+        self.replica = replica
+        self._inbox.clear()
+        self._checks.clear()
+        for digest in list(self._named):
+            del self._named[digest]
+            self._store.release(digest)
+        self._taken.clear()
+        self._told = (-1, None)
+        self._rotate()
+        self.tell_pending()
 
     def _merge(self, turn: Effects, effects: Effects) -> None:
         """Collect one step's effects; what only concerns this node is answered at once, within the same turn."""
@@ -229,7 +267,6 @@ class Driver:
             self._name(block)
             self._journal_bodies(block)
         self._inbox.appendleft(BlockBuilt(request.view, request.height, block))
-        self._wake.set()
 
     def _journal_bodies(self, block: Block) -> None:
         for digest in block.batch_digests:

@@ -8,6 +8,7 @@ from chainnode.admissions import Admissions
 from chainnode.backend import Admission, ExactBlock
 from chainnode.clock import Clock
 from chainnode.commit_feed import CommitFeed
+from chainnode.membership import Membership
 from chainnode.mempool import Packed
 from ledger.chain import Chain
 from primitives.block import Batch, batch_digest
@@ -16,7 +17,6 @@ from primitives.codes import Code
 from primitives.genesis import Limits
 from primitives.hashing import Digest
 from primitives.transaction import Decoded
-from primitives.validators import NodeId
 
 SEQUENCE_START: Final = 2**62  # apart from the numbers of the pool's own batches
 
@@ -25,10 +25,10 @@ class ExactBlocks:
     """One batch is one block here because nothing else is pending on such a network."""
 
     def __init__(
-        self, me: NodeId, limits: Limits, admissions: Admissions, chain: Chain, commits: CommitFeed, clock: Clock,
-        publish: Callable[[Packed], None],
+        self, membership: Membership, limits: Limits, admissions: Admissions, chain: Chain, commits: CommitFeed,
+        clock: Clock, publish: Callable[[Packed], None],
     ) -> None:  # fmt: skip
-        self._me: Final = me
+        self._membership: Final = membership
         self._limits: Final = limits
         self._admissions: Final = admissions
         self._chain: Final = chain
@@ -47,7 +47,7 @@ class ExactBlocks:
         if not chosen:
             return ExactBlock(None, tuple(admissions))
         self._sequence += 1
-        batch = Batch(self._me, self._sequence, tuple(t.raw for t in chosen))
+        batch = Batch(self._membership.me, self._sequence, tuple(t.raw for t in chosen))
         raw = encode(batch)
         if len(chosen) > self._limits.batch_transactions or len(raw) > self._limits.batch_bytes:
             fault = (

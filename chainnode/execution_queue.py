@@ -1,14 +1,13 @@
-"""Decided blocks wait here for their bodies and their turn; one task executes them in height order.
+"""Decided blocks wait here for their bodies and their turn; they are executed one after the other in height order.
 
 This queue is the only interface between deciding and executing. It is bounded by the window: the core decides at most
-W heights beyond what is executed, and catch-up hands over piece by piece.
+W heights beyond what is executed, and catch-up hands over piece by piece. turns.py runs it: begin, commit, end.
 """
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor as Pool
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chainnode.bodies import Bodies
@@ -16,7 +15,9 @@ from chainnode.executor import Execution, Executor
 from chainnode.failures import Diverged
 from consensus.events import Decided
 from primitives.block import Block
+from primitives.certificate import Certificate
 from primitives.codec import encode
+from primitives.handover import Handover
 from primitives.hashing import Digest
 
 
@@ -27,21 +28,33 @@ class Timing(NamedTuple):
     write: float
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One executed block on its way to the disk."""
+
+    decided: Decided
+    execution: Execution
+    raw: Mapping[bytes, bytes]  # its batches by digest
+    began: float
+    executed: float
+
+
 class ExecutionQueue:
     """`on_missing(block, digests)` asks for bodies; `on_executed` runs after the ledger's write is synced."""
 
     def __init__(
-        self, executor: Executor, bodies: Bodies, disk: Pool,
+        self, executor: Executor, bodies: Bodies,
+        on_work: Callable[[], None],
         on_missing: Callable[[Block, list[Digest]], None],
         on_executed: Callable[[Execution, Decided, Timing], None],
     ) -> None:  # fmt: skip
+        """on_work: something may be ready for `begin`."""
         self._executor: Final = executor
         self._bodies: Final = bodies
-        self._disk: Final = disk
+        self._on_work: Final = on_work
         self._on_missing: Final = on_missing
         self._on_executed: Final = on_executed
         self._queue: Final[deque[Decided]] = deque()
-        self._wake: Final = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -50,40 +63,48 @@ class ExecutionQueue:
         """The next decided block, in height order; what the ledger already has is passed over."""
         if decided.height > self._executor.height:
             self._queue.append(decided)
-            self._wake.set()
+            self._on_work()
 
     def body_came(self) -> None:
         """A batch arrived: the head of the queue may be complete now."""
-        self._wake.set()
+        self._on_work()
 
-    async def run(self) -> None:
-        """Work until cancelled. Raises: Diverged, FatalError; then the node must stop."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                decided = self._queue[0]
-                missing = self._bodies.missing(decided.block)
-                if missing:
-                    self._on_missing(decided.block, missing)
-                    break
-                self._queue.popleft()
-                await self._execute(decided)
+    def begin(self) -> Work | None:
+        """Execute the next block if it is complete; then `commit` it and `end`. None: nothing is ready.
 
-    async def _execute(self, decided: Decided) -> None:
+        Raises: Diverged, FatalError; then the node must stop.
+        """
+        if not self._queue:
+            return None
+        decided = self._queue[0]
+        missing = self._bodies.missing(decided.block)
+        if missing:
+            self._on_missing(decided.block, missing)
+            return None
+        self._queue.popleft()
         block = decided.block
         self._check_roots(block)
         mentions = self._bodies.mentions(block)
         raw = {d: self._bodies.raw(Digest(d)) or b"" for d in block.batch_digests}
         began = time.monotonic()
-        execution = self._executor.execute(block, mentions)
-        executed = time.monotonic()
-        exact = decided.certificate.height == block.header.height
-        certificate = encode(decided.certificate) if exact else None
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._disk, self._executor.commit, execution, certificate, raw)
-        self._executor.finish(execution)
-        self._on_executed(execution, decided, Timing(executed - began, time.monotonic() - executed))
+        return Work(decided, self._executor.execute(block, mentions), raw, began, time.monotonic())
+
+    def commit(self, work: Work) -> None:
+        """Make it durable; may run in another thread. Nothing else touches the ledger's head meanwhile."""
+        header, certificate = work.decided.block.header, work.decided.certificate
+        exact: Certificate | None = certificate if certificate.height == header.height else None
+        handover = None
+        if header.next_valset_hash is not None:
+            assert exact is not None, "C8: nothing follows a close block, so its certificate is its own"
+            handover = encode(Handover(header, exact, work.execution.seats))
+        raw = None if exact is None else encode(exact)
+        self._executor.commit(work.execution, raw, work.raw, handover)
+
+    def end(self, work: Work) -> None:
+        """It is in the ledger: the next block sees it."""
+        self._executor.finish(work.execution)
+        took = Timing(work.executed - work.began, time.monotonic() - work.executed)
+        self._on_executed(work.execution, work.decided, took)
 
     def _check_roots(self, block: Block) -> None:
         header = block.header

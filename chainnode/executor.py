@@ -11,11 +11,14 @@ from typing import Final
 
 from chainnode.seen_ids import SeenIds
 from chainnode.state_cache import StateCache
+from consensus.view_change import decode_new_view
 from ledger.chain import Chain, Entry
 from ledger.schema import Head
 from ledger.state_tree import StateTree, TreeUpdate
+from points.keys import REGISTER_KEY
 from points.state import encode_value
 from points.transition import apply_block
+from points.validators import EpochNote, Register, next_seats, register
 from points.view import Changes
 from primitives import merkle
 from primitives.block import Block
@@ -23,6 +26,7 @@ from primitives.codec import encode
 from primitives.hashing import Digest
 from primitives.receipt import Receipt
 from primitives.transaction import Decoded
+from primitives.validators import Seats, valset_hash
 
 HEIGHTS_KEPT: Final = 128  # headers refer to at most 2 W = 64 heights below the newest; the rest is in the ledger
 
@@ -42,13 +46,30 @@ class Execution:
     changes: dict[bytes, bytes | None]
     tree: TreeUpdate
     changed: bool
+    seats: Seats  # of the validators after the block; another set than before only after a close block (C8)
+    next_valset: Digest | None  # hash of the set that a pending change leads to
 
 
 @dataclass(frozen=True, slots=True)
 class _Roots:
     height: int
     state_root: Digest
-    leaves: tuple[bytes, ...]  # encoded receipts
+    next_valset: Digest | None
+    leaves: tuple[bytes, ...] | None  # encoded receipts; None: in the ledger
+
+
+def note_of(block: Block) -> EpochNote:
+    """What a block tells the rules about leaders and epochs (C8, C11). Everything in it was checked before its vote."""
+    header, recorded = block.header, None
+    if block.new_view is not None:
+        new_view = decode_new_view(block.new_view)
+        base = max((summary.high_view, summary.high_height) for summary in new_view.summaries)
+        recorded = (new_view.view, base[1])
+    return EpochNote(header.next_valset_hash is not None, header.exec_height, header.proposer, recorded)
+
+
+def _hash_of(seats: Seats | None) -> Digest | None:
+    return None if seats is None else valset_hash(seats)
 
 
 class Executor:
@@ -66,7 +87,15 @@ class Executor:
         self._time_ms = head.time_ms
         self._roots: Final[deque[_Roots]] = deque(maxlen=HEIGHTS_KEPT)
         self._receipts_roots: Final[dict[tuple[int, int], Digest]] = {}
-        self._roots.append(_Roots(self.height, chain.head.state_root, self._stored_leaves(self.height)))
+        self._register: Register = register(self.cache)
+        self._next_valset = _hash_of(next_seats(self._register))
+        for height in range(max(0, self.height + 1 - HEIGHTS_KEPT), self.height):
+            found = chain.roots(height)
+            if found is not None:
+                self._roots.append(_Roots(height, found.state_root, found.next_valset, None))
+            else:
+                self._roots.clear()  # without gaps: `_at` counts positions
+        self._roots.append(_Roots(self.height, chain.head.state_root, self._next_valset, None))
 
     @property
     def time_s(self) -> int:
@@ -85,24 +114,40 @@ class Executor:
         self.seen.advance(time_s)
         done = apply_block(
             self.cache, time_s=time_s, previous_s=self._time_ms // 1000, height=header.height,
-            chain_id=self._chain_id, transactions=mentions, seen=self.seen.__contains__,
+            chain_id=self._chain_id, transactions=mentions, seen=self.seen.__contains__, note=note_of(block),
         )  # fmt: skip
+        found = done.changes.get(REGISTER_KEY)
+        if isinstance(found, Register):
+            self._register = found
+            self._next_valset = _hash_of(next_seats(found))
         changes = {key: None if record is None else encode_value(record) for key, record in done.changes.items()}
         tree = self._tree.update(changes)
         encoded = tuple(None if receipt is None else encode(receipt) for receipt in done.receipts)
         changed = tree.root != self._roots[-1].state_root or any(raw is not None for raw in encoded)
         ids = tuple(decoded.id for decoded in mentions)
-        return Execution(block, ids, tuple(done.receipts), encoded, done.changes, changes, tree, changed)
+        return Execution(block, ids, tuple(done.receipts), encoded, done.changes, changes, tree, changed,
+                         self._register.seats, self._next_valset)  # fmt: skip
 
-    def commit(self, execution: Execution, certificate: bytes | None, batches: Mapping[bytes, bytes]) -> Head:
+    def commit(
+        self, execution: Execution, certificate: bytes | None, batches: Mapping[bytes, bytes],
+        handover: bytes | None = None,
+    ) -> Head:  # fmt: skip
         """Make it durable: one synced write, then the anchor. May run in another thread; nothing else may, meanwhile.
 
-        `batches`: raw bytes of the block's batches by digest; `certificate`: for exactly this height, if held.
+        `batches`: raw bytes of the block's batches by digest; `certificate`: for exactly this height, if held;
+        `handover`: with a close block, and with no other.
         """
         return self.chain.append(
             Entry(
-                execution.block, certificate, execution.ids, execution.encoded, batches, execution.changes,
+                execution.block,
+                certificate,
+                execution.ids,
+                execution.encoded,
+                batches,
+                execution.changes,
                 execution.tree,
+                execution.next_valset,
+                handover,
             )
         )
 
@@ -112,7 +157,7 @@ class Executor:
         self.cache.committed(execution.records)
         self.seen.add(header.time_ms // 1000, execution.ids)
         leaves = tuple(raw for raw in execution.encoded if raw is not None)
-        self._roots.append(_Roots(header.height, execution.tree.root, leaves))
+        self._roots.append(_Roots(header.height, execution.tree.root, execution.next_valset, leaves))
         self.height = header.height
         self._time_ms = header.time_ms
 
@@ -120,6 +165,11 @@ class Executor:
         """The root after `height`; None if it is not executed yet, or too old to matter in any new header."""
         found = self._at(height)
         return None if found is None else found.state_root
+
+    def next_valset(self, height: int) -> Digest | None:
+        """Hash of the set that the changes pending after `height` lead to; None without any, or too old (C8)."""
+        found = self._at(height)
+        return None if found is None else found.next_valset
 
     def receipts_root(self, above: int, upto: int) -> Digest:
         """The root that a header with exec_height `upto` carries over its parent's exec_height `above` (C3)."""
@@ -136,7 +186,7 @@ class Executor:
     def leaves(self, height: int) -> tuple[bytes, ...]:
         """The encoded receipts of an executed height in order."""
         found = self._at(height)
-        return self._stored_leaves(height) if found is None else found.leaves
+        return self._stored_leaves(height) if found is None or found.leaves is None else found.leaves
 
     def _at(self, height: int) -> _Roots | None:
         position = height - self._roots[0].height

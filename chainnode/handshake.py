@@ -15,13 +15,18 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from chainnode.peer_messages import Hello, RefusalCode
 from chainnode.wire import Frame, FrameClass, encode_frame
 from primitives.codec import Malformed, decode_canonical, decoder, encode
-from primitives.validators import NodeId, ValidatorSet
+from primitives.validators import OBSERVER, NodeId, ValidatorSet
 
 PROTOCOL_VERSION: Final = 1  # major version: nodes with different ones refuse each other (T35)
 HANDSHAKE_SECONDS: Final = 5.0
@@ -74,6 +79,14 @@ def create_identity(name: str, seed: bytes) -> TransportIdentity:
     return TransportIdentity(certificate, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
+def identity_of(name: str, key_pem: bytes) -> TransportIdentity:
+    """The identity of a node's key file; the certificate is a function of name and key. Raises: ValueError."""
+    key = load_pem_private_key(key_pem, None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"a {type(key).__name__}")
+    return create_identity(name, key.private_bytes_raw())
+
+
 def _context(protocol: int, identity: TransportIdentity, trusted: Iterable[bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.check_hostname = False  # names prove nothing here: the certificate itself is compared
@@ -86,6 +99,12 @@ def _context(protocol: int, identity: TransportIdentity, trusted: Iterable[bytes
         path.write_bytes(identity.key_pem + ssl.DER_cert_to_PEM_cert(identity.certificate).encode())
         context.load_cert_chain(path)
     return context
+
+
+def trust(context: ssl.SSLContext, members: ValidatorSet) -> None:
+    """Accept the certificates of these members too. Nothing is taken away: who may come in is compared anew in every
+    greeting, byte for byte (node_of_certificate)."""
+    context.load_verify_locations(cadata=b"".join(member.transport_certificate for member in members.members()))
 
 
 def server_context(identity: TransportIdentity, members: ValidatorSet) -> ssl.SSLContext:
@@ -131,8 +150,8 @@ def check_hello(frame: Frame, me: NodeId, chain_id: bytes, peer: NodeId) -> Hell
     if hello.chain_id != chain_id:
         text = f"chain {hello.chain_id.hex()[:16]}, this node is on {chain_id.hex()[:16]}"
         raise HandshakeRefused(RefusalCode.CHAIN, text)
-    if hello.node == me or peer == me:
+    if peer == me or (hello.node == me and me != OBSERVER):
         raise HandshakeRefused(RefusalCode.SELF, f"node {me} called itself, or its keys are in use twice")
-    if hello.node != peer:
+    if hello.node not in (peer, OBSERVER):  # one that is behind does not know its seat yet
         raise HandshakeRefused(RefusalCode.UNKNOWN_NODE, f"greets as node {hello.node} with the certificate of {peer}")
     return hello

@@ -8,7 +8,7 @@ from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
 from chainnode.budget import Budget
 from chainnode.catchup import CatchUpClient, chain_piece
-from chainnode.intake import BatchIntake
+from chainnode.membership import Membership
 from chainnode.peer_messages import (
     BatchBytes,
     BatchesHeld,
@@ -22,9 +22,7 @@ from chainnode.peer_messages import (
     Pong,
     Refused,
 )
-from chainnode.signatures import SignatureCache
 from chainnode.wire import Message
-from consensus.epochs import EpochContext
 from consensus.events import Received
 from consensus.messages import (
     BlockReply,
@@ -37,15 +35,23 @@ from consensus.messages import (
     Vote,
 )
 from consensus.messages import Message as ConsensusMessage
-from consensus.verification import check_message
+from consensus.verification import check_message, epoch_of
 from ledger.chain import Chain
+from primitives.certificate import Verify
 from primitives.codec import Malformed
+from primitives.handover import decode_handover
 from primitives.hashing import Digest
 from primitives.validators import NodeId
 
 SERVED_BURST: Final = 40.0  # in units of one piece of the chain, which costs this node some ms to read
 SERVED_PER_SECOND: Final = 20.0  # an honest node that catches up asks for fewer; more is dropped, not blamed
 BLOCKS_SHARE: Final = 0.25  # what a request for blocks by hash costs: up to 32 without bodies
+
+
+class Intake(Protocol):
+    """Where batches go that peers bring."""
+
+    def receive(self, sender: NodeId, raw: bytes) -> object: ...
 
 
 class Links(Protocol):
@@ -58,12 +64,12 @@ class Inbound:
     """Called by the mesh for every decoded message; quick, and raises Malformed when the sender lied."""
 
     def __init__(
-        self, context: EpochContext, signatures: SignatureCache, intake: BatchIntake, store: BatchStore,
+        self, membership: Membership, verify: Verify, intake: Intake, store: BatchStore,
         bodies: Bodies, chain: Chain, catchup: CatchUpClient, announcements: Announcements, links: Links, *,
         decided: Callable[[], int], post: Callable[[Received], None], clock_ms: Callable[[], int],
     ) -> None:  # fmt: skip
-        self._context: Final = context
-        self._signatures: Final = signatures
+        self._membership: Final = membership
+        self._verify: Final = verify
         self._intake: Final = intake
         self._store: Final = store
         self._bodies: Final = bodies
@@ -106,12 +112,24 @@ class Inbound:
     def _step(self, sender: NodeId, message: ConsensusMessage) -> None:
         if isinstance(message, BlockRequest) and not self._may_ask(sender, BLOCKS_SHARE):
             return
-        fault = check_message(message, sender, self._context, self._signatures.verify)
+        context, epoch = self._membership.place.context, epoch_of(message)
+        if epoch is not None and epoch != context.epoch:
+            self._other_epoch(sender, message, epoch)
+            return
+        fault = check_message(message, sender, context, self._verify)
         if fault is not None:
             raise Malformed(fault)
         if isinstance(message, Status):
             self.heights[sender] = message.decided
         self._post(Received(sender, message))
+
+    def _other_epoch(self, sender: NodeId, message: ConsensusMessage, epoch: int) -> None:
+        """Who still stands in an epoch that is closed gets the certificate of its close block; the rest is void (C8,
+        S11, pitfalls 4, 32). Who is ahead of us answers our own STATUS in the same way, so its messages can wait."""
+        if isinstance(message, Status) and epoch < self._membership.place.context.epoch:
+            raw = self._chain.handover(epoch)
+            if raw is not None and self._may_ask(sender, BLOCKS_SHARE):
+                self._links.send(sender, CertificateMessage(decode_handover(raw).certificate))
 
     def _may_ask(self, sender: NodeId, cost: float) -> bool:
         now = self._clock_ms() / 1000

@@ -85,7 +85,7 @@ class Mempool:
 
     def __init__(self, me: NodeId, limits: MempoolLimits, first_sequence: int = 0) -> None:
         """`first_sequence`: larger than any batch sequence this node used before, e.g. its start time in ms."""
-        self._me: Final = me
+        self._me = me
         self.limits: Final = limits
         self._sequence = first_sequence
         self._entries: Final[dict[Digest, _Entry]] = {}
@@ -98,6 +98,10 @@ class Mempool:
         self._waiting_octets = 0
         self._first_waiting_ms: int | None = None
         self._admitted = self._settled = self._expired = 0
+
+    def take_seat(self, me: NodeId) -> None:
+        """Another epoch, perhaps another seat: batches name it as their origin."""
+        self._me = me
 
     def check(self, decoded: Decoded, now_s: int) -> Code:
         """OK, or why this transaction cannot enter: its lifetime, its size, its presence, the sender's share, the pool.

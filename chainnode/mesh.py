@@ -36,6 +36,10 @@ class Mesh:
         """Those that messages reach now, ascending."""
         return [node for node in self.peers.connected() if node not in self.dropped]
 
+    def ban(self, node: NodeId, reason: str) -> None:
+        """See Peers.ban."""
+        self.peers.ban(node, reason)
+
     def charge(self, node: NodeId, cost: int, reason: str) -> bool:
         """See Peers.charge."""
         return self.peers.charge(node, cost, reason)

@@ -7,14 +7,13 @@ once and joined with what leaves in the same loop iteration.
 import asyncio
 import logging
 import os
-import random
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
-from chainnode.budget import Budget
+from chainnode.dialing import Dialing, PeersConfig
+from chainnode.discipline import Discipline
 from chainnode.handshake import (
     HandshakeRefused,
     TransportIdentity,
@@ -23,10 +22,12 @@ from chainnode.handshake import (
     encode_hello,
     node_of_certificate,
     server_context,
+    trust,
 )
 from chainnode.link import Link, Side
 from chainnode.lobby import Lobby
 from chainnode.peer_messages import Hello, RefusalCode
+from chainnode.peer_status import PeerStatus
 from chainnode.quiet_log import QuietLog
 from chainnode.wire import CLASS_OF, Frame, Message, encode_message
 from consensus.messages import Status
@@ -34,44 +35,22 @@ from primitives.codec import Malformed
 from primitives.validators import NodeId, ValidatorSet
 
 LOG: Final = logging.getLogger(__name__)
-LIE_COST: Final = 1_000  # the whole budget: malformed, forged or contradictory bytes that only a liar sends
-CHARGE_PER_SECOND: Final = 10.0  # how fast smaller offences are forgiven
 SESSION_BYTES: Final = 16
 SHUTDOWN_SECONDS: Final = 2.0  # for a last refusal to leave
+LEAVE_SECONDS: Final = 30.0  # a member that left the set keeps its links so long, to serve the close block (C8)
 
 
-@dataclass(frozen=True, slots=True)
-class PeersConfig:
-    """Where this node listens, where the others are, and its patience. Seconds, unless it says otherwise."""
-
-    listen_host: str = "127.0.0.1"
-    listen_port: int = 0  # 0: the system chooses; see Peers.listen
-    addresses: Mapping[NodeId, tuple[str, int]] = field(default_factory=dict)
-    backoff_min_seconds: float = 0.1
-    backoff_max_seconds: float = 5.0  # 60 suits a network over the Internet
-    hello_seconds: float = 5.0  # TLS and greeting together
-    ban_seconds: float = 60.0
-    ping_seconds: float = 10.0
-    dead_seconds: float = 30.0
-    stall_seconds: float = 5.0  # above the high water without a pause: the peer does not read
-    lobby_total: int = 64
-    lobby_per_source: int = 32
-    inbound_burst: float = 20_000.0  # small messages; a frame also costs one per 4 KiB
-    inbound_per_second: float = 5_000.0  # above it the socket is read more slowly, nobody is banned
+def _certificate(members: ValidatorSet, node: NodeId) -> bytes:
+    return members.at(node).transport_certificate
 
 
-class PeerStatus(NamedTuple):
-    """One line of `peers` for people and metrics."""
+def _check_identity(me: NodeId, members: ValidatorSet, identity: TransportIdentity) -> None:
+    if me in members and _certificate(members, me) != identity.certificate:
+        raise ValueError(f"the transport certificate is not that of validator {me}")
 
-    node: NodeId
-    name: str
-    sending: bool  # our link to it is open
-    hearing: bool  # its link to us is open
-    waiting_bytes: int
-    dropped: int
-    round_trip_ms: float | None
-    banned_seconds: float
-    last_fault: str
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Peers:
@@ -92,12 +71,13 @@ class Peers:
 
         on_link(node, up): messages to `node` are delivered from now on (True) or lost (False).
 
-        Raises: ValueError if the identity's certificate is not the one of `me` in the set.
+        `me` is OBSERVER for a node without a seat. Raises: ValueError if the identity's certificate is not the one of
+        the seat `me`.
         """
-        if members.at(me).transport_certificate != identity.certificate:
-            raise ValueError(f"the transport certificate is not that of validator {me} in genesis")
-        self._me: Final = me
-        self._members: Final = members
+        _check_identity(me, members, identity)
+        self._me = me
+        self._members = members
+        self._identity: Final = identity
         self._chain_id: Final = chain_id
         self._config: Final = config
         self._on_message: Final = on_message
@@ -105,21 +85,21 @@ class Peers:
         self._server_tls: Final = server_context(identity, members)
         self._client_tls: Final = client_context(identity, members)
         self._session: Final = os.urandom(SESSION_BYTES)
-        self._others: Final = [node for node in members.nodes if node != me]
         self._addresses: Final = dict(config.addresses)
         self._out: Final[dict[NodeId, Link]] = {}
         self._in: Final[dict[NodeId, Link]] = {}
         self._links: Final[set[Link]] = set()  # all, greeted or not
         self._lobby: Final = Lobby(config.lobby_total, config.lobby_per_source)
-        self._banned_until: Final[dict[NodeId, float]] = {}
-        self._charges: Final[dict[NodeId, Budget]] = {}
-        self._faults: Final[dict[NodeId, str]] = {}
+        self._discipline: Final = Discipline(config.ban_seconds)
         self._dropped: Final[dict[NodeId, int]] = {}
-        self._wake: Final = {node: asyncio.Event() for node in self._others}
+        self._dialing: Final = Dialing(config, self._dial, lambda node: self._discipline.banned_seconds(node, _now()))
         self._log: Final = QuietLog(LOG, time.monotonic)
         self._listener: socket.socket | None = None
         self._failure: BaseException | None = None
         self._failed: Final = asyncio.Event()
+
+    def _others(self) -> list[NodeId]:
+        return [node for node in self._members.nodes if node != self._me]
 
     # ---- life
 
@@ -139,7 +119,40 @@ class Peers:
     def set_address(self, node: NodeId, host: str, port: int) -> None:
         """Where to dial `node` from now on."""
         self._addresses[node] = (host, port)
-        self._wake[node].set()
+        self._dialing.hurry(node)
+
+    def turn(self, me: NodeId, members: ValidatorSet, addresses: Mapping[NodeId, tuple[str, int]]) -> None:
+        """Another set of validators: dial who is new; who left keeps its links for LEAVE_SECONDS and is not dialed.
+
+        `addresses`: of members whose address is another one than before or not known yet.
+        """
+        _check_identity(me, members, self._identity)
+        before = self._members
+        self._me, self._members = me, members
+        self._addresses.update(addresses)
+        for context in (self._server_tls, self._client_tls):
+            trust(context, members)
+        for node in set(before.nodes) | set(members.nodes):
+            gone = node not in members or node == me
+            if not gone and node in before and before.at(node).transport_certificate == _certificate(members, node):
+                continue
+            if gone:
+                asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._let_go, node)
+            else:  # new, or another member sits there now
+                self._discipline.forget(node)
+                self._close(node)
+                self._dialing.start(node)
+
+    def _let_go(self, node: NodeId) -> None:
+        if node not in self._members or node == self._me:
+            self._dialing.stop(node)
+            self._close(node)
+
+    def _close(self, node: NodeId) -> None:
+        for links in (self._in, self._out):
+            link = links.get(node)
+            if link is not None:
+                link.abort()
 
     async def run(self) -> None:
         """Accept, dial and redial until cancelled; then every link is closed. Raises what on_message raised."""
@@ -149,9 +162,11 @@ class Peers:
                 group.create_task(self._accept_all(group))
                 group.create_task(self._watch())
                 group.create_task(self._fail())
-                for node in self._others:
-                    group.create_task(self._keep_dialing(node))
+                self._dialing.open(group)
+                for node in self._others():
+                    self._dialing.start(node)
         finally:
+            self._dialing.close()
             for link in list(self._links):
                 link.abort()
             if self._listener is not None:
@@ -179,17 +194,16 @@ class Peers:
 
     def statuses(self) -> list[PeerStatus]:
         """One entry per other validator, ascending."""
-        return [self._status(node, asyncio.get_running_loop().time()) for node in self._others]
+        return [self._status(node, _now()) for node in self._others()]
 
     # ---- cost
 
     def charge(self, node: NodeId, cost: int, reason: str) -> bool:
         """Count an offence or an expensive wish against a peer; LIE_COST is its whole budget. False: it is banned."""
-        now = asyncio.get_running_loop().time()
-        if node == self._me or self._banned_until.get(node, 0.0) > now:
+        now = _now()
+        if node == self._me or self._discipline.banned_seconds(node, now):
             return False
-        budget = self._charges.setdefault(node, Budget(LIE_COST - 1, CHARGE_PER_SECOND, now))
-        if budget.spend(cost, now) > 0:
+        if not self._discipline.charge(node, cost, now):
             self.ban(node, reason)
             return False
         return True
@@ -198,10 +212,7 @@ class Peers:
         """Close both links of a peer that lied and refuse it for `ban_seconds` (T9)."""
         if node == self._me:
             return
-        now = asyncio.get_running_loop().time()
-        self._banned_until[node] = now + self._config.ban_seconds
-        self._charges.pop(node, None)
-        self._faults[node] = reason
+        self._discipline.ban(node, reason, _now())
         self._log.warn(f"node {node}", f"banned for {self._config.ban_seconds:.0f} s: {reason}")
         if node in self._in:
             self._in[node].refuse(HandshakeRefused(RefusalCode.BANNED, reason[:150]))
@@ -218,12 +229,12 @@ class Peers:
         """The Hello of the node that the certificate proves, unless it is banned or not the one that was dialed."""
         node = node_of_certificate(self._members, link.certificate)
         if node is None:
-            raise HandshakeRefused(RefusalCode.UNKNOWN_NODE, "the certificate is not in genesis")
+            raise HandshakeRefused(RefusalCode.UNKNOWN_NODE, "the certificate is of no validator")
         if link.node is not None and link.node != node:
             raise HandshakeRefused(RefusalCode.UNKNOWN_NODE, f"dialed node {link.node}, found node {node}")
         hello = check_hello(frame, self._me, self._chain_id, node)
-        if self._banned_until.get(node, 0.0) > asyncio.get_running_loop().time():
-            raise HandshakeRefused(RefusalCode.BANNED, self._faults.get(node, "misbehaved")[:150])
+        if self._discipline.banned_seconds(node, _now()):
+            raise HandshakeRefused(RefusalCode.BANNED, self._discipline.faults.get(node, "misbehaved")[:150])
         link.node = node
         return hello
 
@@ -242,7 +253,7 @@ class Peers:
         out = self._out.get(node)
         if out is not None and out.ready.done() and out.ready.result().session != link.ready.result().session:
             out.abort()  # that process is gone, even if its host did not say so
-        self._wake[node].set()  # who can dial us can probably be dialed
+        self._dialing.hurry(node)  # who can dial us can probably be dialed
 
     def received(self, link: Link, message: Message) -> None:
         """Hand a message over; a bug in its handler must end the node, not vanish in the event loop."""
@@ -296,8 +307,11 @@ class Peers:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(seconds):
                 await loop.connect_accepted_socket(
-                    lambda: link, connection, ssl=self._server_tls,
-                    ssl_handshake_timeout=seconds, ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+                    lambda: link,
+                    connection,
+                    ssl=self._server_tls,
+                    ssl_handshake_timeout=seconds,
+                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
                 )
                 await asyncio.wait([link.ready])
             link.ready.result()
@@ -305,18 +319,6 @@ class Peers:
             self._log.warn(source, f"connection refused: {error or type(error).__name__}")
         finally:
             self._end_unless_open(link, connection)
-
-    async def _keep_dialing(self, node: NodeId) -> None:
-        loop, delay = asyncio.get_running_loop(), self._config.backoff_min_seconds
-        while True:
-            wait = self._banned_until.get(node, 0.0) - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            opened_at = loop.time()
-            if await self._dial(node) and loop.time() - opened_at > 1.0:
-                delay = self._config.backoff_min_seconds  # it lived: this is a new failure
-            await self._pause(node, delay)
-            delay = min(delay * 2, self._config.backoff_max_seconds)
 
     async def _dial(self, node: NodeId) -> bool:
         """Connect, greet, and wait until the link is gone. False: it never opened."""
@@ -329,31 +331,25 @@ class Peers:
         try:
             async with asyncio.timeout(seconds):
                 await loop.create_connection(
-                    lambda: link, host, port, ssl=self._client_tls, server_hostname="",
-                    ssl_handshake_timeout=seconds, ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+                    lambda: link,
+                    host,
+                    port,
+                    ssl=self._client_tls,
+                    server_hostname="",
+                    ssl_handshake_timeout=seconds,
+                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
                 )
                 await asyncio.wait([link.ready])
             link.ready.result()
             await asyncio.wait([link.gone])
         except (OSError, HandshakeRefused) as error:
-            self._faults[node] = str(error) or type(error).__name__
+            self._discipline.faults[node] = str(error) or type(error).__name__
             if isinstance(error, HandshakeRefused):
                 self._log.warn(f"node {node}", str(error))
             return False
         finally:
             self._end_unless_open(link, None)
         return True
-
-    async def _pause(self, node: NodeId, delay: float) -> None:
-        """Wait before the next dial, with jitter so that nodes do not meet in step; a sign of life ends the wait."""
-        wake = self._wake[node]
-        try:
-            async with asyncio.timeout(delay * random.uniform(0.5, 1.0)):
-                await wake.wait()
-            await asyncio.sleep(self._config.backoff_min_seconds * random.uniform(0.1, 0.5))
-        except TimeoutError:
-            pass
-        wake.clear()
 
     async def _watch(self) -> None:
         """Once a second: pings, and an end to links that are silent or do not read."""
@@ -365,7 +361,7 @@ class Peers:
                 reason = link.check_health(loop.time(), *limits)
                 if reason is not None:
                     if link.node is not None:
-                        self._faults[link.node] = reason
+                        self._discipline.faults[link.node] = reason
                     self._log.warn(f"node {link.node}", f"link closed: {reason}")
                     link.abort()
 
@@ -392,8 +388,8 @@ class Peers:
 
     def _status(self, node: NodeId, now: float) -> PeerStatus:
         out, dropped = self._out.get(node), self._dropped.get(node, 0)
-        name, hearing, fault = self._members.at(node).name, node in self._in, self._faults.get(node, "")
-        banned = max(0.0, self._banned_until.get(node, 0.0) - now)
+        name, hearing = self._members.at(node).name, node in self._in
+        fault, banned = self._discipline.faults.get(node, ""), self._discipline.banned_seconds(node, now)
         if out is None:
             return PeerStatus(node, name, False, hearing, 0, dropped, None, banned, fault)
         waiting, dropped = out.waiting_bytes, dropped + out.dropped

@@ -10,14 +10,18 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from chainnode.config import NodeConfig, load_config, read_secret
 from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
-from chainnode.handshake import TransportIdentity
+from chainnode.handshake import TransportIdentity, identity_of
 from chainnode.listening_ports import holder_of, is_free
+from chainnode.membership import place_at
 from chainnode.node import Node
+from chainnode.state_cache import StateCache
+from chainnode.voting_keys import read_keys
 from ledger.data_directory import initialise, lock_holder, open_data_directory
 from ledger.failures import FatalError
 from points.state import encode_value
@@ -25,6 +29,7 @@ from points.transition import genesis_state
 from primitives.codec import Malformed
 from primitives.genesis import Genesis, chain_id, load_genesis, validator_set
 from primitives.keys import SigningKey, self_check
+from primitives.validators import ValidatorSet
 
 LOG: Final = logging.getLogger(__name__)
 FIELD_CHARS_MAX: Final = 512  # a log line must not become the attack (T30)
@@ -68,24 +73,45 @@ def read_genesis(path: str) -> Genesis:
         raise BadConfiguration(f"{path}: {error}") from error
 
 
-def read_identity(config: NodeConfig, genesis: Genesis) -> tuple[SigningKey, TransportIdentity]:
-    """The node's two keys, checked against its entry in genesis. Raises: BadConfiguration."""
-    members = validator_set(genesis)
-    key = SigningKey(read_secret(config.vote_key, "vote key"))
-    index = members.index_of(key.public_key)
-    if index is None:
-        raise BadConfiguration(f"the vote key {key.public_key.hex()} is of no validator in {config.genesis}")
-    member = members.at(index)
-    if member.name != config.name:
-        raise BadConfiguration(f"the vote key is of validator {member.name!r}, the configuration says {config.name!r}")
-    unknown = sorted(set(config.peers) - {m.name for m in members.members()})
-    if unknown:
-        raise BadConfiguration(f"peers {unknown} are no validators in {config.genesis}")
+def read_identity(config: NodeConfig) -> tuple[tuple[SigningKey, ...], TransportIdentity]:
+    """The node's voting keys and its transport identity, from their files alone. Raises: BadConfiguration."""
+    keys = read_keys(Path(config.vote_key))
     try:
         pem = Path(config.transport_key).read_bytes()
+        return keys, identity_of(config.name, pem)
     except OSError as error:
         raise BadConfiguration(f"transport key {config.transport_key}: {error.strerror}") from error
-    return key, TransportIdentity(member.transport_certificate, pem)
+    except ValueError as error:
+        raise BadConfiguration(f"transport key {config.transport_key}: not an Ed25519 key in PEM: {error}") from error
+
+
+def check_seat(config: NodeConfig, members: ValidatorSet, keys: Sequence[SigningKey], identity: TransportIdentity,
+               where: str) -> TransportIdentity:  # fmt: skip
+    """The transport identity with the certificate of the own seat, if the node has one.
+
+    A node without a seat is an observer; one that bears a validator's name but not its keys is a mistake, unless the
+    configuration says `observer = true` (a new machine that waits for its turn). Raises: BadConfiguration.
+    """
+    seats = [seat for key in keys if (seat := members.index_of(key.public_key)) is not None]
+    if seats:
+        member = members.at(seats[0])
+        if member.name != config.name:
+            raise BadConfiguration(
+                f"the vote key is of validator {member.name!r}, the configuration says {config.name!r}"
+            )
+        return TransportIdentity(member.transport_certificate, identity.key_pem)
+    if not config.observer:
+        raise BadConfiguration(f"the vote key {keys[0].public_key.hex()} is of no validator in {where}; a node that "
+                               "only follows the chain says observer = true")  # fmt: skip
+    return identity
+
+
+def check_peers(config: NodeConfig) -> None:
+    """That every address parses; names may be of later epochs. Raises: BadConfiguration."""
+    for name, address in config.peers.items():
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise BadConfiguration(f"[peers] {name} = {address!r}, expected host:port")
 
 
 def check_private(config: NodeConfig, genesis: Genesis) -> None:
@@ -133,7 +159,9 @@ def init(config_path: Path) -> int:
     try:
         config = load_config(config_path)
         genesis = read_genesis(config.genesis)
-        read_identity(config, genesis)
+        keys, identity = read_identity(config)
+        check_seat(config, validator_set(genesis), keys, identity, config.genesis)
+        check_peers(config)
         state = {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
         initialise(Path(config.data), genesis, state)
     except (NodeFailure, FatalError) as error:
@@ -153,14 +181,17 @@ def run(config_path: Path) -> int:
         if fault is not None:
             raise BadConfiguration(f"{fault}: this build must not verify signatures")
         genesis = read_genesis(config.genesis)
-        key, identity = read_identity(config, genesis)
+        keys, identity = read_identity(config)
+        check_peers(config)
         token = read_secret(config.admin.token, "admin token")
         check_private(config, genesis)
         check_free(config)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
         data = open_data_directory(Path(config.data), genesis)
         try:
-            asyncio.run(_serve(Node(config, genesis, data, key, identity, token)))
+            place = place_at(genesis, data.chain, StateCache(data.chain.state()), keys)
+            identity = check_seat(config, place.members, keys, identity, f"epoch {place.context.epoch}")
+            asyncio.run(_serve(Node(config, genesis, data, keys, identity, token)))
         finally:
             data.close()
     except (NodeFailure, FatalError) as error:

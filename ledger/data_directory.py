@@ -46,6 +46,7 @@ class DataDirectory:
     store: LevelDbStore
     anchor: HeadAnchor
     lock: int  # descriptor
+    abstains_in: int | None = None  # epoch of whose votes this copy of a ledger has no memory (S9)
 
     def close(self) -> None:
         """Release everything, the lock last."""

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from chainnode.dialing import PeersConfig
 from chainnode.handshake import TransportIdentity, create_identity
-from chainnode.peers import Peers, PeersConfig
+from chainnode.peers import Peers
 from chainnode.wire import Message
 from primitives.hashing import Digest
 from primitives.keys import SigningKey

@@ -19,8 +19,9 @@ from chainnode.driver import Driver
 from chainnode.execution_queue import ExecutionQueue, Timing
 from chainnode.executor import Execution, Executor
 from chainnode.journal_entries import JournalContent, read_entries
+from chainnode.membership import Membership, place_at
 from chainnode.restart import restore
-from consensus.epochs import EpochContext
+from chainnode.turns import run_driver, run_queue
 from consensus.events import CatchUp, Decided, Executed, Received, Tick
 from consensus.evidence import Evidence
 from consensus.messages import Message, Proposal, Vote
@@ -43,7 +44,7 @@ from primitives.hashing import ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import SigningKey, address_of
 from primitives.kinds import Issue
 from primitives.transaction import Decoded, Envelope, decode_transaction, sign_transaction
-from primitives.validators import Epoch, Height, NodeId
+from primitives.validators import Height, NodeId
 
 SEED = bytes(range(32))
 TIME = 1_760_000_000
@@ -90,24 +91,28 @@ class Room:
         self.wanted: list[Digest] = []
         limits = GENESIS.limits
         self.clock = TestClock(NOW_MS)
-        self.store = BatchStore(self.me, 4, BatchLimits(limits.batch_transactions, limits.batch_bytes))
+        self.store = BatchStore(self.me, BatchLimits(limits.batch_transactions, limits.batch_bytes))
         self.executor = Executor(self.chain, tree, CHAIN_ID)
+        self.membership = Membership(place_at(GENESIS, self.chain, self.executor.cache, [vote_key(SEED, me)]))
         self.bodies = Bodies(self.store, self.chain)
-        context = EpochContext(CHAIN_ID, Epoch(0), MEMBERS, Height(0), header_digest(header_at(self.chain, 0)))
-        config = ReplicaConfig(context, self.me, vote_key(SEED, me).sign, limits.window)
+        place = self.membership.place
+        config = ReplicaConfig(place.context, place.me, place.sign, limits.window)
         replica, digests = restore(config, self.chain, entries, self.store)
         self.checks = BlockChecks(
             self.executor, self.store, self.bodies, limits, self.clock, lambda check, why: self.blamed.append(why)
         )
         self.pool = ThreadPoolExecutor(1)
+        self.wake, self.queue_wake = asyncio.Event(), asyncio.Event()
         self.driver = Driver(
             replica, self.journal, self.store, self.bodies, self.checks,
-            BlockBuilder(self.me, limits, MEMBERS.hash, self.executor), Announcements(self.store), self.clock, self,
-            self.pool, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
+            BlockBuilder(self.membership, limits, self.executor), Announcements(self.store), self.clock, self,
+            on_work=self.wake.set, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
             on_violation=lambda node, why: self.blamed.append(why), on_evidence=self._evidence,
         )  # fmt: skip
         self.driver.restored(digests)
-        self.queue = ExecutionQueue(self.executor, self.bodies, self.pool, self._missing, self._executed)
+        self.queue = ExecutionQueue(
+            self.executor, self.bodies, self.queue_wake.set, self._missing, self._executed
+        )
 
     # ---- Links
 
@@ -149,7 +154,10 @@ class Room:
         _RUNNER.run(self._work(until, seconds))
 
     async def _work(self, until: Callable[[], bool], seconds: float) -> None:
-        tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self.queue.run())]
+        tasks = [
+            asyncio.create_task(run_driver(self.driver, self.journal, self.pool, self.wake)),
+            asyncio.create_task(run_queue(self.queue, self.pool, self.queue_wake)),
+        ]
         self.driver.post(Tick(1))
         async with asyncio.timeout(seconds):
             while not until():

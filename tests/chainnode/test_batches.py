@@ -22,7 +22,7 @@ BLOCK = Digest(b"b" * 32)
 
 
 def store(limits: BatchLimits = LIMITS) -> BatchStore:
-    return BatchStore(ME, 4, limits)
+    return BatchStore(ME, limits)
 
 
 def hold(batches: BatchStore, transactions: list[Decoded], sequence: int = 0, origin: NodeId = PEER) -> HeldBatch:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from chainnode.builder import WORTH_TRANSACTIONS, BlockBuilder
 from consensus.events import BuildBlock
 from primitives.block import Block, batches_root, header_digest, tx_root
-from primitives.validators import Height, NodeId, View
-from tests.chainnode.rooms import GENESIS, MEMBERS, NOW_MS, Room, batch_of, child_of, header_at
+from primitives.validators import Height, View
+from tests.chainnode.rooms import GENESIS, NOW_MS, Room, batch_of, child_of, header_at
 
 
 def request(room: Room, undecided: tuple[Block, ...] = (), **changes: object) -> BuildBlock:
@@ -21,7 +21,7 @@ def request(room: Room, undecided: tuple[Block, ...] = (), **changes: object) ->
 
 
 def builder(room: Room, **limits: int) -> BlockBuilder:
-    return BlockBuilder(NodeId(0), replace(GENESIS.limits, **limits), MEMBERS.hash, room.executor)
+    return BlockBuilder(room.membership, replace(GENESIS.limits, **limits), room.executor)
 
 
 def held(room: Room, *bodies: tuple[str, ...]) -> None:

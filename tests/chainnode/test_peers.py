@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from chainnode.discipline import LIE_COST
 from chainnode.handshake import HandshakeRefused, client_context, encode_hello
 from chainnode.peer_messages import BatchBytes, BatchRequest, Head, Hello, Ping, RefusalCode, Refused
-from chainnode.peers import LIE_COST
 from chainnode.raw_peer import RawPeer
 from chainnode.wire import PAYLOAD_MAX, Frame, FrameClass, decode_message, encode_frame, encode_message
 from consensus.messages import Status, Vote

@@ -1,0 +1,289 @@
+"""All rooms of a node, wired: what happens between a message that came in and the ledger that has its effect.
+
+Nothing here waits, reads a clock or owns a thread. The node (node.py) and the simulator run the same rooms: they call
+`tick`, the driver's turns and the queue's work, and bring what came from links and clients.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chainnode.announcements import Announcements
+from chainnode.batches import BatchLimits, BatchStore, Candidate, HeldBatch
+from chainnode.block_checks import BlockChecks
+from chainnode.bodies import Bodies
+from chainnode.builder import BlockBuilder
+from chainnode.catchup import CatchUpClient
+from chainnode.clock import Clock
+from chainnode.driver import Driver
+from chainnode.execution_queue import ExecutionQueue, Timing
+from chainnode.executor import Execution, Executor
+from chainnode.inbound import Inbound, Intake
+from chainnode.membership import Membership, Place, place_at
+from chainnode.mempool import Mempool, MempoolLimits, Packed
+from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
+from chainnode.restart import ledger_head, restore
+from chainnode.wire import Message
+from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Tick
+from consensus.evidence import Evidence
+from consensus.replica import Replica
+from consensus.settings import ReplicaConfig
+from consensus.settings import Timing as Timers
+from ledger.chain import Chain
+from ledger.journal import Journal
+from ledger.state_tree import StateTree
+from primitives.block import Block
+from primitives.certificate import Certificate, Verify, verify_certificate
+from primitives.genesis import Genesis, Limits, chain_id
+from primitives.hashing import Digest
+from primitives.keys import SigningKey
+from primitives.validators import OBSERVER, VALIDATORS_MAX, Height, NodeId
+
+VIOLATION_COST: Final = 100  # of a peer's budget of 1,000: ten broken rules within seconds end the link
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the rooms stand on, open and checked. `abstains_in`: the directory is a copy without memory of the votes of
+    this epoch, so the node must not sign in it (S9, pitfall 44)."""
+
+    chain: Chain
+    tree: StateTree
+    journal: Journal
+    journal_records: Sequence[bytes]
+    abstains_in: int | None = None
+
+
+class Links(Protocol):
+    """What the rooms need of the mesh."""
+
+    def send(self, node: NodeId, message: Message) -> bool: ...
+
+    def broadcast(self, message: Message) -> int: ...
+
+    def connected(self) -> list[NodeId]: ...
+
+    def charge(self, node: NodeId, cost: int, reason: str) -> bool: ...
+
+    def ban(self, node: NodeId, reason: str) -> None: ...
+
+
+class Surroundings(Protocol):
+    """What happens around the rooms; called from inside them, so it must be quick."""
+
+    def driver_due(self) -> None:
+        """A turn of the driver is due."""
+        ...
+
+    def queue_due(self) -> None:
+        """A decided block may be ready to execute."""
+        ...
+
+    def pack_due(self) -> None:
+        """There may be room for another batch of this node."""
+        ...
+
+    def executed(self, execution: Execution, decided: Decided, took: Timing, expired: Sequence[Digest]) -> None:
+        """A block is in the ledger; the pool gave up `expired`."""
+        ...
+
+    def blamed(self, name: str, reason: str) -> None:
+        """A validator broke a rule."""
+        ...
+
+    def accused(self, name: str, evidence: Evidence) -> None:
+        """A validator signed what it must not."""
+        ...
+
+    def turned(self, place: Place) -> None:
+        """An epoch begins."""
+        ...
+
+
+_NO_MEMORY: Final = (
+    "this directory is a copy without memory of the votes of this epoch; the node votes again in the next one, "
+    "or after hnchain node rotate-key"
+)
+
+
+def batch_limits(limits: Limits) -> BatchLimits:
+    """Of the batch store: what the network allows, and what may be asked for at once."""
+    wanted = limits.window * limits.block_batches + BATCHES_TOLD_MAX * VALIDATORS_MAX
+    return BatchLimits(limits.batch_transactions, limits.batch_bytes, wanted=wanted)
+
+
+class Rooms:
+    """The rooms of one node. Its attributes are public: the shells and the tests look into them."""
+
+    def __init__(
+        self, genesis: Genesis, ledger: Ledger, keys: Sequence[SigningKey], pool: MempoolLimits, clock: Clock,
+        clock_ms: Callable[[], int], links: Links, around: Surroundings, verify: Verify,
+        make_intake: Callable[["Rooms"], Intake],
+    ) -> None:  # fmt: skip
+        """`clock` is the wall clock of block times, `clock_ms` the monotonic one of timers; `verify` may remember."""
+        limits = genesis.limits
+        self.genesis: Final = genesis
+        self.chain: Final = ledger.chain
+        self.keys: Final = tuple(keys)
+        self._clock: Final = clock
+        self._clock_ms: Final = clock_ms
+        self._links: Final = links
+        self._around: Final = around
+        self._verify: Final = verify
+        self._abstains_in: Final = ledger.abstains_in
+        self.identity: Final = Digest(chain_id(genesis))
+        self.executor: Final = Executor(ledger.chain, ledger.tree, self.identity)
+        self.membership: Final = Membership(place_at(genesis, ledger.chain, self.executor.cache, self.keys))
+        me = self.membership.me
+        self.store: Final = BatchStore(me, batch_limits(limits))
+        self.mempool: Final = Mempool(me, pool, first_sequence=clock.now_ms())
+        self.bodies: Final = Bodies(self.store, ledger.chain)
+        self.announcements: Final = Announcements(self.store)
+        self.checks: Final = BlockChecks(self.executor, self.store, self.bodies, limits, clock, self._block_refused)
+        replica, restored = restore(
+            self._config(self.membership.place), ledger.chain, list(ledger.journal_records), self.store
+        )
+        self.driver: Final = Driver(
+            replica, ledger.journal, self.store, self.bodies, self.checks,
+            BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links,
+            on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
+            on_violation=self._violation, on_evidence=self._evidence,
+        )  # fmt: skip
+        self.driver.restored(restored)
+        self.queue: Final = ExecutionQueue(
+            self.executor, self.bodies, around.queue_due, self._ask_for, self._executed
+        )
+        self.catchup: Final = CatchUpClient(
+            links, self.store, self.certificate_valid, decided=lambda: self.driver.replica.decided,
+            unexecuted=self.queue.__len__, on_synced=self.driver.post, on_liar=self._violation,
+        )  # fmt: skip
+        self.intake: Final = make_intake(self)
+        self.inbound: Final = Inbound(
+            self.membership, verify, self.intake, self.store, self.bodies, ledger.chain, self.catchup,
+            self.announcements, links,
+            decided=lambda: self.driver.replica.decided, post=self.driver.post, clock_ms=clock_ms,
+        )  # fmt: skip
+
+    def _config(self, place: Place) -> ReplicaConfig:
+        limits, forgot = self.genesis.limits, self._abstains_in == place.context.epoch
+        return ReplicaConfig(
+            place.context, place.me, place.sign, limits.window,
+            Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms),
+            handover_blocks=limits.handover_blocks, abstains=_NO_MEMORY if forgot else None,
+        )  # fmt: skip
+
+    # ---- what the shell brings
+
+    def start(self) -> None:
+        """Give the core its first events; once, before anything else."""
+        self.driver.post(Tick(self._clock_ms()))
+        self.driver.post(Pending(0))
+        self.driver.bodies_changed()
+
+    def tick(self) -> None:
+        """Time passes: at least every 25 ms."""
+        now = self._clock_ms()
+        self.driver.post(Tick(now))
+        for node, digests in self.store.requests(now, BATCHES_ASKED_MAX):
+            self._links.send(node, BatchRequest(digests))
+        self.catchup.tick(now)
+        told = self.driver.due_announcement(now)
+        if told:
+            self._links.broadcast(BatchesHeld(told))
+            self.driver.tell_pending()
+
+    def pack(self) -> bool:
+        """Turn pooled transactions into a batch if one is due and this node has room for it (C5). Whether it did."""
+        if not self.store.own_room():
+            return False
+        packed = self.mempool.pack(self._clock_ms(), self.store.own_busy)
+        if packed is not None:
+            self.publish(packed)
+        return packed is not None
+
+    def publish(self, packed: Packed) -> None:
+        """A batch of this node goes to everybody."""
+        self.store.add_own(packed, self._clock_ms())
+        self._links.broadcast(BatchBytes(packed.raw))
+        self.driver.bodies_changed()
+
+    def batch_held(self, held: HeldBatch) -> None:
+        """A batch of another node is verified and in the store."""
+        self.mempool.carry(held.ids, self._clock_ms())
+        self.driver.bodies_changed()
+        self.queue.body_came()
+
+    def batch_bad(self, candidate: Candidate, reason: str) -> None:
+        """A batch does not verify; unless it was asked for, its carrier answers for it."""
+        if not candidate.wanted:
+            self._links.ban(candidate.sender, reason)
+        self.driver.bodies_changed()
+
+    def certificate_valid(self, certificate: Certificate) -> bool:
+        """Whether a quorum of the present epoch signed it."""
+        context = self.membership.place.context
+        if certificate.epoch != context.epoch:
+            return False
+        return verify_certificate(certificate, self.identity, context.members, self._verify)
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether this node is a validator now: only then it takes transactions from clients."""
+        return self.membership.me != OBSERVER
+
+    # ---- what the rooms tell each other
+
+    def _block_refused(self, check: CheckBlock, reason: str) -> None:
+        self.driver.refused(check, reason)
+
+    def _ask_for(self, block: Block, digests: list[Digest]) -> None:
+        likely = [NodeId(block.header.proposer), self.driver.replica.leader]
+        self.store.want(digests, [*likely, *self.membership.members.nodes], self._clock_ms())
+
+    def _decided(self, decided: Decided) -> None:
+        if self.driver.force_block and decided.block.header.time_ms >= self._clock.now_ms():
+            self.driver.force_block = False
+            self.driver.tell_pending()
+        self.queue.put(decided)
+
+    def _executed(self, execution: Execution, decided: Decided, took: Timing) -> None:
+        header = decided.block.header
+        time_s = header.time_ms // 1000
+        root, receipts = execution.tree.root, self.executor.receipts_root(header.height - 1, header.height)
+        full = self._is_full(decided.block)
+        self.driver.post(Executed(Height(header.height), root, receipts, execution.changed, full))
+        self.mempool.settle(execution.ids)
+        expired = self.mempool.expire(time_s)
+        self.driver.executed(decided)
+        self.store.expire(time_s)
+        self._around.executed(execution, decided, took, expired)
+        self._around.pack_due()
+        if header.next_valset_hash is not None:
+            self.driver.between_turns(self._open_epoch)
+
+    def _is_full(self, block: Block) -> bool:
+        limits = self.genesis.limits
+        octets = sum(len(self.bodies.raw(Digest(d)) or b"") for d in block.batch_digests)
+        return len(block.batch_digests) >= limits.block_batches or octets + limits.batch_bytes > limits.block_bytes
+
+    def _open_epoch(self) -> None:
+        """The close block is in the ledger: from here on the next set votes, and all old votes are void (C8, S11)."""
+        place = place_at(self.genesis, self.chain, self.executor.cache, self.keys)
+        self.store.take_seat(place.me)
+        self.mempool.take_seat(place.me)
+        self.membership.turn(place)
+        self.driver.open_epoch(Replica.restore(self._config(place), (), ledger_head(self.chain)))
+        self._around.turned(place)
+        self.driver.post(Tick(self._clock_ms()))
+        self._around.pack_due()
+
+    def _catch_up(self, request: CatchUp) -> None:
+        self.catchup.start(request, self._clock_ms())
+
+    def _violation(self, node: NodeId, reason: str) -> None:
+        self._around.blamed(self.membership.name_of(node), reason)
+        if node != self.membership.me:
+            self._links.charge(node, VIOLATION_COST, reason)
+
+    def _evidence(self, evidence: Evidence) -> None:
+        self._around.accused(self.membership.name_of(evidence.accused), evidence)
