@@ -2,6 +2,7 @@
 
 import pytest
 
+from points.roster import roster
 from points.validators import EpochNote, next_seats, proven_timeouts
 from primitives.validators import valset_hash
 from tests.points.committee import ADDRESS, Committee
@@ -188,3 +189,25 @@ def test_other_blocks_do_not_touch_the_register() -> None:
     before = market.register
     market.block([], note=EpochNote(False, 0, 3))
     assert market.last is not None and market.last.changes == {} and market.register == before
+
+
+def test_the_roster_tells_members_and_what_will_change() -> None:
+    market = Committee(7)
+    market.view_at(1, 0)
+    market.ok("operator", market.swap("v0", "new"))
+    market.ok("operator", market.remove("v1"))
+    plain = roster(market.view)
+    assert (plain["epoch"], plain["quorum"], plain["faulty"], plain["start_height"]) == (0, 5, 2, 0)
+    assert [(m["index"], m["name"], m["order"], m["timeouts"]) for m in plain["members"]][:2] == [
+        (0, "v0", 0, 1), (1, "v1", 1, 0),
+    ]  # fmt: skip
+    assert [(p["change"], p["name"], p["new_name"], p["index"]) for p in plain["pending"]] == [
+        ("replace", "v0", "new", 0), ("remove", "v1", None, 1),
+    ]  # fmt: skip
+    announced = plain["next_hash"]
+    market.close(proposer=3)
+    plain = roster(market.view)
+    assert (plain["hash"], plain["next_hash"], plain["pending"]) == (announced, None, [])
+    assert [(m["index"], m["name"], m["order"]) for m in plain["members"]][:3] == [
+        (0, "new", 4), (2, "v2", 5), (3, "v3", 0),
+    ]  # fmt: skip
