@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chainnode import chain_answers, event_feed, metrics, points_answers, submissions
+from chainnode import chain_answers, event_feed, metrics, points_answers, proof_answers, submissions
 from chainnode.backend import NodeBackend
 from chainnode.calls import BINARY, HTML, Answer, Call, Route
 from chainnode.openapi import openapi_document
@@ -40,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           "The receipt with everything that proves it; verify it with the genesis alone", submissions.ProofQuery,
           answers=BINARY),
     *points_answers.ROUTES,
+    *proof_answers.ROUTES,
     Route("GET", "/v1/blocks/{height}", chain_answers.get_block, "A block by height, or `latest`",
           chain_answers.BlockQuery, answers=chain_answers.BlockAnswer),
     Route("GET", "/v1/blocks/{height}/certificate", chain_answers.get_certificate,

@@ -1,6 +1,6 @@
 """Blocks, headers, certificates, members and the node itself, as the API shows them."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,7 +13,6 @@ from primitives.block import Header, header_digest
 from primitives.certificate import Certificate, signer_ids
 from primitives.codec import U64, Bytes32, Record, decode_canonical, decoder
 from primitives.genesis import Limits, Parameters, validator_set
-from primitives.json_form import to_plain
 from primitives.receipt_form import code_name
 
 HEADERS_MAX: Final = 256
@@ -231,9 +230,3 @@ async def get_params(backend: NodeBackend, call: Call) -> Answer:
     genesis = backend.genesis
     answer = ParamsAnswer(backend.chain.chain_id, genesis.name, genesis.test_clock, parameters, genesis.limits)
     return record_answer(answer)
-
-
-def header_plain(header: Header) -> dict[str, Any]:
-    """The JSON form of a header with its hash beside it."""
-    plain: dict[str, Any] = to_plain(header)
-    return {"hash": header_digest(header).hex(), **plain}

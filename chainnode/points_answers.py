@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chainnode.backend import NodeBackend
 from chainnode.calls import (
@@ -23,20 +24,15 @@ from chainnode.calls import (
     read_identifier,
     read_number,
 )
-from chainnode.chain_answers import header_plain
 from chainnode.event_feed import read_cursor
 from chainnode.history import account_history
 from chainnode.problem import Refused
+from chainnode.proof_answers import EpochNumber, ProvenQuery, add_proofs, proof_member, proven_account_plain
 from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_redeem
 from chainnode.record_view import StateMoment, open_state
-from ledger.state_tree import StateTree
 from points import queries
 from points.invariants import violations
-from points.keys import account_key, holdings_key
-from primitives.certificate import Certificate
-from primitives.codec import decode_canonical, decoder
 from primitives.codes import Code
-from primitives.json_form import to_plain
 from primitives.receipt_form import receipt_to_plain
 
 Plain = Any
@@ -44,20 +40,17 @@ NO_ACCOUNT: Final = "no account has this address"
 NO_MERCHANT: Final = "no merchant has this address"
 Asked = Callable[..., Plain]  # a function of points.queries
 WINDOWS_LISTED: Final = 64
-_CERTIFICATE: Final = decoder(Certificate)
-
-
-class AccountQuery(Query, frozen=True):
-    """`proof`: 1 adds what proves the account's records under a certified header, if one carries this state yet."""
-
-    proof: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
+PROVEN_ITEMS_MAX: Final = 25  # a proof hashes all receipts of its block again: up to some ms
 
 
 class HistoryQuery(Query, frozen=True):
-    """`cursor`: the `next` of the page before."""
+    """`cursor`: the `next` of the page before. `proof`: 1 adds to every item the file that proves its receipt, without
+    the handovers before `epoch`; then at most PROVEN_ITEMS_MAX items."""
 
     cursor: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+    proof: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
+    epoch: EpochNumber = 0
 
 
 class WindowQuery(Query, frozen=True):
@@ -85,34 +78,16 @@ def _found(plain: Plain, code: Code, what: str) -> Plain:
 
 
 async def get_account(backend: NodeBackend, call: Call) -> Answer:
+    """With proof=1 as of `time_s` of the answer, an absent account included: its 404 holds the proof."""
     address = read_address(call.path["address"])
-    plain = _found(ask(backend, queries.account, address), Code.ACCOUNT_UNKNOWN, NO_ACCOUNT)
-    query: AccountQuery = call.query
-    if query.proof:
-        plain["proof"] = state_proof_plain(backend, (account_key(address), holdings_key(address)))
-    return json_answer(plain)
-
-
-def state_proof_plain(backend: NodeBackend, keys: tuple[bytes, ...]) -> Plain:
-    """Values and tree proofs of some keys under the newest state root, with the header that carries this root and its
-    certificate; both null until a certified header does (C3, C4)."""
-    with open_state(backend.chain) as state:
-        tree = StateTree(state.snapshot, state.head.state_root)
-        records = [
-            {"key": key.hex(), "value": None if (raw := state.raw.get(key)) is None else raw.hex(),
-             "nodes": [node.hex() for node in tree.prove(key).nodes]}
-            for key in keys
-        ]  # fmt: skip
-        head = state.head
-    header = backend.chain.header(head.height)
-    held = backend.chain.covering_certificate(head.height)
-    carried = header is not None and header.state_root == head.state_root and held is not None
-    plain: dict[str, Plain] = {"state_root": head.state_root.hex(), "records": records}
-    plain.update(header=None, certificate=None)
-    if carried and header is not None and held is not None:
-        plain["header"] = header_plain(header)
-        plain["certificate"] = to_plain(decode_canonical(_CERTIFICATE, held[1]))
-    return plain
+    query: ProvenQuery = call.query
+    if not query.proof:
+        return json_answer(_found(ask(backend, queries.account, address), Code.ACCOUNT_UNKNOWN, NO_ACCOUNT))
+    plain, evidence = await proven_account_plain(backend, query, address)
+    if plain is None:
+        extra = proof_member(evidence)
+        raise Refused(Code.ACCOUNT_UNKNOWN, NO_ACCOUNT, "query", status=404, extra=extra)
+    return json_answer(plain | proof_member(evidence))
 
 
 async def get_lots(backend: NodeBackend, call: Call) -> Answer:
@@ -139,7 +114,15 @@ async def history_plain(backend: NodeBackend, address: bytes, query: HistoryQuer
 
 
 async def get_history(backend: NodeBackend, call: Call) -> Answer:
-    return json_answer(await history_plain(backend, read_address(call.path["address"]), call.query))
+    """`height`: up to which block this node has looked."""
+    query: HistoryQuery = call.query
+    height = backend.chain.head.height
+    if query.proof:
+        query = replace(query, limit=min(query.limit, PROVEN_ITEMS_MAX))
+    plain = await history_plain(backend, read_address(call.path["address"]), query)
+    if query.proof:
+        await add_proofs(backend, plain["items"], query.epoch)
+    return json_answer({"height": height, **plain})
 
 
 def named(backend: NodeBackend, plain: Plain) -> Plain:
@@ -234,7 +217,7 @@ def invariants_plain(backend: NodeBackend) -> Plain:
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/accounts/{address}", get_account, "An account: spendable, pending and held, in fen and by class",
-          AccountQuery),
+          ProvenQuery),
     Route("GET", "/v1/accounts/{address}/lots", get_lots, "Its points by expiry, in order of spending"),
     Route("GET", "/v1/accounts/{address}/expiring", get_expiring, "What expires when"),
     Route("GET", "/v1/accounts/{address}/history", get_history, "What happened to it, newest first", HistoryQuery),

@@ -55,17 +55,14 @@ _RECORD: Final = decoder(TrustRecord)
 
 
 class Conflict(Malformed):
-    """Two different blocks of one height, both with valid certificates: a fork, or old keys that signed again.
+    """Two blocks that cannot be of one chain, both with valid certificates: a fork, or old keys that signed again.
 
     It takes more than f faulty members. Keep both: together they are the evidence.
     """
 
-    def __init__(self, height: int, known: Certified, found: Certified) -> None:
-        super().__init__(
-            f"FORK ALARM: block {height} is certified as {header_digest(known.headers[0]).hex()[:16]} and as "
-            f"{header_digest(found.headers[0]).hex()[:16]}"
-        )
-        self.height: Final = height
+    def __init__(self, known: Certified, found: Certified) -> None:
+        blocks = " and ".join(f"{h.height} {header_digest(h).hex()[:16]}" for h in (known.headers[0], found.headers[0]))
+        super().__init__(f"FORK ALARM: certified blocks of two chains: {blocks}")
         self.known: Final = known
         self.found: Final = found
 
@@ -151,7 +148,7 @@ class TrustedEpochs:
             raise Malformed(f"epoch {header.epoch} closes at block {header.height}, it began above {era.start}")
         newest = self.newest
         if newest is not None and newest.headers[0].height > header.height:
-            raise Conflict(header.height, newest, shown)  # nothing follows the close block in its epoch (C8)
+            raise Conflict(newest, shown)  # nothing follows the close block in its epoch (C8)
         self._remember((shown,))
         era.end = header.height
         self._closes.append(shown)
@@ -190,9 +187,13 @@ class TrustedEpochs:
     def _remember(self, proven: Sequence[Certified]) -> None:
         for shown in proven:
             header = shown.headers[0]
-            known = self._known.get(header.height)
-            if known is not None and known.headers[0] != header:
-                raise Conflict(header.height, known, shown)
+            same, below, above = (self._known.get(header.height + step) for step in (0, -1, 1))
+            if same is not None and same.headers[0] != header:
+                raise Conflict(same, shown)
+            if below is not None and header.parent != header_digest(below.headers[0]):
+                raise Conflict(below, shown)
+            if above is not None and above.headers[0].parent != header_digest(header):
+                raise Conflict(above, shown)
         for shown in proven:
             self._known.setdefault(shown.headers[0].height, shown)
         while len(self._known) > KNOWN_MAX:
@@ -205,7 +206,7 @@ class TrustedEpochs:
         header, known = handover.header, self._closes[handover.header.epoch]
         if known.headers[0] != header:
             check_handover(handover, self.chain_id, header.epoch, self.members_of(header.epoch), verify)
-            raise Conflict(header.height, known, shown)
+            raise Conflict(known, shown)
         opened = self._eras[header.epoch + 1]
         if opened.members is None:
             members = ValidatorSet(handover.seats)

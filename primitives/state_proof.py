@@ -5,6 +5,7 @@ subtree of at most BUCKET_ENTRIES_MAX entries is one bucket, a larger one a bran
 have the same root whatever their histories (pitfall 77), and a missing key is proven by the place where it would be.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -51,6 +52,24 @@ def node_digest(node: bytes) -> Digest:
 
 
 EMPTY_STATE_ROOT: Final = node_digest(_BUCKET_KIND)
+
+
+def state_root_of(values: Mapping[bytes, bytes]) -> Digest:
+    """The root over a whole state that fits in memory: the same as the ledger's, which updates it piece by piece."""
+    entries = sorted((key_hash(key), value_digest(value)) for key, value in values.items())
+    return _root_of(entries, 0)
+
+
+def _root_of(entries: Sequence[tuple[Digest, Digest]], level: int) -> Digest:
+    if len(entries) <= BUCKET_ENTRIES_MAX:
+        return node_digest(_BUCKET_KIND + b"".join(key + value for key, value in entries))
+    counts, digests = bytearray(FANOUT), bytearray(32 * FANOUT)
+    for child in range(FANOUT):
+        below = [entry for entry in entries if int(entry[0].hex()[level], 16) == child]
+        if below:
+            counts[child] = len(below) if len(below) <= BUCKET_ENTRIES_MAX else BRANCH
+            digests[32 * child : 32 * (child + 1)] = _root_of(below, level + 1)
+    return node_digest(_BRANCH_KIND + bytes(counts) + bytes(digests))
 
 
 def verify_state_proof(root: bytes, key: bytes, value: bytes | None, proof: StateProof) -> bool:

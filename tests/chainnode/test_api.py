@@ -17,7 +17,6 @@ from primitives.codes import Code
 from primitives.genesis import chain_id
 from primitives.json_form import transaction_to_plain
 from primitives.proof import verify_receipt_proof
-from primitives.state_proof import StateProof, verify_state_proof
 from primitives.transaction import decode_transaction
 from tests.chainnode.solo import Town, text
 
@@ -321,20 +320,6 @@ def test_quotes_are_what_the_rule_then_does() -> None:
     assert call(town, "POST", "/v1/quotes/redeem", b"{}", JSON)[0] == 400
     assert call(town, "POST", "/v1/quotes/redeem", json.dumps(ask_redeem).encode(), "text/plain")[0] == 415
     assert town.node.engine.height == 1
-
-
-def test_an_account_proof_verifies_under_a_certified_header() -> None:
-    town = Town()
-    town.run(town.issue("o1"))
-    path = f"/v1/accounts/{text('u')}"
-    assert call(town, "GET", path, proof="1")[1]["proof"]["header"] is None
-    town.node.flush()
-    proof = call(town, "GET", path, proof="1")[1]["proof"]
-    root = bytes.fromhex(proof["header"]["state_root"])
-    for record in proof["records"]:
-        nodes = StateProof(tuple(bytes.fromhex(node) for node in record["nodes"]))
-        value = None if record["value"] is None else bytes.fromhex(record["value"])
-        assert value is not None and verify_state_proof(root, bytes.fromhex(record["key"]), value, nodes)
 
 
 def test_status_params_validators_health() -> None:
