@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ def local_network(directory: Path, test_clock: bool = False, start: bool = True)
             network.start_all()
         yield network
     finally:
-        for place in places:
-            devnet.kill(place)
+        for place in network.places:  # a test may have added some
+            network.devnet.kill(place)
 
 
 class Network:
@@ -102,11 +102,11 @@ class Network:
     def height(self, place: NodePlace) -> int:
         return int(self.get(place, "/v1/status")["height"])
 
-    def wait_equal(self, seconds: float = 20.0) -> tuple[int, str]:
-        """(height, state root) that all nodes share; fails if they do not meet in time."""
+    def wait_equal(self, seconds: float = 20.0, places: Sequence[NodePlace] = ()) -> tuple[int, str]:
+        """(height, state root) that all nodes (or these) share; fails if they do not meet in time."""
         deadline = time.monotonic() + seconds
         while True:
-            found = {(s["height"], s["state_root"]) for p in self.places if (s := self.get(p, "/v1/status"))}
+            found = {(s["height"], s["state_root"]) for p in places or self.places if (s := self.get(p, "/v1/status"))}
             if len(found) == 1:
                 return next(iter(found))
             assert time.monotonic() < deadline, f"the nodes differ after {seconds} s: {sorted(found)}"

@@ -1,0 +1,1 @@
+"""Real processes under faults, with targets: `make chaos`. Not part of `make test`; each run leaves a report."""

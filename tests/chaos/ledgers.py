@@ -1,0 +1,56 @@
+"""What the stopped nodes hold, read from their directories: acknowledged transactions, and none twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chainnode.devnet_layout import NodePlace
+from chainnode.ledger_audit import audit_config
+from ledger.data_directory import open_data_directory
+from tests.integration.local_network import Network
+
+
+def count_lost(network: Network, acknowledged: Mapping[str, tuple[int, int]], places: Sequence[NodePlace]) -> int:
+    """Acknowledged transactions that a ledger does not hold at the height and index that were told to the client.
+
+    A height below a ledger's floor (a node that joined by snapshot) is not counted there.
+    """
+    lost = 0
+    for place in places:
+        data = open_data_directory(network.devnet.folder(place) / "data", network.genesis)
+        try:
+            for identity, (height, index) in acknowledged.items():
+                if height < data.chain.floor:
+                    continue
+                found = data.chain.place(bytes.fromhex(identity))
+                lost += found is None or (found.height, found.index) != (height, index)
+        finally:
+            data.close()
+    return lost
+
+
+def count_twice(network: Network, place: NodePlace) -> int:
+    """Transactions that have more than one receipt in a whole ledger."""
+    data = open_data_directory(network.devnet.folder(place) / "data", network.genesis)
+    try:
+        chain, seen, twice = data.chain, set[bytes](), 0
+        for height in range(max(1, chain.floor), chain.head.height + 1):
+            for identity, receipt in zip(chain.transaction_ids(height), chain.receipts(height), strict=True):
+                if receipt is not None:
+                    twice += identity in seen
+                    seen.add(identity)
+        return twice
+    finally:
+        data.close()
+
+
+def replay_faults(network: Network, places: Sequence[NodePlace]) -> list[str]:
+    """Every ledger replayed from genesis to its state root; a sentence for each that differs."""
+    faults, roots = [], set()
+    for place in places:
+        found = audit_config(Path(network.devnet.folder(place)) / "node.toml", lambda height, stop: None)
+        if not found["ok"]:
+            faults.append(f"{place.name}: {found}")
+        roots.add((found["height"], found["state_root"]))
+    if len(roots) > 1:
+        faults.append(f"the ledgers end differently: {sorted(roots)}")
+    return faults
