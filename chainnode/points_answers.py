@@ -28,6 +28,8 @@ from chainnode.event_feed import read_cursor
 from chainnode.history import account_history
 from chainnode.problem import Refused
 from chainnode.proof_answers import EpochNumber, ProvenQuery, add_proofs, proof_member, proven_account_plain
+from chainnode.proofs import newest_certified
+from chainnode.proven_states import evidence_of
 from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_redeem
 from chainnode.record_view import StateMoment, open_state
 from points import queries
@@ -114,15 +116,18 @@ async def history_plain(backend: NodeBackend, address: bytes, query: HistoryQuer
 
 
 async def get_history(backend: NodeBackend, call: Call) -> Answer:
-    """`height`: up to which block this node has looked."""
+    """With proof=1 only what a certified header covers, complete up to the exec_height of the header in `proof`."""
     query: HistoryQuery = call.query
-    height = backend.chain.head.height
-    if query.proof:
-        query = replace(query, limit=min(query.limit, PROVEN_ITEMS_MAX))
-    plain = await history_plain(backend, read_address(call.path["address"]), query)
-    if query.proof:
-        await add_proofs(backend, plain["items"], query.epoch)
-    return json_answer({"height": height, **plain})
+    address = read_address(call.path["address"])
+    if not query.proof:
+        return json_answer(await history_plain(backend, address, query))
+    certified = newest_certified(backend.chain)
+    evidence = evidence_of(backend.chain, certified, query.epoch)
+    cursor = query.cursor or f"{certified.headers[0].exec_height + 1}.0"
+    query = replace(query, cursor=cursor, limit=min(query.limit, PROVEN_ITEMS_MAX))
+    plain = await history_plain(backend, address, query)
+    await add_proofs(backend, plain["items"], query.epoch)
+    return json_answer(plain | proof_member(evidence))
 
 
 def named(backend: NodeBackend, plain: Plain) -> Plain:

@@ -20,7 +20,7 @@ from primitives.handover import Handover, check_handover
 from primitives.hashing import Digest
 from primitives.keys import verify
 from primitives.state_proof import StateProof, verify_state_proof
-from primitives.validators import Validator, ValidatorSet
+from primitives.validators import Validator, ValidatorSet, valset_hash
 
 TRUST_FORMAT: Final = 1
 TRUST_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -209,10 +209,9 @@ class TrustedEpochs:
             raise Conflict(known, shown)
         opened = self._eras[header.epoch + 1]
         if opened.members is None:
-            members = ValidatorSet(handover.seats)
-            if members.hash != header.next_valset_hash:
+            if valset_hash(handover.seats) != header.next_valset_hash:
                 raise Malformed(f"the members after block {header.height} are not those that its header names")
-            opened.members = members
+            opened.members = ValidatorSet(handover.seats)
 
     def _genesis_header(self, headers: Sequence[Header]) -> Header:
         header = headers[0]
