@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEEDS ?= 2000
 JOBS ?= 2
+KILLS ?= 200
 
-.PHONY: demo test lint sim mutants pitfalls properties play-devnet micro lock clean
+.PHONY: demo test lint sim mutants pitfalls chaos properties play-devnet micro lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +33,9 @@ mutants: $(STAMP)         ## every planted bug must turn a named test red
 
 pitfalls: $(STAMP)        ## the 80 pitfalls: number, title, tests, result
 	$(BIN)/python -m tests.pitfalls.run
+
+chaos: $(STAMP)          ## real processes under faults; make chaos KILLS=200
+	$(BIN)/python -m tests.chaos.run --kills $(KILLS)
 
 properties: $(STAMP)      ## the hypothesis machines with the large profile
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties
