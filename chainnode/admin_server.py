@@ -5,7 +5,7 @@ from typing import Final
 
 from chainnode.backend import NodeBackend
 from chainnode.calls import Answer, Call, Handler, Route, json_answer, read_body, record_answer
-from chainnode.chain_answers import status_answer
+from chainnode.chain_answers import present_members, status_answer
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
 from chainnode.points_answers import invariants_plain
@@ -114,7 +114,7 @@ async def _get_invariants(backend: NodeBackend, call: Call) -> Answer:
 
 async def _post_peers(backend: NodeBackend, call: Call) -> Answer:
     body: PeersBody = read_body(PeersBody, call)
-    known = {validator.name for validator in backend.genesis.validators}
+    known = {member.name for member in present_members(backend).members()}
     unknown = sorted(set(body.drop) - known)
     if unknown:
         raise Refused(Code.BAD_REQUEST, f"no validators of this network: {unknown}"[:200])

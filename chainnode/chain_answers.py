@@ -1,19 +1,24 @@
 """Blocks, headers, certificates, members and the node itself, as the API shows them."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from chainnode.backend import NodeBackend, NodeStatus
 from chainnode.calls import Answer, Call, Query, not_found, read_number, record_answer
+from chainnode.membership import members_of_epoch
 from chainnode.proofs import decode_receipt
 from chainnode.record_view import open_state
 from points.keys import PARAMS_KEY
+from points.roster import roster
+from points.validators import register
 from primitives.block import Header, header_digest
 from primitives.certificate import Certificate, signer_ids
 from primitives.codec import U64, Bytes32, Record, decode_canonical, decoder
-from primitives.genesis import Limits, Parameters, validator_set
+from primitives.genesis import Limits, Parameters
+from primitives.json_form import from_plain
 from primitives.receipt_form import code_name
+from primitives.validators import ValidatorSet
 
 HEADERS_MAX: Final = 256
 MENTIONS_MAX: Final = 1000
@@ -109,18 +114,41 @@ class HealthAnswer(Record):
 
 
 class MemberAnswer(Record):
-    index: U64
+    """`order`: who leads view v of the epoch has order v modulo n. `timeouts`: of its views, as far as they count."""
+
+    index: U64  # seat
     name: str
     vote_key: Bytes32
-    leader: bool
+    address: str  # "host:port", "" where the chain does not know it
+    order: U64
+    timeouts: U64
+    blacklisted: bool
+    leader: bool  # of the present view, as this node sees it
+
+
+class PendingAnswer(Record):
+    """A change that waits for the end of the epoch; `vote_key` and `new_name` of the member that comes."""
+
+    change: Literal["add", "remove", "replace", "rekey"]
+    index: U64
+    name: str
+    height: U64  # of the block that accepted it
+    new_name: str | None
+    vote_key: Bytes32 | None
+    address: str
 
 
 class ValidatorsAnswer(Record):
+    """As of the newest state; `next_hash` of the set with all pending changes, null while there are none."""
+
     epoch: U64
+    start_height: U64
     hash: Bytes32
+    next_hash: Bytes32 | None
     quorum: U64
     faulty: U64
     members: tuple[MemberAnswer, ...]
+    pending: tuple[PendingAnswer, ...]
 
 
 class ParamsAnswer(Record):
@@ -167,8 +195,9 @@ async def get_certificate(backend: NodeBackend, call: Call) -> Answer:
     if held is None:
         raise not_found(f"no certificate at or above height {height} is held here")
     certificate = decode_canonical(_CERTIFICATE, held[1])
-    members = backend.genesis.validators
-    names = tuple(members[node].name for node in signer_ids(certificate.signers))
+    members = members_of_epoch(backend.genesis, backend.chain, certificate.epoch)
+    assert members is not None, "the ledger has begun the epoch of its own certificate"
+    names = tuple(members.at(node).name for node in signer_ids(certificate.signers))
     return record_answer(CertificateAnswer(held[0], names, certificate))
 
 
@@ -179,12 +208,25 @@ async def get_headers(backend: NodeBackend, call: Call) -> Answer:
     return record_answer(HeadersAnswer(backend.chain.head.height, pairs))
 
 
+def present_members(backend: NodeBackend) -> ValidatorSet:
+    """The set of the epoch that the newest state is in."""
+    with open_state(backend.chain) as state:
+        return ValidatorSet(register(state.view).seats)
+
+
+def proposer_of(backend: NodeBackend, header: Header) -> str:
+    """The name of the validator that made a stored block."""
+    members = members_of_epoch(backend.genesis, backend.chain, header.epoch)
+    assert members is not None, "the ledger has begun the epoch of its own block"
+    return members.at(header.proposer).name if header.proposer in members else f"seat {header.proposer}"
+
+
 def status_answer(backend: NodeBackend) -> StatusAnswer:
     """The node and its chain at this moment."""
     node, head, genesis = backend.status(), backend.chain.head, backend.genesis
     header = backend.chain.header(head.height)
     assert header is not None, "the head has a header"
-    members = validator_set(genesis)
+    members = present_members(backend)
     return StatusAnswer(
         node=node.name, version=node.version, network=genesis.name, chain_id=backend.chain.chain_id,
         filing=genesis.filing, height=head.height, block_hash=head.block_hash, state_root=head.state_root,
@@ -211,13 +253,13 @@ async def get_health(backend: NodeBackend, call: Call) -> Answer:
 
 
 def validators_answer(backend: NodeBackend) -> ValidatorsAnswer:
-    """The members of the epoch in their order."""
-    status, members = backend.status(), validator_set(backend.genesis)
-    found = tuple(
-        MemberAnswer(i, members.at(i).name, members.at(i).vote_key, members.at(i).name == status.leader)
-        for i in members.nodes
-    )
-    return ValidatorsAnswer(status.epoch, members.hash, members.quorum, members.faulty, found)
+    """Members in the order of their seats, from the state."""
+    leader = backend.status().leader
+    with open_state(backend.chain) as state:
+        plain = roster(state.view)
+    for member in plain["members"]:
+        member["leader"] = member["name"] == leader
+    return from_plain(ValidatorsAnswer, plain)
 
 
 async def get_validators(backend: NodeBackend, call: Call) -> Answer:

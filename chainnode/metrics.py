@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from chainnode.backend import NodeBackend
 from chainnode.calls import Answer, Call
+from chainnode.chain_answers import present_members
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -30,7 +31,7 @@ class _NodeState:
             ("hn_consensus_decided_height", "Height of the last decided block", status.decided_height),
             ("hn_consensus_epoch", "Epoch of the validator set", status.epoch),
             ("hn_consensus_view", "View of the consensus", status.view),
-            ("hn_consensus_validators", "Members of the validator set", len(self._backend.genesis.validators)),
+            ("hn_consensus_validators", "Members of the validator set", present_members(self._backend).size),
             ("hn_mempool_transactions", "Transactions in the pool", status.pool_transactions),
             ("hn_mempool_bytes", "Bytes in the pool", status.pool_bytes),
             ("hn_peers_connected", "Validators with an open link", connected),

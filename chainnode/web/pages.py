@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from chainnode.backend import NodeBackend
 from chainnode.calls import HTML, Answer, Call, Query, not_found, read_address, read_digest, read_number
-from chainnode.chain_answers import BlockQuery, block_answer, status_answer
+from chainnode.chain_answers import BlockQuery, block_answer, proposer_of, status_answer, validators_answer
 from chainnode.points_answers import HistoryQuery, ask, history_plain, named
 from chainnode.problem import Refused
 from chainnode.proofs import find_receipt, raw_transaction
@@ -101,15 +101,18 @@ async def get_overview(backend: NodeBackend, call: Call) -> Answer:
     status = status_answer(backend)
     heights = range(status.height, max(-1, status.height - LATEST_BLOCKS), -1)
     blocks = [block_answer(backend, height, BlockQuery(limit=0)) for height in heights]
-    members = [validator.name for validator in backend.genesis.validators]
+    proposers = [proposer_of(backend, block.header) for block in blocks]
     peers = {peer.name: peer for peer in status.peers}
-    validators = [{"name": name, "leader": name == status.leader, "peer": peers.get(name)} for name in members]
+    validators = [
+        {"index": member.index, "name": member.name, "leader": member.leader, "peer": peers.get(member.name)}
+        for member in validators_answer(backend).members
+    ]
     merchants = [
         {"address": encode_address(Address(m.account)), "name": _merchant_name(m, _language(call)),
          "category": m.category}
         for m in backend.genesis.merchants
     ]  # fmt: skip
-    return _page(backend, call, "overview.html", status=status, blocks=blocks, members=members,
+    return _page(backend, call, "overview.html", status=status, blocks=blocks, proposers=proposers,
                  validators=validators, merchants=merchants)  # fmt: skip
 
 
@@ -125,7 +128,7 @@ async def get_block_page(backend: NodeBackend, call: Call) -> Answer:
         block = block_answer(backend, height, BlockQuery(limit=PAGE_TRANSACTIONS))
     except Refused as refused:
         return _missing(backend, call, refused)
-    proposer = backend.genesis.validators[block.header.proposer].name
+    proposer = proposer_of(backend, block.header)
     return _page(backend, call, "block.html", block=block, proposer=proposer, height=backend.chain.head.height)
 
 

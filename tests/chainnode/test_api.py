@@ -327,7 +327,9 @@ def test_status_params_validators_health() -> None:
     status = call(town, "GET", "/v1/status")[1]
     assert status["height"] == 0 and status["chain_id"] == chain_id(town.genesis).hex() and status["test_clock"]
     assert call(town, "GET", "/v1/params")[1]["parameters"]["fee_bps"] == 50
-    assert call(town, "GET", "/v1/validators")[1]["members"][0]["leader"] is True
+    validators = call(town, "GET", "/v1/validators")[1]
+    assert (validators["epoch"], validators["quorum"], validators["pending"]) == (0, 1, [])
+    assert validators["members"][0]["leader"] is True and validators["members"][0]["order"] == 0
     assert call(town, "GET", "/health")[0] == 200
     town.node.ready = False
     assert call(town, "GET", "/health") == (503, {"status": "not ready", "height": 0, "reason": "catching up"})
