@@ -7,18 +7,15 @@ from typing import Any
 import click
 import msgspec
 
+from cli.config_option import with_config
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, say, with_output
+from cli.validator_keys import candidate, rotate_key
 from cli.verdicts import Verdict, failure_refusal, usage
 from primitives.json_form import to_plain
 from primitives.keys import SigningKey
 from primitives.validators import Validator
-
-with_config = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), default="node.toml", show_default=True, metavar="FILE",
-    help=t("The node's configuration.", "节点配置文件。"),
-)  # fmt: skip
 
 
 @click.group(help=t("Prepare, run and check one node.", "准备、运行、核验单个节点。"),
@@ -26,6 +23,9 @@ with_config = click.option(
 def node() -> None:
     pass
 
+
+for command in (candidate, rotate_key):
+    node.add_command(command)
 
 @node.command(help=t("Make a validator's keys and node.toml in a new folder, and print its public entry for the "
                      "genesis; later, with --config, make its data directory at height 0.",

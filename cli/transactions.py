@@ -69,7 +69,7 @@ def build(kind: str, file: str, sender: str, valid_for: int, network: Network) -
     if valid_for > VALIDITY_SECONDS_MAX:
         raise usage(t(f"a transaction is valid for at most {VALIDITY_SECONDS_MAX} s",
                       f"交易有效期最多 {VALIDITY_SECONDS_MAX} 秒"))  # fmt: skip
-    body = _guarded(lambda: body_from_plain(kind, read_json(file), "$"))
+    body = guarded(lambda: body_from_plain(kind, read_json(file), "$"))
     valid_until = block_time(network.client()) + valid_for
     envelope = Envelope(network.chain_id(), resolve(sender, network), os.urandom(NONCE_BYTES), valid_until, body)
     plain = unsigned_plain(envelope)
@@ -85,7 +85,7 @@ def build(kind: str, file: str, sender: str, valid_for: int, network: Network) -
 def sign(file: str, network: Network, signer: Signer) -> None:
     plain = read_json(file)
     given = plain.pop("signatures", []) if isinstance(plain, dict) else []
-    envelope = _guarded(lambda: envelope_from_plain(plain))
+    envelope = guarded(lambda: envelope_from_plain(plain))
     opened = signer.unlock()
     pair = KeySignature(opened.key.public_key, opened.key.sign(transaction_id(envelope)))
     signed = transaction_to_plain(Transaction(envelope, (pair,)))
@@ -184,11 +184,11 @@ def read_transaction(source: str) -> Decoded:
             plain = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise usage(f"{source}: {error}") from error
-        raw = encode(_guarded(lambda: transaction_from_plain(plain)))
+        raw = encode(guarded(lambda: transaction_from_plain(plain)))
     if len(raw) > TRANSACTION_BYTES_MAX:
         raise usage(t(f"{len(raw)} bytes, limit {TRANSACTION_BYTES_MAX}",
                       f"{len(raw)} 字节，上限 {TRANSACTION_BYTES_MAX}"))
-    return _guarded(lambda: decode_transaction(raw))
+    return guarded(lambda: decode_transaction(raw))
 
 
 def unsigned_plain(envelope: Envelope) -> dict[str, Any]:
@@ -200,7 +200,8 @@ def unsigned_plain(envelope: Envelope) -> dict[str, Any]:
     return plain
 
 
-def _guarded(read: Callable[[], T]) -> T:
+def guarded(read: Callable[[], T]) -> T:
+    """What `read` makes of outside input. Raises: Refusal, exit 2, or 1 for an amount that no rule allows."""
     try:
         return read()
     except BadAmount as error:
