@@ -39,7 +39,7 @@ from ledger.schema import (
 )
 from ledger.state_tree import TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
-from ledger.stored_blocks import block_operation, load_block
+from ledger.stored_blocks import block_operation, load_block, load_mentions
 from primitives.block import Block, Header, batch_digest, batches_root, header_digest
 from primitives.codec import encode
 from primitives.hashing import Digest
@@ -266,12 +266,13 @@ class Chain:
         return unpack_items(raw) if raw else []
 
     def place(self, transaction_id: bytes) -> Place | None:
-        """Height and index of the one receipt of a transaction; None if it was never executed here."""
+        """Height and index of the one receipt of a transaction; None if none at or above the floor has executed it."""
         raw = self.store.get(TRANSACTION + transaction_id)
-        return None if raw is None else unpack_place(raw)
+        place = None if raw is None else unpack_place(raw)
+        return None if place is None or place.height < self.floor else place
 
     def receipt(self, transaction_id: bytes) -> bytes | None:
-        """The receipt of a transaction; None if it was never executed here. Raises LedgerDamaged."""
+        """The receipt of a transaction; None as in `place`. Raises LedgerDamaged."""
         place = self.place(transaction_id)
         if place is None:
             return None
@@ -290,7 +291,7 @@ class Chain:
                 oldest = time_ms - 1000 * seconds
             if time_ms < oldest:
                 return
-            yield time_ms, unpack_digests(self._record(MENTIONS, height))
+            yield time_ms, load_mentions(self.store, height) or []
             height -= 1
 
     def state(self) -> StateView:
@@ -306,12 +307,9 @@ class Chain:
         return StateView(snapshot, unpack_head(raw)), snapshot
 
     def _required(self, prefix: bytes, height: int) -> bytes:
-        if 0 < height < self.floor:
-            raise Pruned(height, self.floor)
-        return self._record(prefix, height)
-
-    def _record(self, prefix: bytes, height: int) -> bytes:
         raw = self.store.get(height_key(prefix, height))
+        if 0 < height < self.floor:  # asked behind the read: pruning raises the floor before it deletes
+            raise Pruned(height, self.floor)
         if raw is None and 0 < height <= self.head.height:
             raise LedgerDamaged(f"record {prefix.decode()} of block {height} is missing below head {self.head.height}")
         return raw or b""

@@ -5,11 +5,13 @@
     ledger/    LevelDB
     head       the head anchor
     journal    the promises of consensus
+    snapshots/ what others fetch to catch up quickly; may be missing
 """
 
 import fcntl
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +24,10 @@ from ledger.failures import DirectoryRefused, LedgerDamaged, storage_failure
 from ledger.genesis_block import genesis_block
 from ledger.journal import Journal
 from ledger.leveldb import LevelDbStore
+from ledger.schema import ABSTAIN_KEY, Head, unpack_height
+from ledger.snapshot_folder import SnapshotFolder
 from ledger.state_tree import StateTree
-from ledger.store import MemoryStore
+from ledger.store import MemoryStore, Store
 from primitives.block import header_digest
 from primitives.genesis import Genesis, chain_id
 
@@ -31,6 +35,7 @@ CHAIN_FILE: Final = "chain"
 LOCK_FILE: Final = "LOCK"
 LEDGER_DIRECTORY: Final = "ledger"
 JOURNAL_FILE: Final = "journal"
+SNAPSHOT_DIRECTORY: Final = "snapshots"
 _FORMAT: Final = "hnchain-data 1"
 
 
@@ -46,7 +51,12 @@ class DataDirectory:
     store: LevelDbStore
     anchor: HeadAnchor
     lock: int  # descriptor
-    abstains_in: int | None = None  # epoch of whose votes this copy of a ledger has no memory (S9)
+    abstains_in: int | None = None  # up to this epoch it signs nothing: of its votes there it has no memory (S9)
+
+    @property
+    def snapshots(self) -> SnapshotFolder:
+        """Where this node's snapshots are."""
+        return SnapshotFolder(self.path / SNAPSHOT_DIRECTORY)
 
     def close(self) -> None:
         """Release everything, the lock last."""
@@ -70,6 +80,28 @@ def initialise(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> 
         lock = _lock(path, chain, create=True)
         try:
             _fill(path, genesis, changes)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise storage_failure(f"data directory {path}", error) from error
+
+
+def restore(path: Path, genesis: Genesis, fill: Callable[[Store], Head]) -> Head:
+    """Make a directory whose ledger `fill` loads from a snapshot; its journal is empty, so it has promised nothing.
+
+    Returns: the head. Raises: DirectoryRefused as `initialise`; what `fill` raises, FatalError: nothing is left then.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DirectoryRefused(f"{path} is not empty; a snapshot is only restored to an empty place")
+    chain = chain_id(genesis)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(path, chain, create=True)
+        try:
+            return _fill_from(path, chain, fill)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         finally:
             os.close(lock)
     except OSError as error:
@@ -120,6 +152,24 @@ def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
     Chain.create(store, anchor, chain, block, changes, tree)
     store.close()
     anchor.close()
+    _complete(directory, chain)
+
+
+def _fill_from(path: Path, chain: bytes, fill: Callable[[Store], Head]) -> Head:
+    (path / LEDGER_DIRECTORY).mkdir(mode=0o700)
+    store = LevelDbStore.create(path / LEDGER_DIRECTORY)
+    try:
+        head = fill(store)
+    finally:
+        store.close()
+    directory = DiskDirectory(path)
+    HeadAnchor.create(directory, chain, head.block_hash, head.height).close()
+    _complete(directory, chain)
+    return head
+
+
+def _complete(directory: DiskDirectory, chain: bytes) -> None:
+    """The journal, and at last the file that says that all is there."""
     Journal.create(directory, JOURNAL_FILE, chain).close()
     temporary = directory.create(CHAIN_FILE + ".tmp")
     temporary.write_at(0, _chain_text(chain))
@@ -142,8 +192,10 @@ def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
         opened.callback(store.close)
         ledger = Chain.open(store, anchor, chain)
         tree = StateTree(store, ledger.head.state_root)
+        abstain = store.get(ABSTAIN_KEY)
         opened.pop_all()
-    return DataDirectory(path, ledger, tree, journal, records, store, anchor, lock)
+    abstains_in = None if abstain is None else unpack_height(abstain)
+    return DataDirectory(path, ledger, tree, journal, records, store, anchor, lock, abstains_in)
 
 
 def _chain_text(chain: bytes) -> bytes:

@@ -46,6 +46,15 @@ class Pruned(LookupError):
         self.height, self.floor = height, floor
 
 
+class BadSnapshot(ValueError):
+    """A snapshot from outside that does not prove what it says; nothing of it was kept. `chunk`: its number, from 0;
+    None where the manifest itself is wrong, or all chunks together."""
+
+    def __init__(self, why: str, chunk: int | None = None) -> None:
+        super().__init__(why if chunk is None else f"chunk {chunk}: {why}")
+        self.chunk = chunk
+
+
 def storage_failure(what: str, error: OSError) -> FatalError:
     """The fatal form of an operating-system error during `what`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

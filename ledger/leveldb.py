@@ -129,6 +129,10 @@ class LevelDbStore:
         """See Store."""
         return LevelDbSnapshot(self, self._attempt(self._database.snapshot))
 
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """See Store. LevelDB drops what was deleted only when it merges the files that hold it."""
+        self._attempt(lambda: self._database.compact_range(start=start, stop=stop))
+
     def close(self) -> None:
         """See Store."""
         self._database.close()

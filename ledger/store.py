@@ -44,6 +44,10 @@ class Store(Reader, Protocol):
         """The present content, unchanged by later writes."""
         ...
 
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Give back the space that deleted keys of the range take; may run beside reads and writes of others."""
+        ...
+
     def close(self) -> None:
         """Release the files; a second call does nothing."""
         ...
@@ -85,6 +89,9 @@ class MemoryStore:
         copy = MemoryStore()
         copy._values, copy._keys = dict(self._values), list(self._keys)
         return copy
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Nothing to give back."""
 
     def close(self) -> None:
         """Nothing to release."""

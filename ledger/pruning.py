@@ -1,0 +1,128 @@
+"""Old history leaves the disk: everything below a floor but the state, and what proves the validators of each epoch.
+
+The floor is written first and served at once, so that nothing is ever half there; then the records below it go in
+pieces between the appends, and at the end LevelDB is told to give the space back, which it does not do by itself
+(pitfall 79). A crash in between costs nothing: the next run goes on where the last one came to.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.chain import Chain
+from ledger.schema import (
+    BATCH,
+    BLOCK,
+    CERTIFICATE,
+    CLEARED_KEY,
+    MENTIONS,
+    RECEIPTS,
+    RENAMED,
+    TRANSACTION,
+    height_key,
+    pack_height,
+    unpack_height,
+    unpack_items,
+)
+from ledger.store import Operation, Store
+from ledger.stored_blocks import load_block, load_mentions
+from primitives.block import Block
+
+BLOCKS_KEPT_MIN: Final = 256  # 2 W = 64 for the core, those that a snapshot needs, and some for who is just behind
+SECONDS_KEPT_MIN: Final = 700  # of block time: transactions are valid for 600 s, and their ids are read from blocks
+SNAPSHOT_LAG_MAX: Final = 96  # 3 W: no snapshot is of an older state
+PIECE_OPERATIONS: Final = 4096  # and the rest of one block: a write of some 3 ms, an append waits no longer
+PIECE_HEIGHTS: Final = 256  # read for one piece
+
+
+def highest_floor(chain: Chain) -> int:
+    """The highest floor that leaves the chain what it needs: the newest 256 blocks, and those of the last 700 s of
+    block time before any state of which a snapshot may still be made, whose ids keep a transaction from being executed
+    twice (C6, pitfall 71)."""
+    youngest = chain.header(max(chain.floor, chain.head.height - SNAPSHOT_LAG_MAX))
+    assert youngest is not None, "heights from the floor to the head have a header"
+    low, high = chain.floor, max(chain.floor, chain.head.height - BLOCKS_KEPT_MIN)
+    oldest = youngest.time_ms - 1000 * SECONDS_KEPT_MIN
+    while low < high:  # times rise with the height (C14): the highest height that is older than that
+        middle = (low + high + 1) // 2
+        header = chain.header(middle)
+        assert header is not None, "heights from the floor to the head have a header"
+        if header.time_ms < oldest:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def floor_for(chain: Chain, keep_blocks: int) -> int:
+    """The floor that keeps the newest `keep_blocks` blocks, or more where the chain needs more. Never falls."""
+    return max(chain.floor, min(chain.head.height + 1 - keep_blocks, highest_floor(chain)))
+
+
+class Pruner:
+    """Deletes what lies below the chain's floor. `piece` runs where the appends run, so that the two take turns."""
+
+    def __init__(self, chain: Chain) -> None:
+        raw = chain.store.get(CLEARED_KEY)
+        self._chain: Final = chain
+        self.cleared = 1 if raw is None else unpack_height(raw)  # below it nothing is left; genesis always stays
+        self.deleted = 0  # records since the start
+
+    @property
+    def behind(self) -> bool:
+        """Whether something below the floor is still there."""
+        return self.cleared < self._chain.floor
+
+    def piece(self) -> bool:
+        """Delete the next few thousand records in one write; False once nothing is left to delete.
+
+        The write is not synced: one that a power cut takes back is done again. Raises: FatalError.
+        """
+        if not self.behind:
+            return False
+        store, height = self._chain.store, self.cleared
+        operations: list[Operation] = []
+        stop = min(self._chain.floor, height + PIECE_HEIGHTS)
+        while height < stop and len(operations) < PIECE_OPERATIONS:
+            block = load_block(store, height)
+            if block is not None:
+                operations += self._of_block(store, block)
+            height += 1
+        store.write([*operations, (CLEARED_KEY, pack_height(height))], sync=False)
+        self.cleared = height
+        self.deleted += len(operations)
+        return True
+
+    def _of_block(self, store: Store, block: Block) -> Iterator[Operation]:
+        """What goes with a block: all but the block that closed an epoch and its certificate."""
+        header = block.header
+        height = header.height
+        raw = store.get(height_key(RECEIPTS, height))
+        if raw is not None:
+            for id, receipt in zip(load_mentions(store, height) or (), unpack_items(raw), strict=True):
+                if receipt is not None:
+                    yield TRANSACTION + id, None
+            yield height_key(RECEIPTS, height), None
+        yield height_key(MENTIONS, height), None
+        for digest in block.batch_digests:
+            last = store.get(RENAMED + digest)
+            if last is None or unpack_height(last) < self._chain.floor:
+                yield BATCH + digest, None
+                yield RENAMED + digest, None
+        if header.next_valset_hash is None:
+            yield height_key(BLOCK, height), None
+            yield height_key(CERTIFICATE, height), None
+
+
+def compact(store: Store) -> None:
+    """Give the space of deleted records back to the file system. Runs for seconds; appends may go on beside it."""
+    for prefix in (BATCH, RECEIPTS, MENTIONS, TRANSACTION, BLOCK, CERTIFICATE, RENAMED):
+        store.compact(prefix, bytes([prefix[0] + 1]))
+
+
+def prune(chain: Chain, keep_blocks: int) -> Iterator[int]:
+    """The whole way for a ledger that nobody else uses: after each piece, the height below which all is gone."""
+    chain.raise_floor(floor_for(chain, keep_blocks))
+    pruner = Pruner(chain)
+    while pruner.piece():
+        yield pruner.cleared
+    compact(chain.store)
