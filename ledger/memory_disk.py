@@ -64,7 +64,7 @@ class MemoryFile:
     def write_at(self, offset: int, data: bytes) -> None:
         """See JournalFile. A planned failure writes the first half before it raises, like a disk that fills up."""
         try:
-            self._disk.attempt(self._epoch)
+            self._disk.attempt(self._epoch, grows=True)
         except OSError:
             self._disk.change(_Write(self._content, offset, data[: len(data) // 2]))
             raise
@@ -92,6 +92,7 @@ class MemoryDisk:
         self._durable_names: dict[str, _Content] = {}
         self._changes: list[_Change] = []
         self._failures: dict[int, OSError] = {}
+        self.refusal: OSError | None = None  # while set, every write and every new file fails with it: a full disk
         self.operations = 0
         self.crashes = 0
 
@@ -106,7 +107,7 @@ class MemoryDisk:
 
     def create(self, name: str) -> MemoryFile:
         """See JournalDirectory."""
-        self.attempt(self.crashes)
+        self.attempt(self.crashes, grows=True)
         if name in self._names:
             raise FileExistsError(name)
         self.change(_Names(((name, _Content()),)))
@@ -165,6 +166,10 @@ class MemoryDisk:
         """Let the call that raises `operations` to this number fail; those before and after work."""
         self._failures[operation] = error
 
+    def repair(self) -> None:
+        """Forget planned failures that have not struck, and the refusal."""
+        self._failures, self.refusal = {}, None
+
     def flip(self, name: str, offset: int, mask: int = 1) -> None:
         """Damage one byte of a file, durably: bit rot."""
         content = self._names[name]
@@ -180,10 +185,12 @@ class MemoryDisk:
         """Bytes in a file."""
         return len(self._names[name].live)
 
-    def attempt(self, epoch: int) -> None:
-        """For the files: count a call, raise its planned failure."""
+    def attempt(self, epoch: int, grows: bool = False) -> None:
+        """For the files: count a call, raise its planned failure; `grows`: it needs room on the disk."""
         assert epoch == self.crashes, "a file that was open before the crash is used after it"
         self.operations += 1
+        if grows and self.refusal is not None:
+            raise self.refusal
         error = self._failures.pop(self.operations, None)
         if error is not None:
             raise error

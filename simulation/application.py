@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from primitives import merkle
 from primitives.block import Block, batch_digest, batches_root, decode_batch, header_digest, tx_root
 from primitives.certificate import Certificate
+from primitives.codec import Malformed
 from primitives.hashing import TAG_STATE_NODE, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
 
 
@@ -40,6 +41,14 @@ class Ledger:
 def transaction_ids(raw_batch: bytes) -> list[Digest]:
     """The ids of a batch's transactions in order."""
     return [tagged_hash(TAG_TRANSACTION, raw) for raw in decode_batch(raw_batch).transactions]
+
+
+def is_batch(raw: bytes) -> bool:
+    """Whether the bytes of a peer are a batch at all; the product looks at every transaction in it too."""
+    try:
+        return bool(decode_batch(raw))
+    except Malformed:
+        return False
 
 
 def genesis_ledger(genesis: Block) -> Ledger:
@@ -95,13 +104,19 @@ class Application:
         """tx_root over batches that are all here."""
         return tx_root([i for d in digests for i in transaction_ids(self.bodies[Digest(d)])])
 
+    def root_if_held(self, digests: Sequence[bytes]) -> Digest | None:
+        """The same, None if one is missing."""
+        return self.root_of_transactions(digests) if all(d in self.bodies for d in digests) else None
+
     def acceptable(self, block: Block, parent_exec_height: int) -> bool:
         """What PREPARE checks of a block (C6): bodies are here, exec_height is executed."""
         header = block.header
-        if header.batches_root != batches_root(block.batch_digests):
+        if header.batches_root != batches_root(block.batch_digests) or header.next_valset_hash is not None:
             return False
         if header.tx_root != self.root_of_transactions(block.batch_digests):
             return False
+        if header.next_valset_hash is not None:
+            return False  # C8: no change of validators is ever pending here
         roots = self.roots_after(header.exec_height, parent_exec_height)
         return (Digest(header.state_root), Digest(header.receipts_root)) == roots
 

@@ -14,27 +14,27 @@ from consensus.messages import MESSAGE_DECODER, Message
 from consensus.replica import Replica
 from consensus.settings import ReplicaConfig
 from consensus.verification import check_message
+from ledger.failures import FatalError
 from primitives import merkle
 from primitives.block import Batch, Block, Header, batches_root, header_digest, tx_root
 from primitives.codec import Malformed, decode_canonical, encode
 from primitives.hashing import TAG_GENESIS, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
 from simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
-from simulation.byzantine import FORGE, PERTURB, Villain
+from simulation.byzantine import FORGE_MS, Traitor, gangs, villain_of
 from simulation.checkers import Checkers
 from simulation.narration import describe_step, kind_of
 from simulation.network import Network
 from simulation.node import SHELL_PARCELS, Machine, Node
 from simulation.parcels import Parcel
-from simulation.plan import Plan
-from simulation.roles import Role
+from simulation.plan import HEAL_LIMIT_MS, Plan
 from simulation.schedule import Schedule
 from simulation.shell import WALL_MS
 from simulation.signatures import Ed25519, Modelled, Scheme
+from simulation.strategies.catalogue import STRATEGIES
+from simulation.villain import Outbox
 
-FORGE_MS: Final = 300
 CLIENT_PATIENCE_MS: Final = 2_000
-WITHHOLDING: Final = (Role.MUTE, Role.EQUIVOCATE, Role.MUTATE)  # roles that keep bodies and chain pieces to themselves
 TWIN_ROUND_MS: Final = 700
 # Elements in one core per validator, some four times what the worst of the random runs took.
 MEMORY_PER_MEMBER: Final = 120
@@ -47,6 +47,12 @@ class _Known:
 
     message: Message
     fault: str | None
+
+
+def is_calm(plan: Plan) -> bool:
+    """Whether traitors are the only trouble: then nobody may wait longer than the fair bound."""
+    flaky = plan.loss_permille or plan.duplicate_permille or plan.tail_permille or plan.thinned
+    return not (plan.faults or flaky or plan.drift_permille)
 
 
 def genesis_block(members: ValidatorSet) -> Block:
@@ -78,6 +84,10 @@ class Cluster:
             frozenset(self.honest),
             genesis_ledger(self.genesis),
             MEMORY_PER_MEMBER * plan.nodes,
+            plan.window,
+            lambda: self.schedule.now_ms,
+            0 if is_calm(plan) else plan.heal_ms,
+            None if is_calm(plan) else HEAL_LIMIT_MS,
         )
         self.done: set[Digest] = set()  # transactions that an honest node has executed
         self.counts: Counter[str] = Counter()
@@ -86,25 +96,25 @@ class Cluster:
         self._draw = random.Random(f"{plan.seed}/thinning")
         self.thinned = dict(plan.thinned)
         self._sides: dict[tuple[int, int, int], int] = {}
-        self.villains: dict[int, Villain] = {}
+        self.traitors: dict[int, Traitor] = {}  # by machine
+        self._gangs = gangs(plan)
         self.nodes: dict[int, Node] = {}
         self._machines: dict[int, list[int]] = {node: [node] for node in range(plan.nodes)}
         for node in range(plan.nodes):
             self._add_machine(node, node)
         for node, role in plan.byzantine.items():
-            if role is Role.TWIN:
+            if STRATEGIES[role].twin:
                 self._machines[node].append(plan.nodes + node)
                 self._add_machine(plan.nodes + node, node)
-        for number in self.villains:
+        for number in self.traitors:
             self.schedule.after(FORGE_MS + number, partial(self._forge, number))
 
     def _add_machine(self, number: int, identity: int) -> None:
         plan, sign = self.plan, self.scheme.signer(identity)
         draw = random.Random(f"{plan.seed}/node/{number}")
         if identity in plan.byzantine:
-            self.villains[number] = Villain(
-                identity, self.context, sign, random.Random(f"{plan.seed}/villain/{number}")
-            )
+            villain = villain_of(plan, number, identity, self.context, sign, self._gangs[identity])
+            self.traitors[number] = Traitor(plan, number, plan.byzantine[identity], villain)
         machine = Machine(
             number,
             ReplicaConfig(self.context, NodeId(identity), sign, plan.window),
@@ -114,6 +124,7 @@ class Cluster:
             plan.tick_ms,
             plan.rotate_records,
             draw.randint(-plan.skew_ms, plan.skew_ms),
+            draw.randint(-plan.drift_permille, plan.drift_permille),
         )
         self.nodes[number] = Node(machine, genesis_ledger(self.genesis), self.schedule, draw, self, self._transmit)
 
@@ -141,6 +152,7 @@ class Cluster:
         wait = CLIENT_PATIENCE_MS
         if target.up:
             self._sequence += 1
+            self.checkers.submitted(node, identity)
             self.note(node, f"takes transaction {identity.hex()[:8]} in batch {self._sequence}")
             target.shell.take_batch(encode(Batch(node, self._sequence, (raw,))), own=True)
         else:
@@ -151,35 +163,41 @@ class Cluster:
     # Messages.
 
     def _transmit(self, number: int, receiver: int, parcel: Parcel) -> None:
-        villain = self.villains.get(number)
-        sender = self.nodes[number].me
-        if villain is None:
+        traitor, sender = self._traitor(number), self.nodes[number].me
+        if traitor is None:
             self._post(number, sender, receiver, parcel)
-            return
-        role = self.plan.byzantine[sender]
-        if isinstance(parcel, SHELL_PARCELS):
-            if role not in WITHHOLDING or (role is not Role.MUTE and villain.draw.random() < 0.5):
+        else:
+            self._mail(number, traitor.sends(receiver, parcel))
+
+    def _traitor(self, number: int) -> Traitor | None:
+        """The one that commands a machine, told where that stands."""
+        traitor, node = self.traitors.get(number), self.nodes[number]
+        if traitor is not None:
+            traitor.at(node.replica.view, self.schedule.now_ms)
+            traitor.villain.root_of = node.shell.application.root_if_held
+        return traitor
+
+    def _mail(self, number: int, letters: Outbox) -> None:
+        """Letters of a traitor: now, or as late as it wants."""
+        sender = self.nodes[number].me
+        for receiver, parcel, delay_ms in letters:
+            if delay_ms:
+                self.schedule.after(delay_ms, partial(self._post, number, sender, receiver, parcel))
+            else:
                 self._post(number, sender, receiver, parcel)
-            return
-        villain.hears(parcel)
-        villain.said.append(parcel)
-        for target, message in PERTURB[role](villain, receiver, parcel):
-            self._post(number, sender, target, message)
 
     def _forge(self, number: int) -> None:
         self.schedule.after(FORGE_MS, lambda: self._forge(number))
-        node, villain = self.nodes[number], self.villains[number]
-        if node.up:
-            for receiver, message in FORGE[self.plan.byzantine[node.me]](villain, node.replica.view):
-                self.counts["forged"] += 1
-                self._post(number, node.me, receiver, message)
+        node, traitor = self.nodes[number], self._traitor(number)
+        if node.up and traitor is not None and not traitor.forgets(node):
+            self._mail(number, traitor.forges())
 
     def _post(self, number: int, sender: int, receiver: int, parcel: Parcel) -> None:
         lost = 0
         if not isinstance(parcel, SHELL_PARCELS):
             known = self._through_codec(sender, parcel)
             if known is None or known.fault is not None:
-                assert number in self.villains, (
+                assert number in self.traitors, (
                     f"{known and known.fault}: refused, but sent by the honest node {sender}"
                 )
                 self.counts["refused"] += 1
@@ -225,10 +243,12 @@ class Cluster:
     def _deliver(self, sender: int, machine: int, parcel: Parcel) -> None:
         node = self.nodes[machine]
         if node.up:
-            villain = self.villains.get(machine)
-            if villain is not None and not isinstance(parcel, SHELL_PARCELS):
-                villain.hears(parcel)
-            node.receive(sender, parcel)
+            traitor = self._traitor(machine)
+            if traitor is None:
+                node.receive(sender, parcel)
+            elif traitor.hears(sender, parcel):
+                node.receive(sender, parcel)
+                self._mail(machine, traitor.answers(parcel))
 
     # What the nodes report: on to the checkers and the trace.
 
@@ -272,6 +292,11 @@ class Cluster:
         """See Watcher."""
         self.note(node, f"refuses the content of {block.header.height} {header_digest(block.header).hex()[:8]}")
         self.checkers.refused(node, block)
+
+    def stopped(self, node: int, failure: FatalError) -> None:
+        """See Watcher."""
+        self.counts[f"stopped by {type(failure).__name__}"] += 1
+        self.note(node, f"stops: {failure}")
 
     def _trace_step(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
         line = describe_step(replica, event, effects)

@@ -16,6 +16,7 @@ from consensus.journal_records import JOURNAL_DECODER, JournalRecord
 from consensus.messages import Message
 from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
+from ledger.failures import FatalError, JournalDamaged
 from ledger.journal import Journal
 from ledger.memory_disk import MemoryDisk
 from primitives.block import Block
@@ -25,11 +26,12 @@ from primitives.validators import Height, NodeId
 from simulation.application import Application, Ledger, Stored
 from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
 from simulation.schedule import Schedule
-from simulation.shell import Shell
+from simulation.shell import WALL_MS, Shell
 
 JOURNAL: Final = "votes"
 SHELL_PARCELS: Final = (BatchParcel, BatchRequest, ChainRequest, ChainReply)
 BUFFER_PARCELS: Final = 2_000  # that the network keeps for a stopped process
+RETRY_START_MS: Final = 300  # a supervisor starts a process again that ended by itself
 SETTLE_MS: Final = 100  # how often pending batches are looked at
 
 
@@ -64,6 +66,10 @@ class Watcher(Protocol):
         """A node found the content of a proposal wrong."""
         ...
 
+    def stopped(self, node: int, failure: FatalError) -> None:
+        """A node's process ended by itself."""
+        ...
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -77,6 +83,7 @@ class Machine:
     tick_ms: int
     rotate_records: int
     skew_ms: int
+    drift_permille: int
 
 
 class Node:
@@ -98,7 +105,11 @@ class Node:
         self.disk = MemoryDisk()
         Journal.create(self.disk, JOURNAL, machine.config.context.chain_id).close()
         self.up = False
-        self.lag_ms = 0
+        self.retired = False  # its journal lost promises: it never votes again with this key
+        self._rotten = 0  # records that the journal had when it rotted
+        self.lag_ms = 0  # until what comes in is looked at
+        self.sync_lag_ms = 0  # of a slow disk
+        self.jump_ms = 0  # of the wall clock
         self._paused = False
         self._frozen: list[Callable[[], None]] = []  # what falls due while the process is stopped
         self._life = 0  # counts the starts, so that what was scheduled in one life does not reach the next
@@ -110,13 +121,25 @@ class Node:
         self.start()
 
     def start(self) -> None:
-        """Switch on: read the journal, restore the core, begin to tick."""
+        """Switch on: read the journal, restore the core, begin to tick. A disk that fails is tried again later."""
         assert not self.up, "a node starts once per life"
+        if self.retired:
+            return
         self._life += 1
+        try:
+            self._journal, payloads = Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)
+            if len(payloads) < self._rotten:
+                raise JournalDamaged("the newest records are gone: taken for a torn tail, which this run knows better")
+        except JournalDamaged as damage:
+            self.retired = True
+            self._watcher.stopped(self.machine.number, damage)
+            return
+        except FatalError as failure:
+            self._stop(failure)
+            return
         self.up, self._busy, self._paused = True, False, False
         self._frozen.clear()
         self._inbox.clear()
-        self._journal, payloads = Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)
         kept = [decode_canonical(JOURNAL_DECODER, raw) for raw in payloads]
         self._records = len(kept)
         self.shell = Shell(
@@ -127,7 +150,6 @@ class Node:
             self._draw,
             self.machine.verify,
             self.machine.execution_ms,
-            self.machine.skew_ms,
         )
         self._watcher.started(self.machine.number, kept, self.ledger.height)
         self.replica = Replica.restore(self.machine.config, kept, self._head())
@@ -138,10 +160,39 @@ class Node:
         """Power cut: memory and everything not synced is gone; the tail may be torn."""
         if self.up:
             self.up = self._paused = False
-            self._frozen.clear()
-            self._life += 1
-            kept = self._draw.randint(0, self.disk.pending)
-            self.disk.crash(kept, self._draw.choice((None, 0, 3, 30, 200)))
+            self._lose_power()
+
+    def _lose_power(self) -> None:
+        """What was not synced is there up to some point, or any part of it; a disk reorders."""
+        self._frozen.clear()
+        self._life += 1
+        pending = range(self.disk.pending)
+        prefix = range(self._draw.randint(0, len(pending)))
+        kept = prefix if self._draw.random() < 0.5 else [i for i in pending if self._draw.random() < 0.5]
+        self.disk.crash(kept, self._draw.choice((None, 0, 3, 30, 200)))
+
+    def _stop(self, failure: FatalError) -> None:
+        """The process ends at the first error of its disk and is started again; what was not synced may be lost."""
+        self.up = self._paused = False
+        self._watcher.stopped(self.machine.number, failure)
+        self._lose_power()
+        self._schedule.after(RETRY_START_MS, lambda: None if self.up else self.start())
+
+    def rot(self, draw: random.Random) -> None:
+        """While it is off, a synced byte of the journal changes, save in the newest records (see ledger/journal)."""
+        try:
+            self._rotten = len(Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)[1])
+        except JournalDamaged:
+            return  # once is enough
+        size = self.disk.size(JOURNAL)
+        self.disk.flip(JOURNAL, draw.randrange(max(1, size // 2)), 1 << draw.randrange(8))
+
+    def wipe(self) -> None:
+        """While it is off, the disk is replaced by an empty one: neither journal nor chain is left."""
+        assert not self.up, "a running node keeps its disk"
+        self.disk = MemoryDisk()
+        Journal.create(self.disk, JOURNAL, self.machine.config.context.chain_id).close()
+        self.ledger = Ledger(self.ledger.blocks[:1])
 
     def pause(self) -> None:
         """Stop the process (SIGSTOP): nothing is lost, nothing happens; what comes in waits in bounded buffers."""
@@ -188,6 +239,11 @@ class Node:
 
         self._schedule.after(delay_ms, act)
 
+    def wall_ms(self) -> int:
+        """This node's wall clock."""
+        now = self._schedule.now_ms
+        return WALL_MS + now + now * self.machine.drift_permille // 1000 + self.machine.skew_ms + self.jump_ms
+
     def offer(self, event: Event) -> None:
         """Queue for the core; stepped at once unless the disk or an earlier step is busy."""
         self._inbox.append(event)
@@ -224,8 +280,12 @@ class Node:
                 groups.append(effects)
                 records.extend(effects.persist)
             if records:
-                self._journal.append([encode(record) for record in records])
-                self.later(self.machine.sync_ms, partial(self._persisted, records, groups))
+                try:
+                    self._journal.append([encode(record) for record in records])
+                except FatalError as failure:
+                    self._stop(failure)
+                    return
+                self.later(self.machine.sync_ms + self.sync_lag_ms, partial(self._persisted, records, groups))
                 return
             self._release(groups)
         self._busy = False
@@ -235,14 +295,22 @@ class Node:
         if self.power_cut == (self.syncs, False):
             self.crash()
             return
-        self._journal.sync()
+        try:
+            self._journal.sync()
+        except FatalError as failure:
+            self._stop(failure)
+            return
         self.shell.application.synced()
         self._records += len(records)
         self._watcher.synced(self.machine.number, records)
         if self.power_cut == (self.syncs, True):
             self.crash()
             return
-        self._rotate()
+        try:
+            self._rotate()
+        except FatalError as failure:
+            self._stop(failure)
+            return
         self._release(groups)
         self._run()
 

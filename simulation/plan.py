@@ -1,30 +1,48 @@
 """What one simulated run does, as data: drawn from a seed, kept as JSON when it once failed, replayed for ever."""
 
 import random
+from collections.abc import Sequence
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from simulation.roles import Role
 
 DISTURBED_MS: Final = 6_000  # faults are drawn inside this time in most runs; after it the network heals
 HEAL_LIMIT_MS: Final = 60_000  # from then on everything pending must be decided within this
 FAULTS_MAX: Final = 6
+NODES_MIN: Final = 4
+NODES_MAX: Final = 22
+BLOCK_MS: Final = 200  # between two submissions of a run that is to reach a height
+HOUR_MS: Final = 3_600_000
 KINDS: Final = ("PROPOSE", "PREPARE", "COMMIT", "VIEWCHANGE", "NEWVIEW", "STATUS", "CERTIFICATE", "BLOCKS", "WANT")
 
 
 class FaultKind(StrEnum):
+    """What can go wrong besides traitors."""
+
     PARTITION = "partition"  # `nodes` against the rest, both ways
     DEAF = "deaf"  # `nodes` receive nothing
     DUMB = "dumb"  # nothing that `nodes` send arrives
     ISOLATE_LEADER = "isolate-leader"  # whoever leads when it starts
-    CRASH = "crash"  # power cut of `nodes`: unsynced writes are lost
+    CRASH = "crash"  # power cut of `nodes`: of unsynced writes any part is lost, the last one may be torn
     CRASH_ALL = "crash-all"  # of everybody, restarted one after the other
     PAUSE = "pause"  # `nodes` are stopped and go on later
     SLOW = "slow"  # `nodes` need 150 ms for everything
+    SLOW_DISK = "slow-disk"  # each sync of `nodes` takes 100 ms longer
     LOSS = "loss"  # `permille` of all messages
+    DISK_ERROR = "disk-error"  # a write or a sync of `nodes` fails with EIO: the node stops, and comes back at the end
+    DISK_FULL = "disk-full"  # no write of `nodes` succeeds until the end
+    BIT_ROT = "bit-rot"  # `nodes` lose power, and a synced byte of their journal is another one afterwards
+    CLOCK = "clock"  # the wall clocks of `nodes` are off by `offset_ms`
+
+
+# At most f members are traitors or meet one of these: their journal or their clock cannot be relied on.
+WEAKENING: Final = frozenset({FaultKind.BIT_ROT, FaultKind.CLOCK})
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -35,6 +53,7 @@ class Fault(msgspec.Struct, frozen=True):
     until_ms: int
     nodes: tuple[int, ...] = ()
     permille: int = 0
+    offset_ms: int = 0
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -53,6 +72,7 @@ class Plan(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     submissions: tuple[Submission, ...]
     heal_ms: int = DISTURBED_MS
+    until_height: int = 0  # after healing transactions are added until the chain has this height
     real_signatures: bool = False
     delay_ms: int = 10
     jitter_ms: int = 5
@@ -67,11 +87,40 @@ class Plan(msgspec.Struct, frozen=True):
     tick_ms: int = 25
     idle_ms: int = 2_500  # of silence in the end; above the cap of the timers it shows also the slowest of them
     skew_ms: int = 0  # wall clocks differ by up to this much either way
+    drift_permille: int = 0  # and go too fast or too slow by up to this much
+
+    @property
+    def faulty(self) -> int:
+        """f: how many members may be beyond trust."""
+        return (self.nodes - 1) // 3
+
+    def weakened(self) -> frozenset[int]:
+        """The members that a WEAKENING fault meets."""
+        return frozenset(node for fault in self.faults if fault.kind in WEAKENING for node in fault.nodes)
+
+
+def check_plan(plan: Plan) -> None:
+    """Raises ValueError with a sentence for a plan under which the protocol promises nothing, or that names nobody."""
+    if not NODES_MIN <= plan.nodes <= NODES_MAX:
+        raise ValueError(f"a network has {NODES_MIN} to {NODES_MAX} nodes, not {plan.nodes}")
+    named = {*plan.byzantine, *(s.node for s in plan.submissions), *(n for f in plan.faults for n in f.nodes)}
+    if not named <= set(range(plan.nodes)):
+        raise ValueError(f"there is no node {max(named)} among {plan.nodes}")
+    beyond = {*plan.byzantine, *plan.weakened()}
+    if len(beyond) > plan.faulty:
+        raise ValueError(f"{plan.nodes} nodes bear {plan.faulty} faulty ones, the plan has {sorted(beyond)}")
+    for fault in plan.faults:
+        if not 0 <= fault.at_ms <= fault.until_ms <= plan.heal_ms:
+            raise ValueError(f"{fault} is not inside 0..{plan.heal_ms} ms")
+    if any(submission.at_ms < 0 for submission in plan.submissions):
+        raise ValueError("a submission has a time below 0")
 
 
 def load_plan(path: Path) -> Plan:
-    """The plan of a file; raises msgspec.ValidationError for one that does not fit this version."""
-    return msgspec.json.decode(path.read_bytes(), type=Plan)
+    """The plan of a file. Raises OSError; ValueError for one that does not fit this version or makes no sense."""
+    plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    check_plan(plan)
+    return plan
 
 
 def dump_plan(plan: Plan) -> str:
@@ -79,15 +128,22 @@ def dump_plan(plan: Plan) -> str:
     return msgspec.json.encode(plan).decode()
 
 
+def plan_name(plan: Plan) -> str:
+    """A short name that only this plan has."""
+    return blake2b(dump_plan(plan).encode(), digest_size=6).hexdigest()
+
+
 def plan_of(seed: int, nodes: int) -> Plan:
     """The random plan of a seed: each run turns only some of the faults on, so that they also meet one by one."""
     draw = random.Random(f"{seed}/plan/{nodes}")
     faulty = (nodes - 1) // 3
     traitors = draw.sample(range(nodes), draw.randint(0, faulty) if draw.random() < 0.8 else faulty)
-    kinds = draw.sample(list(FaultKind), draw.randint(0, 4))
+    honest = [node for node in range(nodes) if node not in traitors]
+    weak = tuple(sorted(draw.sample(honest, faulty - len(traitors))))
+    kinds = draw.sample([k for k in FaultKind if weak or k not in WEAKENING], draw.randint(0, 4))
     heal_ms, most = (20_000, 3 * FAULTS_MAX) if draw.random() < 0.05 else (DISTURBED_MS, FAULTS_MAX)
     count = draw.randint(0, most) if kinds else 0
-    faults = tuple(_fault(draw, draw.choice(kinds), nodes, heal_ms) for _ in range(count))
+    faults = tuple(_fault(draw, draw.choice(kinds), nodes, weak, heal_ms) for _ in range(count))
     flaky, thin = draw.random() < 0.5, draw.random() < 0.3
     return Plan(
         seed=seed,
@@ -110,15 +166,45 @@ def plan_of(seed: int, nodes: int) -> Plan:
         window=draw.choice((2, 4, 8)),
         tick_ms=draw.choice((25, 50, 50, 50)),
         skew_ms=draw.choice((0, 50, 1000)),
+        drift_permille=draw.choice((0, 0, 5)),
         thinned={kind: draw.choice((300, 600, 900)) for kind in draw.sample(KINDS, draw.randint(1, 3))} if thin else {},
         idle_ms=35_000 if draw.random() < 0.03 else 2_500,
     )
 
 
-def _fault(draw: random.Random, kind: FaultKind, nodes: int, heal_ms: int) -> Fault:
+def with_roles(plan: Plan, roles: Sequence[str]) -> Plan:
+    """The plan with traitors of these roles on the first seats (the leader's first); "none" alone: without any.
+
+    A seat of a traitor meets no weakening fault besides. Raises ValueError for a role that does not exist.
+    """
+    known = {role.value for role in Role}
+    wanted = [name for name in roles if name != "none"]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"there is no role {name!r}; roles: {', '.join(sorted(known))}")
+    kept = tuple(fault for fault in plan.faults if fault.kind not in WEAKENING)
+    return replace(plan, byzantine={seat: Role(name) for seat, name in enumerate(wanted)}, faults=kept)
+
+
+def plan_up_to(plan: Plan, height: int) -> Plan:
+    """The plan with its submissions and faults spread over the time that so many blocks take."""
+    heal_ms = max(plan.heal_ms, height * BLOCK_MS)
+    shift = heal_ms - plan.heal_ms
+    submissions = tuple(Submission(i * BLOCK_MS, i % plan.nodes) for i in range(height))
+    faults = tuple(
+        replace(f, at_ms=f.at_ms + shift * i // len(plan.faults), until_ms=f.until_ms + shift * i // len(plan.faults))
+        for i, f in enumerate(plan.faults)
+    )
+    return replace(plan, until_height=height, heal_ms=heal_ms, submissions=submissions, faults=faults)
+
+
+def _fault(draw: random.Random, kind: FaultKind, nodes: int, weak: tuple[int, ...], heal_ms: int) -> Fault:
     start = draw.randint(0, heal_ms - 500)
     lasts = draw.choice((200, 1000, 3000, 10_000))
     some = tuple(sorted(draw.sample(range(nodes), draw.randint(1, max(1, nodes // 2)))))
+    if kind in WEAKENING:
+        some = weak
     chosen = () if kind in (FaultKind.ISOLATE_LEADER, FaultKind.CRASH_ALL, FaultKind.LOSS) else some
     permille = draw.choice((100, 300, 700)) if kind is FaultKind.LOSS else 0
-    return Fault(kind, start, min(heal_ms, start + lasts), chosen, permille)
+    offset = draw.choice((-HOUR_MS, -7_000, 7_000, HOUR_MS)) if kind is FaultKind.CLOCK else 0
+    return Fault(kind, start, min(heal_ms, start + lasts), chosen, permille, offset)

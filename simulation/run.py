@@ -1,6 +1,5 @@
 """One seed, one run: disturb, heal, demand that everything pending is decided, then demand silence."""
 
-import random
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -8,17 +7,13 @@ from typing import Final
 
 from primitives.hashing import Digest
 from simulation.cluster import Cluster, Trace
+from simulation.failure import SimulationFailed
+from simulation.faults import begin, heal
 from simulation.node import Node
-from simulation.plan import HEAL_LIMIT_MS, Fault, FaultKind, Plan, dump_plan
-from simulation.schedule import Action
+from simulation.plan import HEAL_LIMIT_MS, Plan, check_plan
 
 SLICE_MS: Final = 100  # how often the end is looked for
 SETTLED_MS: Final = 1_000  # flush blocks and views that were under way may take this long
-SLOW_LAG_MS: Final = 150
-
-
-class SimulationFailed(AssertionError):
-    """A rule was broken; the text names it, the time, and the command that replays the run."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +30,30 @@ class Outcome:
 
 
 def run_plan(plan: Plan, trace: Trace | None = None) -> Outcome:
-    """Play a plan to its end. Raises SimulationFailed."""
+    """Play a plan to its end. Raises SimulationFailed; ValueError for a plan that makes no sense."""
+    check_plan(plan)
     cluster: Cluster | None = None
     try:
         cluster = Cluster(plan, trace)
         return play(cluster)
     except Exception as error:
-        now = 0 if cluster is None else cluster.schedule.now_ms
-        raise SimulationFailed(
-            f"{type(error).__name__}: {error}\n  seed {plan.seed}, {plan.nodes} nodes, virtual {now} ms\n"
-            f"  replay: python -m simulation.replay --seed {plan.seed} --nodes {plan.nodes} --trace\n"
-            f"  plan: {dump_plan(plan)}"
-        ) from error
+        raise SimulationFailed(plan, error, 0 if cluster is None else cluster.schedule.now_ms) from error
+
+
+def failure_of(plan: Plan) -> SimulationFailed | None:
+    """The rule that a plan's run breaks, None if it breaks none."""
+    try:
+        run_plan(plan)
+    except SimulationFailed as failure:
+        return failure
+    return None
 
 
 def play(cluster: Cluster) -> Outcome:
     """Play the plan of a cluster that a test may have prepared."""
     plan = cluster.plan
     for fault in plan.faults:
-        cluster.schedule.at(fault.at_ms, partial(_begin, cluster, fault))
+        cluster.schedule.at(fault.at_ms, partial(begin, cluster, fault))
     wanted: set[Digest] = set()
     for number, submission in enumerate(plan.submissions):
         cluster.schedule.at(submission.at_ms, partial(_submit, cluster, number, submission.node, wanted))
@@ -61,12 +61,14 @@ def play(cluster: Cluster) -> Outcome:
     network.loss_permille, network.duplicate_permille = plan.loss_permille, plan.duplicate_permille
     network.tail_permille = plan.tail_permille
     cluster.run_until(plan.heal_ms)
-    _heal(cluster)
+    heal(cluster)
     last_submission = max((s.at_ms for s in plan.submissions), default=0)
     cluster.run_until(max(plan.heal_ms, last_submission) + 1)
     healed = _wait_for_all(cluster, wanted)
+    _grow(cluster, wanted)
     _demand_silence(cluster)
-    nodes = [cluster.nodes[node] for node in cluster.honest]
+    nodes = _reliable(cluster)
+    cluster.checkers.finished([node.machine.number for node in nodes])
     counts = cluster.counts + network.counts
     counts["evidence"] += len(cluster.checkers.evidence_against)
     return Outcome(
@@ -84,82 +86,25 @@ def _submit(cluster: Cluster, number: int, node: int, wanted: set[Digest]) -> No
     wanted.add(cluster.submit(number, node))
 
 
-def _begin(cluster: Cluster, fault: Fault) -> None:
-    """Start a fault and plan its end."""
-    plan, every = cluster.plan, range(cluster.plan.nodes)
-    cluster.counts[f"fault {fault.kind.value}"] += 1
-    group = set(fault.nodes)
-    if fault.kind is FaultKind.ISOLATE_LEADER:
-        group = {cluster.context.leader(max((n.replica.view for n in cluster.nodes.values() if n.up), default=0))}
-    cluster.note(-1, f"fault {fault.kind.value} {sorted(group)} until {fault.until_ms}")
-    links: list[tuple[int, int]] = []
-    match fault.kind:
-        case FaultKind.PARTITION | FaultKind.ISOLATE_LEADER:
-            links = [(a, b) for a in every for b in every if (a in group) != (b in group)]
-        case FaultKind.DEAF:
-            links = [(a, b) for a in every for b in group if a != b]
-        case FaultKind.DUMB:
-            links = [(a, b) for a in group for b in every if a != b]
-        case FaultKind.CRASH | FaultKind.CRASH_ALL:
-            _crash(cluster, fault, group or set(every))
-        case FaultKind.PAUSE:
-            for node in _members(cluster, group):
-                node.pause()
-                cluster.schedule.at(fault.until_ms, node.resume)
-        case FaultKind.SLOW:
-            _slow(cluster, group, fault.until_ms)
-        case FaultKind.LOSS:
-            cluster.network.loss_permille = fault.permille
-            _at_end(cluster, fault, lambda: setattr(cluster.network, "loss_permille", plan.loss_permille))
-    if links:
-        cluster.network.cut(links)
-        _at_end(cluster, fault, lambda: cluster.network.mend(links))
+def _grow(cluster: Cluster, wanted: set[Digest]) -> None:
+    """Add transactions, one after the other, until the chain is as high as the plan wants it."""
+    number = len(cluster.plan.submissions)
+    while _reliable(cluster)[0].ledger.height < cluster.plan.until_height:
+        _submit(cluster, number, number % cluster.plan.nodes, wanted)
+        _wait_for_all(cluster, wanted)
+        number += 1
 
 
-def _at_end(cluster: Cluster, fault: Fault, action: Action) -> None:
-    """Undo a fault unless the network has healed before, which undoes everything."""
-    cluster.schedule.at(fault.until_ms, lambda: action() if cluster.schedule.now_ms < cluster.plan.heal_ms else None)
-
-
-def _crash(cluster: Cluster, fault: Fault, group: set[int]) -> None:
-    draw = random.Random(f"{cluster.plan.seed}/restart/{fault.at_ms}")
-    for node in _members(cluster, group):
-        node.crash()
-        back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, 300))
-        cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(_restart, cluster, node.machine.number))
-
-
-def _restart(cluster: Cluster, number: int) -> None:
-    if not cluster.nodes[number].up:
-        cluster.nodes[number].start()
-
-
-def _slow(cluster: Cluster, group: set[int], until_ms: int) -> None:
-    for node in _members(cluster, group):
-        node.lag_ms = SLOW_LAG_MS
-        cluster.schedule.at(until_ms, partial(setattr, node, "lag_ms", 0))
-
-
-def _members(cluster: Cluster, group: set[int]) -> list[Node]:
-    """The machines of these identities."""
-    return [node for node in cluster.nodes.values() if node.me in group]
-
-
-def _heal(cluster: Cluster) -> None:
-    cluster.network.heal()
-    cluster.thinned = {}
-    for number, node in cluster.nodes.items():
-        node.lag_ms = 0
-        node.resume()
-        _restart(cluster, number)
-    cluster.note(-1, "healed")
+def _reliable(cluster: Cluster) -> list[Node]:
+    """The honest nodes that still have their promises."""
+    return [cluster.nodes[number] for number in cluster.honest if not cluster.nodes[number].retired]
 
 
 def _lacking(cluster: Cluster, wanted: set[Digest]) -> str | None:
     """What still keeps the network from being done, in words."""
     if not wanted <= cluster.done:
         return f"{len(wanted - cluster.done)} of {len(wanted)} transactions are undecided"
-    nodes = [cluster.nodes[number] for number in cluster.honest]
+    nodes = _reliable(cluster)
     heights = sorted({node.ledger.height for node in nodes})
     if len(heights) > 1:
         return f"the honest nodes stand at the heights {heights}"
@@ -174,15 +119,14 @@ def _wait_for_all(cluster: Cluster, wanted: set[Digest]) -> int:
     started = cluster.schedule.now_ms
     while (lacking := _lacking(cluster, wanted)) is not None:
         waited = cluster.schedule.now_ms - started
-        views = [cluster.nodes[number].replica.view for number in cluster.honest]
+        views = [node.replica.view for node in _reliable(cluster)]
         assert waited < HEAL_LIMIT_MS, f"LIVENESS: {waited} ms after healing {lacking}; views {views}"
         cluster.run_until(cluster.schedule.now_ms + SLICE_MS)
     return cluster.schedule.now_ms - started
 
 
 def _position(cluster: Cluster) -> list[tuple[int, int]]:
-    nodes = [cluster.nodes[number] for number in cluster.honest]
-    return [(node.ledger.height, node.replica.view) for node in nodes]
+    return [(node.ledger.height, node.replica.view) for node in _reliable(cluster)]
 
 
 def _demand_silence(cluster: Cluster) -> None:

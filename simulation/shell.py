@@ -18,12 +18,12 @@ from consensus.events import (
     Pending,
     Synced,
 )
-from primitives.block import Block, Header, batches_root, header_digest
+from primitives.block import Block, Header, batches_root, header_digest, new_view_hash
 from primitives.certificate import Phase, certificate_hash, verify_certificate
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import PublicKey, Signature
 from primitives.validators import Height
-from simulation.application import Application, Stored
+from simulation.application import Application, Stored, is_batch
 from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
 
 BLOCK_BATCHES: Final = 4  # room in one simulated block
@@ -40,6 +40,10 @@ class Surroundings(Protocol):
 
     def now_ms(self) -> int:
         """Virtual time."""
+        ...
+
+    def wall_ms(self) -> int:
+        """This node's wall clock."""
         ...
 
     def later(self, delay_ms: int, action: Callable[[], None]) -> None:
@@ -79,11 +83,10 @@ class Shell:
         draw: random.Random,
         verify: Callable[[PublicKey, bytes, Signature], bool],
         execution_ms: int,
-        skew_ms: int,
     ) -> None:
         self._me, self._context, self._around, self._draw = me, context, around, draw
         self.application = application
-        self._verify, self._execution_ms, self._skew_ms = verify, execution_ms, skew_ms
+        self._verify, self._execution_ms = verify, execution_ms
         self._decided: deque[Decided] = deque()
         self._named: set[Digest] = set()  # batches of decided blocks that are not executed yet
         self._executing = False
@@ -94,10 +97,6 @@ class Shell:
         self._sent: dict[Digest, dict[int, int]] = {}  # batch -> receiver -> when
         self._own: set[Digest] = set()
         self._told = Pending(0)
-
-    def wall_ms(self) -> int:
-        """This node's wall clock."""
-        return WALL_MS + self._around.now_ms() + self._skew_ms
 
     def take_batch(self, raw: bytes, own: bool) -> None:
         """A batch of a client of this node, or of a peer."""
@@ -135,7 +134,8 @@ class Shell:
         """Serve or take what is not for the core."""
         match parcel:
             case BatchParcel(raw):
-                self.take_batch(raw, own=False)
+                if is_batch(raw):
+                    self.take_batch(raw, own=False)
             case BatchRequest(digests):
                 for digest in digests:
                     body = self.application.bodies.get(digest)
@@ -186,7 +186,7 @@ class Shell:
         if block.header.exec_height > self.application.ledger.height or self._lacks(block):
             return
         del self._checks[digest]
-        on_time = abs(block.header.time_ms - self.wall_ms()) <= TIME_TOLERANCE_MS
+        on_time = abs(block.header.time_ms - self._around.wall_ms()) <= TIME_TOLERANCE_MS
         good = self.application.acceptable(block, request.parent_block.header.exec_height)
         if not good:
             self._around.refused(block)
@@ -238,10 +238,11 @@ class Shell:
             cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
             valset_hash=self._context.members.hash,
             next_valset_hash=None,
-            time_ms=max(self.wall_ms(), parent.time_ms + 1),
+            time_ms=max(self._around.wall_ms(), parent.time_ms + 1),
             proposer=self._me,
+            new_view_hash=None if request.new_view is None else new_view_hash(request.new_view),
         )
-        return Block(header, chosen, certificate)
+        return Block(header, chosen, certificate, request.new_view)
 
     def _execute_next(self) -> None:
         if self._executing or not self._decided or self._lacks(self._decided[0].block):

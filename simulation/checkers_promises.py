@@ -1,0 +1,188 @@
+"""What one honest member has made durable, over all its lives in one epoch, and the rules between these promises."""
+
+from dataclasses import dataclass, field
+
+from consensus.epochs import EpochContext
+from consensus.journal_records import (
+    Committed,
+    EnteredView,
+    JournalRecord,
+    LeftView,
+    Position,
+    Prepared,
+    Proposed,
+    SawCertificate,
+)
+from consensus.messages import Message, NewView, Proposal, ViewChange, Vote
+from primitives.block import header_digest
+from primitives.certificate import Certificate, Phase, Verify, verify_certificate
+from primitives.codec import encode
+from primitives.hashing import Digest
+
+Slot = tuple[int, int, int]  # phase, view, height
+Rank = tuple[int, int]  # view, height
+
+
+def tell(vote: Vote) -> str:
+    """A vote in a few words."""
+    return f"{vote.phase.name} {vote.view}/{vote.height} {vote.digest.hex()[:8]}"
+
+
+def epoch_of(record: JournalRecord) -> int:
+    """The epoch that a record belongs to."""
+    match record:
+        case Proposed(proposal):
+            return proposal.block.header.epoch
+        case Prepared(vote) | Committed(vote):
+            return vote.epoch
+        case LeftView(view_change):
+            return view_change.summary.epoch
+        case EnteredView(new_view):
+            return new_view.epoch
+        case SawCertificate(certificate):
+            return certificate.epoch
+        case Position():
+            return record.epoch
+
+
+@dataclass
+class Promises:
+    """`node` names it in sentences, `seat` is its number in the set of the epoch."""
+
+    context: EpochContext
+    verify: Verify
+    node: int
+    seat: int
+    records: set[bytes] = field(default_factory=set)
+    votes: dict[Slot, bytes] = field(default_factory=dict)
+    proposals: dict[tuple[int, int], Digest] = field(default_factory=dict)
+    view_changes: dict[int, bytes] = field(default_factory=dict)
+    new_views: dict[int, bytes] = field(default_factory=dict)
+    view: int = 0
+    left: int = 0  # nothing below this view is signed any more
+    base: dict[int, tuple[int, Digest]] = field(default_factory=dict)  # view -> height and digest it starts from
+    prepared: dict[int, int] = field(default_factory=dict)  # view -> highest height prepared
+    lock: Rank = (-1, 0)  # the highest lock that it committed under or named in a VIEWCHANGE
+
+    def add(self, record: JournalRecord) -> None:
+        """The order of durable promises keeps S1, S2, S3, S4, S6; a record may come again after a restart."""
+        raw = encode(record)
+        if raw in self.records:
+            return
+        self.records.add(raw)
+        match record:
+            case Proposed(proposal):
+                self._proposed(proposal)
+            case Prepared(vote, block):
+                self._prepared(vote, None if block is None else block.header.proposer)
+            case Committed(vote, lock):
+                self._committed(vote, lock)
+            case LeftView(view_change):
+                self._left(view_change)
+            case EnteredView(new_view):
+                self._entered(new_view)
+            case SawCertificate(certificate):
+                self._moves_to(certificate.view)
+            case Position():
+                pass
+
+    def check_sent(self, message: Message) -> None:
+        """What it signed itself leaves only as it is on its disk (S1, S9)."""
+        node = self.node
+        match message:
+            case Vote() if message.signer == self.seat:
+                durable = self.votes.get((message.phase, message.view, message.height))
+                assert durable is not None, f"S9: node {node} sends {tell(message)} that is not on its disk"
+                assert durable == encode(message), f"S1: node {node} sends {tell(message)}, another one is on its disk"
+            case Proposal() if self.context.leader(message.view) == self.seat:
+                height, digest = message.block.header.height, header_digest(message.block.header)
+                assert self.proposals.get((message.view, height)) == digest, (
+                    f"S9: node {node} sends a proposal for {message.view}/{height} not on its disk"
+                )
+            case ViewChange() if message.summary.signer == self.seat:
+                assert self.view_changes.get(message.summary.view) == encode(message.summary), (
+                    f"S9: node {node} sends VIEWCHANGE {message.summary.view} not on its disk"
+                )
+            case NewView() if self.context.leader(message.view) == self.seat:
+                assert self.new_views.get(message.view) == encode(message), (
+                    f"S9: node {node} sends NEWVIEW {message.view} not on its disk"
+                )
+            case _:
+                pass
+
+    def _moves_to(self, view: int) -> None:
+        self.view, self.left = max(self.view, view), max(self.left, view)
+
+    def _proposed(self, proposal: Proposal) -> None:
+        header = proposal.block.header
+        digest, height = header_digest(header), header.height
+        assert self.proposals.setdefault((proposal.view, height), digest) == digest, (
+            f"S1: node {self.node} proposes twice at {proposal.view}/{height}"
+        )
+        own = Vote(Phase.PREPARE, header.epoch, proposal.view, height, digest, self.seat, proposal.signature)
+        self._prepared(own, header.proposer)
+
+    def _entered(self, new_view: NewView) -> None:
+        assert new_view.view >= self.view, f"S3: node {self.node} goes back to view {new_view.view}"
+        raw = encode(new_view)
+        assert self.new_views.setdefault(new_view.view, raw) == raw, (
+            f"S7: node {self.node} enters {new_view.view} twice"
+        )
+        self.view = self.left = new_view.view
+        self.base[new_view.view] = self._base(new_view.certificate)
+
+    def _base(self, certificate: Certificate | None) -> tuple[int, Digest]:
+        if certificate is None:
+            return self.context.start_height, self.context.start_digest
+        return certificate.height, Digest(certificate.digest)
+
+    def _sign(self, vote: Vote) -> None:
+        slot = (vote.phase, vote.view, vote.height)
+        before = self.votes.setdefault(slot, encode(vote))
+        assert before == encode(vote), f"S1: node {self.node} signs {tell(vote)} and a different one in the same slot"
+
+    def _active_in(self, vote: Vote) -> None:
+        assert vote.view >= self.left, f"S3: node {self.node} signs {tell(vote)} after leaving for view {self.left}"
+        assert vote.view == 0 or vote.view in self.new_views, (
+            f"S3: node {self.node} signs {tell(vote)} without its NEWVIEW"
+        )
+
+    def _prepared(self, vote: Vote, proposer: int | None) -> None:
+        if (vote.phase, vote.view, vote.height) in self.votes:
+            self._sign(vote)
+            return
+        self._active_in(vote)
+        self._sign(vote)
+        height, digest = self.base.get(vote.view, (self.context.start_height, self.context.start_digest))
+        assert vote.height >= height, f"S2: node {self.node} signs {tell(vote)} below the base at {height}"
+        assert vote.height > height or vote.digest == digest, f"S2: node {self.node} signs {tell(vote)}, not the base"
+        last = self.prepared.get(vote.view, height - 1)
+        assert vote.height > last, f"S2: node {self.node} signs {tell(vote)} after height {last}"
+        self.prepared[vote.view] = vote.height
+        if vote.height > height and proposer is not None:
+            leader = self.context.leader(vote.view)
+            assert proposer == leader, f"C13: node {self.node} signs {tell(vote)} of {proposer}, leader is {leader}"
+
+    def _committed(self, vote: Vote, lock: Certificate) -> None:
+        if (vote.phase, vote.view, vote.height) not in self.votes:
+            self._active_in(vote)
+        self._sign(vote)
+        same = (lock.view, lock.height, lock.digest) == (vote.view, vote.height, vote.digest)
+        assert same and lock.phase is Phase.PREPARE, (
+            f"S4: node {self.node} signs {tell(vote)} with a lock for {lock.height}"
+        )
+        assert verify_certificate(lock, self.context.chain_id, self.context.members, self.verify), f"S4: {tell(vote)}"
+        self.lock = max(self.lock, (lock.view, lock.height))
+
+    def _left(self, view_change: ViewChange) -> None:
+        summary = view_change.summary
+        raw = encode(summary)
+        before = self.view_changes.setdefault(summary.view, raw)
+        assert before == raw, f"S6: node {self.node} signs two VIEWCHANGEs for view {summary.view}"
+        rank = (summary.high_view, summary.high_height)
+        late = summary.view < self.left  # of an older view, read again after a restart
+        assert rank >= self.lock or late, (
+            f"S6: node {self.node} leaves for {summary.view} with {rank}, its lock is {self.lock}"
+        )
+        self.lock = max(self.lock, rank)
+        self._moves_to(summary.view)

@@ -1,0 +1,1 @@
+"""What Byzantine members do, by kind of attack; `catalogue` has all of them by role."""

@@ -1,0 +1,172 @@
+"""Leaders that propose a block which no honest replica may PREPARE, or which all must treat alike."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from consensus.messages import Message, Proposal
+from primitives.block import BLOCK_BATCHES_MAX, Block, batches_root, new_view_hash
+from primitives.certificate import certificate_hash
+from simulation.roles import Role
+from simulation.strategy import Expect, Strategy
+from simulation.villain import FAR_HEIGHT, Letter, Outbox, Villain, with_batches
+
+HOUR_MS: Final = 3_600_000
+Twist = Callable[[Villain, Block], Block]
+
+
+def twisting(twist: Twist) -> Callable[[Villain, int, Message], Outbox]:
+    """Perturb every own proposal by `twist`, one way per slot: nobody can prove two signatures by it."""
+
+    def perturb(villain: Villain, receiver: int, message: Message) -> Outbox:
+        if not isinstance(message, Proposal) or villain.context.leader(message.view) != villain.me:
+            return [Letter(receiver, message)]
+        slot = message.view, message.block.header.height
+        if slot not in villain.slots:
+            villain.slots[slot] = villain.proposal(message.view, twist(villain, message.block))
+        return [Letter(receiver, villain.slots[slot])]
+
+    return perturb
+
+
+def _wrong_state(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, state_root=villain.noise()))
+
+
+def _wrong_receipts(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, receipts_root=villain.noise()))
+
+
+def _wrong_batches(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, batches_root=villain.noise()))
+
+
+def _wrong_tx_root(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, tx_root=villain.noise()))
+
+
+def _future(villain: Villain, block: Block) -> Block:
+    del villain
+    return replace(block, header=replace(block.header, time_ms=block.header.time_ms + HOUR_MS))
+
+
+def _past(villain: Villain, block: Block) -> Block:
+    del villain
+    return replace(block, header=replace(block.header, time_ms=block.header.time_ms - HOUR_MS))
+
+
+def _parent_time(villain: Villain, block: Block) -> Block:
+    """The time of the parent; genesis is not heard, so the first block stays as it is."""
+    known = villain.times.get(block.header.parent)  # type: ignore[call-overload]
+    return block if known is None else replace(block, header=replace(block.header, time_ms=known))
+
+
+def _absent_body(villain: Villain, block: Block) -> Block:
+    return with_batches(block, (villain.noise(),))
+
+
+def _twice(villain: Villain, block: Block) -> Block:
+    """Every batch twice, with the tx_root that says so."""
+    doubled = block.batch_digests * 2
+    root = villain.root_of(doubled)
+    if root is None or len(doubled) > BLOCK_BATCHES_MAX:
+        return block
+    return with_batches(replace(block, header=replace(block.header, tx_root=root)), doubled)
+
+
+def _oversize(villain: Villain, block: Block) -> Block:
+    return with_batches(block, tuple(villain.noise() for _ in range(BLOCK_BATCHES_MAX + 1)))
+
+
+def _gap(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, height=block.header.height + 1, parent=villain.noise()))
+
+
+def _chain_break(villain: Villain, block: Block) -> Block:
+    """Above the first block of the chain: a child of nothing."""
+    if block.header.height == 1:
+        return block
+    return replace(block, header=replace(block.header, parent=villain.noise()))
+
+
+def _far_height(villain: Villain, block: Block) -> Block:
+    del villain
+    return replace(block, header=replace(block.header, height=FAR_HEIGHT + block.header.height))
+
+
+def _stale_certificate(villain: Villain, block: Block) -> Block:
+    """The oldest certificate of the chain, below what the block says to have executed."""
+    old = min((c for c in villain.certificates), key=lambda c: c.height, default=None)
+    if old is None or old.height >= block.header.exec_height:
+        return block
+    header = replace(block.header, cert_height=old.height, cert_hash=certificate_hash(old))
+    return replace(block, header=header, certificate=old)
+
+
+def _duplicate_signer(villain: Villain, block: Block) -> Block:
+    """A certificate that repeats one signature q times."""
+    del villain
+    good = block.certificate
+    if good is None:
+        return block
+    bad = replace(good, signatures=good.signatures[:1] * len(good.signatures))
+    return replace(block, header=replace(block.header, cert_hash=certificate_hash(bad)), certificate=bad)
+
+
+def _forged_close(villain: Villain, block: Block) -> Block:
+    header = replace(block.header, next_valset_hash=villain.noise(), batches_root=batches_root(()))
+    return replace(block, header=header, batch_digests=())
+
+
+def _foreign_set(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, valset_hash=villain.noise()))
+
+
+def _early_execution(villain: Villain, block: Block) -> Block:
+    """Says to have executed the very block."""
+    del villain
+    return replace(block, header=replace(block.header, exec_height=block.header.height))
+
+
+def _false_proposer(villain: Villain, block: Block) -> Block:
+    return replace(block, header=replace(block.header, proposer=villain.victim()))
+
+
+def _false_record(villain: Villain, block: Block) -> Block:
+    """A NEWVIEW where none belongs (C11)."""
+    raw = bytes(villain.noise())
+    return replace(block, header=replace(block.header, new_view_hash=new_view_hash(raw)), new_view=raw)
+
+
+_DEPOSED: Final = frozenset({Expect.DEPOSED})
+_LATER: Final = 4_500  # the first block is a good one
+
+_TWISTS: Final[dict[Role, tuple[str, Twist, int]]] = {
+    Role.WRONG_STATE: ("C3: a state root that is not that of exec_height", _wrong_state, 3_000),
+    Role.WRONG_RECEIPTS: ("C3: a receipts root that covers nothing", _wrong_receipts, 3_000),
+    Role.WRONG_BATCHES: ("C2: a batches root of other batches", _wrong_batches, 3_000),
+    Role.WRONG_TX_ROOT: ("C2: a tx root of other transactions", _wrong_tx_root, 3_000),
+    Role.FUTURE_TIME: ("C14: one hour ahead", _future, 3_000),
+    Role.PAST_TIME: ("C14: one hour back", _past, 3_000),
+    Role.PARENT_TIME: ("C14: not after the parent", _parent_time, _LATER),
+    Role.ABSENT_BODY: ("C5: names a batch that nobody has", _absent_body, 3_000),
+    Role.OVERSIZE: ("C5: more batches than a block holds", _oversize, 3_000),
+    Role.GAP: ("S2: proposes h + 2 before h + 1 (pitfall 12)", _gap, 3_000),
+    Role.CHAIN_BREAK: ("S2: a block whose parent nobody knows", _chain_break, _LATER),
+    Role.FAR_HEIGHT: ("S12: heights around 10^12 (pitfalls 13, 56)", _far_height, 3_000),
+    Role.STALE_CERTIFICATE: ("C9: the oldest certificate it has, below exec_height", _stale_certificate, _LATER),
+    Role.DUPLICATE_SIGNER: ("C16: embeds one signature q times (pitfall 2)", _duplicate_signer, _LATER),
+    Role.FORGED_CLOSE: ("C8: closes the epoch though no change is pending", _forged_close, 3_000),
+    Role.FOREIGN_SET: ("S11: names another validator set", _foreign_set, 3_000),
+    Role.EARLY_EXECUTION: ("C3: says to have executed the block itself", _early_execution, 3_000),
+    Role.FALSE_PROPOSER: ("C13: names another proposer than itself", _false_proposer, 3_000),
+    Role.FALSE_RECORD: ("C11: carries a NEWVIEW in view 0", _false_record, 3_000),
+}
+
+STRATEGIES: Final[dict[Role, Strategy]] = {
+    role: Strategy(attacks, _DEPOSED, ends_ms=ends_ms, perturb=twisting(twist))
+    for role, (attacks, twist, ends_ms) in _TWISTS.items()
+} | {
+    Role.TWICE: Strategy("C6: every batch twice in a block (pitfall 15)", perturb=twisting(_twice)),
+}
