@@ -44,8 +44,8 @@ VIOLATION_COST: Final = 100  # of a peer's budget of 1,000: ten broken rules wit
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the rooms stand on, open and checked. `abstains_in`: the directory is a copy without memory of the votes of
-    this epoch, so the node must not sign in it (S9, pitfall 44)."""
+    """What the rooms stand on, open and checked. `abstains_in`: the directory is a copy without memory of the votes up
+    to this epoch, so the node must not sign in any of them (S9, pitfall 44)."""
 
     chain: Chain
     tree: StateTree
@@ -165,7 +165,8 @@ class Rooms:
         )  # fmt: skip
 
     def _config(self, place: Place) -> ReplicaConfig:
-        limits, forgot = self.genesis.limits, self._abstains_in == place.context.epoch
+        limits = self.genesis.limits
+        forgot = self._abstains_in is not None and place.context.epoch <= self._abstains_in
         return ReplicaConfig(
             place.context, place.me, place.sign, limits.window,
             Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms),
