@@ -114,8 +114,10 @@ class Audit:
         self, chain: Chain, certificate_valid: CertificateValid, replay: Replay | None = None, start: int = 0,
         stop: int | None = None,
     ) -> None:
-        """Raises ValueError for a range outside the chain, or a replay that does not begin at 0."""
+        """`start` below the chain's floor means the floor. Raises ValueError for a range outside the chain, or a replay
+        of a chain that does not begin at 0."""
         head = chain.head.height
+        start = max(start, chain.floor) if start >= 0 else start
         self._chain, self._certificate_valid, self._replay = chain, certificate_valid, replay
         self._start, self._stop = start, head if stop is None else stop
         if not 0 <= self._start <= self._stop <= head or (replay is not None and start):
@@ -136,8 +138,8 @@ class Audit:
                 parent = block.header
                 if height % PROGRESS_BLOCKS == 0:
                     yield Progress(height, self._stop)
-            if self._replay is not None and self._stop == self._chain.head.height:
-                self._check_head(self._stop, self._replay.root)
+            if self._stop == self._chain.head.height:
+                self._check_head(self._stop, None if self._replay is None else self._replay.root)
         except _Differs as error:
             yield error.difference
             return
@@ -151,7 +153,7 @@ class Audit:
         header = self._block(self._start).header
         if self._replay is not None:
             _same(0, "state_root of genesis", self._replay.root, header.state_root)
-        for height in range(header.exec_height + 1, self._start + 1):
+        for height in range(max(header.exec_height + 1, self._chain.floor), self._start + 1):
             self._wait(height, self._chain.receipts(height))
         return header
 
@@ -175,7 +177,8 @@ class Audit:
         covered: list[bytes] = []
         while self._waiting and self._waiting[0][0] <= header.exec_height:
             covered += self._waiting.popleft()[1]
-        _same(height, "receipts_root", merkle.root(covered), header.receipts_root)
+        if parent.exec_height + 1 >= self._chain.floor:  # else some of the receipts are pruned
+            _same(height, "receipts_root", merkle.root(covered), header.receipts_root)
         self._check_certificates(block)
 
     def _check_certificates(self, block: Block) -> None:
@@ -186,6 +189,8 @@ class Audit:
         if embedded is not None and encode(embedded) != self._chain.certificate(embedded.height):
             if embedded.height >= height:
                 raise _Differs(height, "height of the embedded certificate", f"below {height}", embedded.height)
+            if embedded.height < self._chain.floor:
+                return  # cert_hash binds its bytes; the block that it certifies is pruned
             certified = self._block(embedded.height).header
             self._check_certificate(embedded.height, header_digest(certified), encode(embedded))
 
@@ -218,11 +223,12 @@ class Audit:
     def _wait(self, height: int, receipts: Sequence[bytes | None]) -> None:
         self._waiting.append((height, [receipt for receipt in receipts if receipt is not None]))
 
-    def _check_head(self, height: int, root: Digest) -> None:
-        """The head's root, and that the stored tree and the stored state say the same as the replay."""
+    def _check_head(self, height: int, root: Digest | None) -> None:
+        """The head's root against the replay, if there is one, and that tree and state are what it says."""
         view, snapshot = self._chain.snapshot()
         try:
-            _same(height, "state_root of the head record", root, view.head.state_root)
+            if root is not None:
+                _same(height, "state_root of the head record", root, view.head.state_root)
             difference = tree_difference(snapshot, view.head.state_root)
         finally:
             snapshot.close()
