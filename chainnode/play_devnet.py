@@ -179,6 +179,8 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/holds/{text}"
         case "class":
             return f"/v1/classes/{text}"
+        case "validators":
+            return "/v1/validators"
         case _:
             raise EngineFailed(f"no query {name!r}")
 

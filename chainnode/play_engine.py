@@ -48,7 +48,8 @@ class Engine(Protocol):
         """The answer as of the last block: plain JSON values, addresses as bech32m text. None: there is no such thing.
 
         Names: account, lots (of an address), exposure (of a merchant), obligations, window (of a window id or None),
-        order (of "<merchant>/<order id>"), hold (of a hex id), class, supply (of a class id; supply of None: all).
+        order (of "<merchant>/<order id>"), hold (of a hex id), class, supply (of a class id; supply of None: all),
+        validators.
         """
         ...
 

@@ -26,6 +26,7 @@ TAG_PLAY: Final = b"hn/play"
 FUND_ADDRESS: Final = Address(bytes(20))
 IMPLICIT_CUSTODIAN: Final = "custodian*"  # signs for FUND when the file names no custodian; cannot be written in a file
 VALIDATOR_NAME: Final = "validator"
+FURTHER_KEYS: Final = 8  # "A#2" to "A#8"
 
 
 def signing_key(name: str) -> SigningKey:
@@ -91,8 +92,19 @@ def build_genesis(scenario: Scenario, cast: Cast, validators: tuple[Validator, .
 
 def single_validator() -> tuple[SigningKey, tuple[Validator, ...]]:
     """The voting key and the set of a network of one, for engines without a network."""
-    key = signing_key(VALIDATOR_NAME + "*")
+    key = validator_key(VALIDATOR_NAME)
     return key, (Validator(VALIDATOR_NAME, key.public_key, b""),)
+
+
+def validator_key(name: str) -> SigningKey:
+    """The voting key of a validator, "V" or "V#2" for a further one: another key than that of an identity."""
+    return signing_key(name + "*")
+
+
+def voting_key_of(name: str, public: bytes) -> SigningKey | None:
+    """The private key of a validator that a scenario made up; None for a key that it wrote as hex."""
+    candidates = (validator_key(text) for text in (name, *(f"{name}#{n}" for n in range(2, FURTHER_KEYS + 1))))
+    return next((key for key in candidates if key.public_key == public), None)
 
 
 def play_chain_id(genesis: Genesis) -> bytes:

@@ -1,6 +1,8 @@
 """The instant engine: one validator in this process, real blocks, headers, certificates and ledger, virtual time.
 
-Only the network is missing: what it stores passes the same audit as the ledger of a node (`replay`).
+Only the network is missing: what it stores passes the same audit as the ledger of a node (`replay`). After a
+block that left a change of the validators pending it adds the close block at once (C8); it signs for every validator
+whose key it knows.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +10,7 @@ from typing import Any, Final
 
 from chainnode.executor import Execution, Executor
 from chainnode.play_engine import Outcome
-from chainnode.play_identities import single_validator
+from chainnode.play_identities import single_validator, voting_key_of
 from chainnode.play_queries import answer_query
 from ledger.anchor import HeadAnchor
 from ledger.audit import Audit, Audited, Difference, Executed, Replay
@@ -20,15 +22,17 @@ from ledger.store import MemoryStore
 from points.invariants import violations
 from points.state import encode_value
 from points.transition import genesis_state
+from points.validators import Register, next_seats, register
 from primitives.block import Batch, Block, Header, batch_digest, batches_root, decode_batch, header_digest, tx_root
 from primitives.certificate import Certificate, Phase, build_certificate, certificate_hash, vote_bytes
 from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.codes import Code
 from primitives.genesis import Genesis, chain_id, validator_set
+from primitives.handover import Handover
 from primitives.hashing import ZERO_DIGEST, Digest
-from primitives.keys import SigningKey, verify
+from primitives.keys import Signature, SigningKey, verify
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction, signature_checks
-from primitives.validators import ValidatorSet
+from primitives.validators import Seats, Validator, ValidatorSet, valset_hash
 
 Plain = Any
 BuildGenesis = Callable[[tuple[Any, ...]], Genesis]
@@ -54,7 +58,7 @@ class InstantEngine:
         self.genesis: Final = genesis
         self._key: Final = key
         self._chain_id: Final = chain_id(genesis)
-        self._members: Final = validator_set(genesis)
+        self._sets: Final = [validator_set(genesis)]  # by epoch
         self.chain: Final = _new_chain(genesis, self._chain_id)
         tree = StateTree(self.chain.state().reader, self.chain.head.state_root)
         self._executor: Final = Executor(self.chain, tree, self._chain_id)
@@ -115,12 +119,17 @@ class InstantEngine:
             block = self.chain.block(height)
             assert block is not None, "the audit asks for stored blocks"
             execution = executor.execute(block, mentions)
-            executor.commit(execution, None, dict(zip(block.batch_digests, batches, strict=True)))
+            stored = dict(zip(block.batch_digests, batches, strict=True))
+            closes = header.next_valset_hash is not None
+            executor.commit(execution, None, stored, self.chain.handover(header.epoch) if closes else None)
             executor.finish(execution)
             return Executed(execution.ids, execution.encoded, execution.changes)
 
         audit = Audit(self.chain, self._certificate_valid, Replay(genesis_bytes(self.genesis), execute))
         return next(step for step in audit.run() if isinstance(step, Audited | Difference))
+
+    def _register(self) -> Register:
+        return register(self._executor.cache)
 
     def _header(self, height: int) -> Header:
         header = self.chain.header(height)
@@ -148,13 +157,29 @@ class InstantEngine:
 
     def _commit(self, mentions: Sequence[Decoded], time_ms: int) -> Execution:
         batches = self._packed(mentions)
-        block = self._build(mentions, tuple(batches), time_ms)
+        execution = self._append(self._build(mentions, tuple(batches), time_ms, None), mentions, batches)
+        seats = next_seats(self._register())
+        if seats is not None:
+            self._close(seats)
+        return execution
+
+    def _append(
+        self, block: Block, mentions: Sequence[Decoded], batches: dict[bytes, bytes], following: Seats | None = None
+    ) -> Execution:
+        """`following`: the seats that a close block names. Raises: Malformed if the keys at hand are no quorum."""
         execution = self._executor.execute(block, mentions)
-        certificate = _certified(self._key, self._chain_id, self._members, block.header)
-        self._executor.commit(execution, encode(certificate), batches)
+        certificate = self._certified(block.header)
+        handover = None if following is None else encode(Handover(block.header, certificate, following))
+        self._executor.commit(execution, encode(certificate), batches, handover)
         self._executor.finish(execution)
         self._parent, self._certificate = block.header, certificate
         return execution
+
+    def _close(self, seats: Seats) -> None:
+        """The close block; the first block of the next epoch counts it as certified and embeds nothing (C9)."""
+        self._append(self._build([], (), self._parent.time_ms + 1, valset_hash(seats)), [], {}, seats)
+        self._sets.append(ValidatorSet(seats))
+        self._certificate = None
 
     def _packed(self, mentions: Sequence[Decoded]) -> dict[bytes, bytes]:
         """Batches by digest within the limits of genesis, in order."""
@@ -174,11 +199,13 @@ class InstantEngine:
                 size += len(decoded.raw) + 5
         return batches
 
-    def _build(self, mentions: Sequence[Decoded], digests: tuple[bytes, ...], time_ms: int) -> Block:
+    def _build(
+        self, mentions: Sequence[Decoded], digests: tuple[bytes, ...], time_ms: int, next_valset: Digest | None
+    ) -> Block:
         parent, head = self._parent, self.chain.head
         certificate = self._certificate
         header = Header(
-            epoch=0,
+            epoch=len(self._sets) - 1,
             height=head.height + 1,
             parent=head.block_hash,
             batches_root=batches_root(digests),
@@ -188,27 +215,34 @@ class InstantEngine:
             receipts_root=self._executor.receipts_root(parent.exec_height, head.height),
             cert_height=head.height,
             cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
-            valset_hash=self._members.hash,
-            next_valset_hash=None,
+            valset_hash=self._sets[-1].hash,
+            next_valset_hash=next_valset,
             time_ms=time_ms,
-            proposer=0,
+            proposer=self._register().leaders[0],
         )
         return Block(header, digests, certificate)
 
     def _certificate_valid(self, height: int, block_hash: Digest, raw: bytes) -> bool:
         certificate = decode_canonical(_CERTIFICATE, raw)
-        header = self._header(height)
-        return (
-            certificate == _certified(self._key, self._chain_id, self._members, header)
-            and certificate.digest == block_hash
-        )
+        return certificate == self._certified(self._header(height)) and certificate.digest == block_hash
 
+    def _certified(self, header: Header) -> Certificate:
+        """The commit certificate of the epoch's validators; signatures are deterministic."""
+        members, digest = self._sets[header.epoch], header_digest(header)
+        vote = vote_bytes(self._chain_id, header.epoch, members.hash, Phase.COMMIT, 0, header.height, digest)
+        signatures: dict[int, Signature] = {}
+        for node in members.nodes:
+            pen = self._pen(members.at(node))
+            if pen is not None and len(signatures) < members.quorum:
+                signatures[node] = pen.sign(vote)
+        if len(signatures) < members.quorum:
+            raise Malformed(f"the keys of {len(signatures)} validators are known, a quorum is {members.quorum}")
+        return build_certificate(Phase.COMMIT, header.epoch, 0, header.height, digest, signatures, members.quorum)
 
-def _certified(key: SigningKey, chain: bytes, members: ValidatorSet, header: Header) -> Certificate:
-    """The commit certificate of the one validator; signatures are deterministic."""
-    digest = header_digest(header)
-    vote = vote_bytes(chain, 0, members.hash, Phase.COMMIT, 0, header.height, digest)
-    return build_certificate(Phase.COMMIT, 0, 0, header.height, digest, {0: key.sign(vote)}, members.quorum)
+    def _pen(self, member: Validator) -> SigningKey | None:
+        if member.vote_key == self._key.public_key:
+            return self._key
+        return voting_key_of(member.name, member.vote_key)
 
 
 def _new_chain(genesis: Genesis, identity: bytes) -> Chain:

@@ -21,12 +21,13 @@ KINDS: Final = frozenset({
     "account_open", "key_add", "key_revoke", "kyc_attest", "kyc_revoke", "class_create", "class_retire",
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
-    "pause_class", "batch",
+    "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
+    "validators",
 })  # fmt: skip
-QUERIES_WITHOUT_OF: Final = frozenset({"obligations", "window", "supply", "state_root"})
+QUERIES_WITHOUT_OF: Final = frozenset({"obligations", "window", "supply", "state_root", "validators"})
 ROLES: Final = ("merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "unopened")
 FUND_NAME: Final = "FUND"
 

@@ -2,7 +2,7 @@
 
 Filled unless written: nonce = H(file, step, index), valid_until = block time + 600, signatures; of a payment request
 expires_at = block time + 300, key, sig; of a pay code expires_at = block time + 60, key, seq, sig; max_value = value;
-hashes of documents that are not there.
+hashes of documents that are not there; of a validator change what play_validators.py says.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chainnode.play_identities import TAG_PLAY, Cast, signing_key
 from chainnode.play_scenario import FUND_NAME, TransactionStep
+from chainnode.play_validators import VotingPens
 from primitives.address import encode_address
 from primitives.codec import Malformed, encode
 from primitives.hashing import tagged_hash
@@ -66,6 +67,7 @@ class Composer:
 
     def __init__(self, file_name: str, cast: Cast, chain_id: bytes) -> None:
         self._file_name, self._cast, self._chain_id = file_name, cast, chain_id
+        self._voting: Final = VotingPens()
         self.saved: Final[dict[str, Plain]] = {CHAIN_ID_NAME: chain_id.hex()}
 
     def compose(self, step: TransactionStep, place: Place, now: int) -> Composed:
@@ -172,6 +174,8 @@ class Composer:
                 body.setdefault("threshold", 1)
                 body.setdefault("sponsor_key", self._owner_key(body.get("sponsor")))
                 body.setdefault("sponsor_sig", NO_SIGNATURE.hex())
+            case _ if kind.startswith("validator_"):
+                return self._voting.filled(kind, body)
             case _:
                 pass
         return body
@@ -209,7 +213,7 @@ class Composer:
                 digest = sponsor_digest(self._chain_id, body.sponsor, body.keys, body.threshold)
                 return replace(body, sponsor_sig=self._holder(plain["sponsor_key"]).sign(digest))
             case _:
-                return body
+                return self._voting.signed(body, self._chain_id)
 
     def _holder(self, key_hex: str) -> SigningKey:
         """The private key of a public key of the cast; a stranger's for an unknown one, so that it does not verify."""

@@ -24,7 +24,7 @@ from points.state import (
     SpendOrder,
     WindowState,
 )
-from points.validators import TIMEOUTS_MAX, Register, applied, changed, changes_max, occupied, register
+from points.validators import TIMEOUTS_MAX, Register, applied, changed, changes_max, members_min, occupied, register
 from points.view import View
 from primitives.validators import VALIDATORS_MAX
 
@@ -236,8 +236,8 @@ def _seated(of: Register, number: int) -> Iterator[str]:
     seats, addresses = applied(of, of.changes[:number])
     members = [member for member in seats if member is not None]
     when = f"validators after {number} of {len(of.changes)} changes"
-    if not of.floor <= len(members) <= VALIDATORS_MAX or len(addresses) != len(seats):
-        yield f"{when}: {len(members)} members, expected {of.floor} to {VALIDATORS_MAX}"
+    if not members_min(of) <= len(members) <= VALIDATORS_MAX or len(addresses) != len(seats):
+        yield f"{when}: {len(members)} members, expected {members_min(of)} to {VALIDATORS_MAX}"
     certificates = [member.transport_certificate for member in members if member.transport_certificate]
     for values in ([m.name for m in members], [m.vote_key for m in members], certificates):
         if len(set(values)) != len(values):

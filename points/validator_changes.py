@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from points.keys import REGISTER_KEY
 from points.turn import Fields, Turn
-from points.validators import PendingChange, Register, applied, changed, changes_max, occupied, register
+from points.validators import PendingChange, Register, applied, changed, changes_max, members_min, occupied, register
 from primitives.codes import Code
 from primitives.keys import admit_public_key
 from primitives.kinds import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
@@ -55,8 +55,10 @@ def apply_validator_remove(turn: Turn, body: ValidatorRemove) -> Code:
     if seat is None:
         return turn.refuse(Code.VALIDATOR_UNKNOWN, f"no validator {body.name!r} in epoch {of.epoch}")
     left = len(occupied(applied(of, of.changes)[0])) - 1
-    if left < of.floor:
-        return turn.refuse(Code.TOO_FEW_VALIDATORS, f"{left} validators with all pending changes, at least {of.floor}")
+    if left < members_min(of):
+        return turn.refuse(
+            Code.TOO_FEW_VALIDATORS, f"{left} validators with all pending changes, at least {members_min(of)}"
+        )
     return _accept(turn, of, PendingChange(turn.height, "remove", seat, None, ""), body.name)
 
 

@@ -45,7 +45,6 @@ class Register(Record):
     seats: Seats
     addresses: tuple[str, ...]
     leaders: tuple[int, ...]  # leader of view v: leaders[v % n] (L6, C11)
-    floor: U64  # the set never has fewer members: 4, or as many as a test network was founded with
     handover_blocks: U64  # R of genesis
     blacklist_blocks: U64  # B of genesis
     blacklisted: tuple[int, ...] = ()
@@ -73,8 +72,8 @@ def founded(genesis: Genesis) -> Register:
     """The record at height 0: epoch 0, the members of genesis in their order."""
     count = len(genesis.validators)
     return Register(
-        0, 0, genesis.validators, ("",) * count, tuple(range(count)), min(VALIDATORS_MIN, count),
-        genesis.limits.handover_blocks, genesis.limits.blacklist_blocks,
+        0, 0, genesis.validators, ("",) * count, tuple(range(count)), genesis.limits.handover_blocks,
+        genesis.limits.blacklist_blocks,
     )  # fmt: skip
 
 
@@ -116,6 +115,11 @@ def faulty(size: int) -> int:
 def quorum(size: int) -> int:
     """Votes that decide in a set of this size (S10)."""
     return (size + faulty(size)) // 2 + 1
+
+
+def members_min(of: Register) -> int:
+    """How few members the next epoch may have: 4; in a smaller test network, as many as there are."""
+    return min(VALIDATORS_MIN, len(occupied(of.seats)))
 
 
 def changed(of: Register) -> tuple[int, ...]:
