@@ -49,7 +49,7 @@ class BlockBuilder:
             exec_height=exec_height,
             state_root=state_root,
             receipts_root=self._executor.receipts_root(parent.exec_height, exec_height),
-            cert_height=0 if certificate is None else certificate.height,
+            cert_height=context.start_height if certificate is None else certificate.height,
             cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
             valset_hash=context.members.hash,
             next_valset_hash=next_valset,
