@@ -61,8 +61,6 @@ def demand(cluster: Cluster, role: Role) -> None:
     """What the strategy expects of a run that kept all rules. Raises AssertionError."""
     strategy, traitors = STRATEGIES[role], set(cluster.plan.byzantine)
     views = {number: cluster.nodes[number].replica.view for number in cluster.honest}
-    acts = sum(traitor.acts for traitor in cluster.traitors.values())
-    assert acts or strategy.twin, f"{role}: the traitors did nothing that an honest member would not have done"
     for expected in sorted(strategy.expects):
         match expected:
             case Expect.EVIDENCE:
@@ -100,6 +98,12 @@ def play_trials(roles: Iterable[Role], seeds: range, jobs: int) -> list[Trial]:
         return list(pool.map(play_trial, cases, chunksize=4))
 
 
+def idle(trials: list[Trial]) -> list[str]:
+    """Strategies that never did anything: their runs prove nothing."""
+    acted = {trial.role for trial in trials if trial.acts or STRATEGIES[trial.role].twin}
+    return [f"{role}: no traitor ever acted" for role in dict.fromkeys(t.role for t in trials) if role not in acted]
+
+
 def table(trials: list[Trial]) -> str:
     """One line per role."""
     lines = [
@@ -125,7 +129,7 @@ def main() -> int:
     started = time.monotonic()
     seeds = range(options.first, options.first + options.seeds)
     trials = play_trials(options.roles or list(Role), seeds, options.jobs)
-    failures = [trial.failure for trial in trials if trial.failure]
+    failures = [trial.failure for trial in trials if trial.failure] + idle(trials)
     print(*failures, table(trials), sep="\n")
     seconds = time.monotonic() - started
     print(f"{len(trials)} runs of {len(options.roles or Role)} strategies in {seconds:.0f} s, {len(failures)} failed")

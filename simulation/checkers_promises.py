@@ -1,6 +1,7 @@
 """What one honest member has made durable, over all its lives in one epoch, and the rules between these promises."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from consensus.epochs import EpochContext
 from consensus.journal_records import (
@@ -12,6 +13,7 @@ from consensus.journal_records import (
     Prepared,
     Proposed,
     SawCertificate,
+    Strayed,
 )
 from consensus.messages import Message, NewView, Proposal, ViewChange, Vote
 from primitives.block import header_digest
@@ -41,7 +43,7 @@ def epoch_of(record: JournalRecord) -> int:
             return new_view.epoch
         case SawCertificate(certificate):
             return certificate.epoch
-        case Position():
+        case Position() | Strayed():
             return record.epoch
 
 
@@ -62,6 +64,7 @@ class Promises:
     left: int = 0  # nothing below this view is signed any more
     base: dict[int, tuple[int, Digest]] = field(default_factory=dict)  # view -> height and digest it starts from
     prepared: dict[int, int] = field(default_factory=dict)  # view -> highest height prepared
+    strayed: set[tuple[int, int]] = field(default_factory=set)  # view and phase in which it votes no more
     lock: Rank = (-1, 0)  # the highest lock that it committed under or named in a VIEWCHANGE
 
     def add(self, record: JournalRecord) -> None:
@@ -83,8 +86,12 @@ class Promises:
                 self._entered(new_view)
             case SawCertificate(certificate):
                 self._moves_to(certificate.view)
+            case Strayed(_, view, phase):
+                self.strayed.add((view, phase))
             case Position():
                 pass
+            case _:
+                assert_never(record)
 
     def check_sent(self, message: Message) -> None:
         """What it signed itself leaves only as it is on its disk (S1, S9)."""
@@ -146,6 +153,7 @@ class Promises:
         assert vote.view == 0 or vote.view in self.new_views, (
             f"S3: node {self.node} signs {tell(vote)} without its NEWVIEW"
         )
+        assert (vote.view, vote.phase) not in self.strayed, f"S2: node {self.node} signs {tell(vote)} after it strayed"
 
     def _prepared(self, vote: Vote, proposer: int | None) -> None:
         if (vote.phase, vote.view, vote.height) in self.votes:
