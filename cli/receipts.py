@@ -7,13 +7,19 @@ import click
 import msgspec
 
 from cli.language import example, t
-from cli.network import Network, read_genesis, with_network
-from cli.output import answer, pairs, say, with_output
+from cli.network import Network, home, read_genesis, with_network
+from cli.output import answer, day_text, pairs, say, with_output
+from cli.outsider import Outsider
+from cli.proven_reads import read_receipt
+from cli.trust_options import open_outsider, with_trust
+from cli.trust_store import FOLDER, TrustStore
 from cli.verdicts import Refusal, Verdict, usage
 from primitives.codec import Malformed
 from primitives.codes import Code
+from primitives.genesis import chain_id
 from primitives.json_form import transaction_to_plain
 from primitives.kinds import kind_of
+from primitives.light_client import TrustedEpochs
 from primitives.proof import PROOF_BYTES_MAX, ProvenReceipt, verify_receipt_proof
 from primitives.receipt_form import receipt_to_plain
 
@@ -31,13 +37,25 @@ def receipt() -> None:
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE",
               help=t("Default: the id's first 16 digits.", "默认以交易编号前 16 位命名。"))  # fmt: skip
 @with_network
+@with_trust
 @with_output
-def save(tx: str, target: Path | None, network: Network) -> None:
+def save(tx: str, target: Path | None, network: Network, outsider: Outsider | None) -> None:
     identity = _identity(tx)
     path = target or Path(f"{identity[:16]}.hnproof")
-    raw = download_proof(network, identity)
+    raw = download_proof(network, identity) if outsider is None else proven_proof(outsider, identity)[0]
     write_file(path, raw)
-    answer({"file": str(path), "bytes": len(raw), "tx": identity}, f"{path}  {len(raw)} B")
+    more = {} if outsider is None else outsider.plain()
+    answer({"file": str(path), "bytes": len(raw), "tx": identity, **more}, f"{path}  {len(raw)} B")
+
+
+def proven_proof(outsider: Outsider, tx: str) -> tuple[bytes, ProvenReceipt]:
+    """The proof file of the first node whose file proves this transaction. Raises: Refusal; see Outsider.gather."""
+    try:
+        return outsider.gather(lambda node: read_receipt(outsider, node, tx), enough=1)[0].value
+    except Refusal as refusal:
+        if refusal.code == Code.NOT_READY:
+            refusal.more["tx"] = tx
+        raise
 
 
 def _identity(source: str) -> str:
@@ -58,7 +76,7 @@ def _identity(source: str) -> str:
 def keep_proof(network: Network, tx: str, path: Path) -> None:
     """Save the proof of what was just committed. A failure is only said: the transaction stands all the same."""
     try:
-        write_file(path, download_proof(network, tx))
+        write_file(path, proven_proof(open_outsider(network), tx)[0])
         say(t(f"receipt saved: {path}", f"凭证已保存：{path}"))
     except Refusal as refusal:
         say(t(f"committed, but the receipt is not saved ({refusal.detail}); later: hnchain wallet receipt save {tx}",
@@ -98,8 +116,9 @@ def verify(file: Path, genesis_path: Path) -> None:
             raw = stream.read(PROOF_BYTES_MAX + 1)
     except OSError as error:
         raise usage(f"{file}: {error.strerror}") from error
+    record = TrustStore(home() / FOLDER).record(chain_id(genesis))  # of this machine, if it ever asked this network
     try:
-        proven = verify_receipt_proof(raw, genesis)
+        proven = verify_receipt_proof(raw, genesis, TrustedEpochs(genesis, record))
     except Malformed as error:
         raise Refusal(Verdict.REJECTED, Code.BAD_PROOF_FILE, str(error), file=str(file)) from error
     answer(proven_plain(proven), proven_text(proven))
@@ -112,6 +131,8 @@ def proven_plain(proven: ProvenReceipt) -> dict[str, object]:
         "receipt": receipt_to_plain(proven.receipt),
         "transaction": transaction_to_plain(proven.transaction),
         "block_hash": proven.block_hash.hex(),
+        "time_ms": proven.time_ms,
+        "epoch": proven.epoch,
         "certified_height": proven.certified_height,
         "signers": list(proven.signers),
         "members": proven.members,
@@ -126,6 +147,7 @@ def proven_text(proven: ProvenReceipt) -> str:
     return f"✓ {t('the receipt is genuine', '凭证真实')}\n" + pairs([
         (t("validators", "验证者"), f"{signed} ({', '.join(proven.signers)})"),
         (t("position", "位置"), f"{proven.receipt.height}.{proven.receipt.index}"),
+        (t("time (UTC+8)", "时间（北京时间）"), day_text(proven.time_ms // 1000)),
         (t("transaction", "交易"), proven.receipt.tx.hex()),
         (t("kind", "类型"), kind_of(envelope.body)),
         (t("outcome", "结果"), f"{receipt_plain['status']} {receipt_plain['code']}"),

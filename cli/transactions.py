@@ -14,8 +14,11 @@ from cli.client import Signed
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, say, with_output
-from cli.receipts import download_proof
+from cli.outsider import Outsider
+from cli.proven_reads import read_outcome
+from cli.receipts import download_proof, proven_proof, write_file
 from cli.submission import NONCE_BYTES, Sending, block_time, receipt_text, report, settle, with_sending
+from cli.trust_options import with_trust
 from cli.verdicts import Refusal, Verdict, usage
 from cli.wallets import Signer, resolve, with_signer
 from primitives.address import encode_address
@@ -116,9 +119,12 @@ def submit(file: str, network: Network, sending: Sending) -> None:
 @click.option("--valid-until", type=int, help=t("Of the transaction: lets a node say that it expired.",
                                                 "交易的有效期。"))
 @with_network
+@with_trust
 @with_output
-def show(id: bytes, valid_until: int | None, network: Network) -> int:
-    plain = network.client().get(f"/v1/transactions/{id.hex()}", valid_until=valid_until)
+def show(id: bytes, valid_until: int | None, network: Network, outsider: Outsider | None) -> int:
+    plain = None if outsider is None else _proven_outcome(outsider, id.hex(), valid_until)
+    if plain is None:
+        plain = network.client().get(f"/v1/transactions/{id.hex()}", valid_until=valid_until)
     receipt = plain.get("receipt")
     text = f"{plain['status']}  {id.hex()}"
     if receipt is not None and plain["status"] == "committed":
@@ -130,17 +136,27 @@ def show(id: bytes, valid_until: int | None, network: Network) -> int:
     return int(final.get(plain["status"], Verdict.UNKNOWN))
 
 
+def _proven_outcome(outsider: Outsider, id: str, valid_until: int | None) -> Any:
+    """None if no node shows a receipt, so that there is nothing to prove. Raises: Refusal LYING_NODE."""
+    try:
+        reading = outsider.gather(lambda node: read_outcome(outsider, node, id, valid_until), enough=1)[0]
+    except Refusal as refusal:
+        if refusal.code == Code.NOT_READY:
+            return None
+        raise
+    return reading.value | outsider.plain()
+
+
 @tx.command(help=t("Show a receipt's proof; --to saves the file that verifies.", "显示凭证；--to 保存可核验文件。"),
             epilog=example("hnchain tx proof ID --to r.hnproof"))  # fmt: skip
 @click.argument("id", metavar="ID", type=HEX)
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE", help=t("Save it here.",
                                                                                         "保存到此文件。"))
 @with_network
+@with_trust
 @with_output
-def proof(id: bytes, target: Path | None, network: Network) -> None:
-    from cli.receipts import write_file
-
-    raw = download_proof(network, id.hex())
+def proof(id: bytes, target: Path | None, network: Network, outsider: Outsider | None) -> None:
+    raw = download_proof(network, id.hex()) if outsider is None else proven_proof(outsider, id.hex())[0]
     found = decode_canonical(decoder(ReceiptProof), raw)
     if target is not None:
         write_file(target, raw)

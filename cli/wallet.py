@@ -1,4 +1,4 @@
-"""`hnchain wallet`: keys in encrypted files, and the reads that belong to one account. Payments: wallet_payments."""
+"""`hnchain wallet`: keys in encrypted files. Reads: wallet_reads, payments: wallet_payments, receipts: receipts."""
 
 import os
 import sys
@@ -9,12 +9,13 @@ import click
 from cli.keystore import read_keystore, replace_keystore, seal, unlocked, write_keystore
 from cli.language import current, example, t
 from cli.network import Network, with_network
-from cli.output import answer, day_text, pairs, points, say, table, with_output, yuan
+from cli.output import answer, pairs, say, table, with_output
 from cli.passphrase import PassphraseSource, read_secret_file
 from cli.phrase import ENTROPY_BYTES, entropy_of, phrase_of
 from cli.receipts import receipt
 from cli.verdicts import usage
 from cli.wallet_payments import authorize, code, exchange, open_account, pay, transfer
+from cli.wallet_reads import balance, expiring, history
 from cli.wallets import (
     SUFFIX,
     Signer,
@@ -22,7 +23,6 @@ from cli.wallets import (
     check_name,
     find_wallet,
     passphrase_options,
-    subject,
     wallet_address,
     wallet_folder,
     with_signer,
@@ -36,7 +36,7 @@ def wallet() -> None:
     pass
 
 
-for command in (pay, code, exchange, transfer, authorize, open_account, receipt):
+for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt):
     wallet.add_command(command)
 
 
@@ -109,58 +109,6 @@ def list_wallets(network: Network) -> None:
 def address(name: str | None, network: Network) -> None:
     text = encode_address(wallet_address(find_wallet(name, network)))
     answer({"address": text}, text)
-
-
-@wallet.command(help=t("Spendable, pending and held points.", "可用、待生效与冻结中的积分。"),
-                epilog=example("hnchain wallet balance alice"))  # fmt: skip
-@click.argument("party", required=False)
-@with_network
-@with_output
-def balance(party: str | None, network: Network) -> None:
-    who = encode_address(subject(party, network))
-    plain = network.client().get(f"/v1/accounts/{who}")
-    rows = [
-        (class_id, points(entry["spendable"]), points(entry["pending"]), points(entry["held"]))
-        for class_id, entry in sorted(plain.get("by_class", {}).items())
-    ]
-    headers = (t("class", "类别"), t("spendable", "可用"), t("pending", "待生效"), t("held", "冻结中"))
-    total = (t("total (fen)",
-               "合计（分）"), points(plain["spendable"]), points(plain["pending"]), points(plain["held"]))
-    answer(plain, f"{who}\n" + table(headers, [total, *rows]))
-
-
-@wallet.command(help=t("What expires when.", "到期日历。"),
-                epilog=example("hnchain wallet expiring alice"))  # fmt: skip
-@click.argument("party", required=False)
-@with_network
-@with_output
-def expiring(party: str | None, network: Network) -> None:
-    plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/expiring")
-    rows = [
-        (day_text(item["expires_at"]), item["class"], points(item["units"]), yuan(item["value"]))
-        for item in plain["items"]
-    ]
-    headers = (t("expires (UTC+8)", "到期（北京时间）"), t("class", "类别"), t("units", "数量"), t("value", "价值"))
-    answer(plain, table(headers, rows))
-
-
-@wallet.command(help=t("What happened to an account, newest first.", "账户流水，最新在前。"),
-                epilog=example("hnchain wallet history alice"))  # fmt: skip
-@click.argument("party", required=False)
-@click.option("--cursor", help=t("Continue from here.", "从此处继续。"))
-@with_network
-@with_output
-def history(party: str | None, cursor: str | None, network: Network) -> None:
-    plain = network.client().get(f"/v1/accounts/{encode_address(subject(party, network))}/history", cursor=cursor)
-    rows = [
-        (day_text(item["time_ms"] // 1000), f"{item['height']}.{item['index']}", item["kind"], item["code"],
-         item["tx"][:16])
-        for item in plain["items"]
-    ]  # fmt: skip
-    headers = (t("time (UTC+8)", "时间（北京时间）"), t("position", "位置"), t("kind", "类型"), t("code", "结果"),
-               t("transaction", "交易"))  # fmt: skip
-    more = f"\n--cursor {plain['next']}" if plain["next"] else ""
-    answer(plain, table(headers, rows) + more)
 
 
 @wallet.command(help=t("Change a wallet's passphrase.", "修改钱包口令。"),
