@@ -82,6 +82,9 @@ class Metrics:
         self._view_changes = Counter(
             "hn_consensus_view_changes", "Views entered above the first", registry=self.registry
         )
+        self._evidence = Counter(
+            "hn_evidence", "Offences proven against a validator", ["accused"], registry=self.registry
+        )
         self._violations = Counter("hn_peer_violations", "Messages that broke a rule", ["peer"], registry=self.registry)
 
     def watch(self, backend: NodeBackend) -> None:
@@ -107,6 +110,10 @@ class Metrics:
     def observe_violation(self, peer: str) -> None:
         """`peer` is a validator's name from genesis."""
         self._violations.labels(peer).inc()
+
+    def observe_evidence(self, accused: str) -> None:
+        """`accused` is the name of a member of some epoch."""
+        self._evidence.labels(accused).inc()
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -8,12 +8,14 @@ from typing import Annotated, Final
 
 import msgspec
 
+from consensus.evidence import EVIDENCE_BYTES_MAX
 from primitives.block import BATCH_BYTES_MAX, BLOCK_BATCHES_MAX, Block
 from primitives.certificate import Certificate
 from primitives.codec import U64, Bytes16, Bytes32, Record
 
 BATCHES_ASKED_MAX: Final = 64  # digests in one request; the answers are one frame each
 BATCHES_TOLD_MAX: Final = 16
+EVIDENCE_LISTED_MAX: Final = 128  # identities in one list
 BLOCKS_ASKED_MAX: Final = 256
 BLOCK_BATCHES_BYTES_MAX: Final = 960 * 1024  # bodies that may travel inside one BlockRangeReply of at most 1 MiB
 
@@ -104,6 +106,27 @@ class BlockRangeReply(Record, tag=72):
     certificate: Certificate | None
 
 
+class EvidenceFound(Record, tag=74):
+    """Canonical Evidence: proof that a validator broke a rule; sent once to everybody, and when it is asked for."""
+
+    raw: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_BYTES_MAX)]
+
+
+class EvidenceHeld(Record, tag=75):
+    """Identities of offences that I can prove, ascending: ask for those that you lack."""
+
+    identities: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=EVIDENCE_LISTED_MAX)]
+
+
+class EvidenceWanted(Record, tag=76):
+    """Send me the proofs of these; answered by one EvidenceFound each, as many as the sender is willing to serve."""
+
+    identities: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=EVIDENCE_LISTED_MAX)]
+
+
+EvidenceMessage = EvidenceFound | EvidenceHeld | EvidenceWanted
+
+
 class BatchBytes(msgspec.Struct, frozen=True):
     """A batch as the bytes that its origin encoded; they are decoded, hashed and verified by the batch store, once."""
 
@@ -112,5 +135,8 @@ class BatchBytes(msgspec.Struct, frozen=True):
 
 BATCH_PAYLOAD_MAX: Final = BATCH_BYTES_MAX
 
-PeerMessage = BatchBytes | BatchRequest | BatchesUnknown | BatchesHeld | Head | BlockRangeRequest | BlockRangeReply
+PeerMessage = (
+    BatchBytes | BatchRequest | BatchesUnknown | BatchesHeld | Head | BlockRangeRequest | BlockRangeReply
+    | EvidenceMessage
+)  # fmt: skip
 ControlMessage = Hello | Refused | Ping | Pong

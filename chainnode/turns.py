@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import Executor as Pool
 
 from chainnode.driver import Driver
+from chainnode.evidence_book import EvidenceBook
 from chainnode.execution_queue import ExecutionQueue
 from ledger.journal import Journal
 
@@ -31,3 +32,12 @@ async def run_queue(queue: ExecutionQueue, disk: Pool, wake: asyncio.Event) -> N
         while (work := queue.begin()) is not None:
             await loop.run_in_executor(disk, queue.commit, work)
             queue.end(work)
+
+
+async def run_evidence(book: EvidenceBook, disk: Pool, wake: asyncio.Event) -> None:
+    """Work until cancelled. Raises: FatalError; then the node must stop."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await wake.wait()
+        wake.clear()
+        await loop.run_in_executor(disk, book.write)

@@ -21,6 +21,9 @@ from chainnode.peer_messages import (
     BlockRangeReply,
     BlockRangeRequest,
     ControlMessage,
+    EvidenceFound,
+    EvidenceHeld,
+    EvidenceWanted,
     Head,
     Hello,
     PeerMessage,
@@ -84,6 +87,9 @@ CLASS_OF: Final[Mapping[Any, FrameClass]] = {
     Head: FrameClass.SYNC,
     BlockRangeRequest: FrameClass.SYNC,
     BlockRangeReply: FrameClass.SYNC,
+    EvidenceHeld: FrameClass.SYNC,
+    EvidenceWanted: FrameClass.SYNC,
+    EvidenceFound: FrameClass.SYNC,
 }
 
 def _decoder_of(frame_class: FrameClass) -> msgspec.msgpack.Decoder[Any]:

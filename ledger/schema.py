@@ -30,6 +30,7 @@ HANDOVER: Final = b"e"  # + epoch that it closes -> canonical Handover
 RENAMED: Final = b"a"  # + batch digest -> highest height that names it, for one that several blocks name
 FLOOR_KEY: Final = b"f"  # lowest height whose body is here; absent: 0
 CLEARED_KEY: Final = b"g"  # lowest height that pruning has not been through; absent: 1
+EVIDENCE: Final = b"w"  # + identity of the offence -> canonical Evidence
 ABSTAIN_KEY: Final = b"x"  # the epoch up to which this node signs nothing (S9); absent: none
 
 _HEIGHT: Final = struct.Struct(">Q")
