@@ -94,6 +94,7 @@ class Driver:
         self._taken: Final[set[Digest]] = set()  # batches of decided blocks that are not executed
         self._told: tuple[int, Digest | None] = (-1, None)
         self._unexecuted: Final[deque[Decided]] = deque()
+        self.rotate_bytes = ROTATE_BYTES  # the journal is rotated above this size
         self.force_block = False  # a set test clock wants a block, even an empty one
 
     # ---- what others tell it
@@ -188,7 +189,7 @@ class Driver:
             self._on_violation(sender, reason)
         for evidence in effects.evidence:
             self._on_evidence(evidence)
-        if self._journal.size > ROTATE_BYTES:
+        if self._journal.size > self.rotate_bytes:
             self._rotate()
 
     def open_epoch(self, replica: Replica) -> None:
