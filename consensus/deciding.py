@@ -4,7 +4,7 @@ from consensus.events import CatchUp, Decided, Effects, Synced
 from consensus.journal_records import SawCertificate
 from consensus.messages import BlockReply
 from consensus.one_chain import note_decided
-from consensus.proposal_rules import body_fault
+from consensus.proposal_rules import body_fault, closes
 from consensus.state import VIEWS_BEHIND, State
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, Phase
@@ -15,6 +15,9 @@ from primitives.validators import Height, NodeId
 def adopt(state: State, certificate: Certificate, effects: Effects) -> None:
     """Take in a valid certificate: highest rank, view, vote tip, decision. Harmless when it is old or known."""
     if certificate.epoch != state.context.epoch or certificate.height <= state.context.start_height:
+        return
+    state.probation.sight_certificate(certificate)
+    if state.closed:
         return
     state.raise_high(certificate)
     if certificate.view > state.view:
@@ -51,6 +54,9 @@ def decide(state: State, certificate: Certificate, effects: Effects) -> bool:
         # More than f validators are faulty, or this ledger is not of this chain: never overwrite what was final.
         effects.violations.append((state.me, f"S5: the certificate for {certificate.height} is of another chain"))
         return True
+    if any(closes(block, state.context.epoch) for block in path.blocks[:-1]):
+        effects.violations.append((state.me, f"C8: the certificate for {certificate.height} is above a close block"))
+        return True
     for block in path.blocks:
         effects.decide.append(Decided(Height(block.header.height), block, certificate))
     note_decided(state, path.blocks, effects)
@@ -63,6 +69,8 @@ def _settle(state: State, blocks: tuple[Block, ...], certificate: Certificate) -
     now, window = state.clock.now, state.window
     rounds = [now - seen for height, seen in state.first_seen.items() if height <= certificate.height]
     state.first_seen = {h: seen for h, seen in state.first_seen.items() if h > certificate.height}
+    state.closed = closes(blocks[-1], state.context.epoch)
+    state.handover_due = state.handover_due or _reaches_handover(state, certificate)
     state.decided = Height(certificate.height)
     state.decided_digest = Digest(certificate.digest)
     state.decided_certificate = certificate
@@ -78,6 +86,16 @@ def _settle(state: State, blocks: tuple[Block, ...], certificate: Certificate) -
     state.timer.decided(now, len(blocks), rounds)
     state.ask_build = state.pending_batches > 0
     state.progressed = now
+
+
+def _reaches_handover(state: State, certificate: Certificate) -> bool:
+    """Whether the view that is active here decides the next multiple of R above its base (C11). A view that began at
+    this height or above was the hand-over itself, however late its decisions come here."""
+    step = state.config.handover_blocks
+    if step == 0 or not state.active or certificate.view != state.view:
+        return False
+    boundary = certificate.height // step * step
+    return boundary > max(state.decided, state.base.rank.height)
 
 
 def seek(state: State, certificate: Certificate, missing: tuple[Height, Digest], effects: Effects) -> None:
@@ -138,17 +156,18 @@ def on_block_reply(state: State, sender: NodeId, reply: BlockReply, effects: Eff
 def on_synced(state: State, event: Synced, effects: Effects) -> None:
     """A certified piece of chain from catch-up; pieces that overlap what is decided are cut (S5, pitfalls 31, 61)."""
     fresh = [block for block in event.blocks if block.header.height > state.decided]
-    if not fresh or event.certificate.phase is not Phase.COMMIT:
-        return
+    certificate = event.certificate
+    if not fresh or certificate.phase is not Phase.COMMIT or certificate.epoch != state.context.epoch:
+        return  # a piece of another epoch is for the replica of that epoch
     parent, height = state.decided_digest, state.decided
     for block in fresh:
         if block.header.parent != parent or block.header.height != height + 1 or body_fault(block) is not None:
             effects.violations.append((state.me, f"S5: catch-up gave no chain from height {state.decided} on"))
             return
         parent, height = header_digest(block.header), Height(height + 1)
-    if parent != event.certificate.digest or height != event.certificate.height:
+    if parent != certificate.digest or height != certificate.height:
         effects.violations.append((state.me, f"S5: catch-up gave a certificate that is not of its block {height}"))
         return
     for block in fresh:
         state.tree.add(block)
-    adopt(state, event.certificate, effects)
+    adopt(state, certificate, effects)

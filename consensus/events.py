@@ -109,8 +109,9 @@ class CheckBlock:
     """Is this block acceptable (C6), and are its bodies here? Fetch what is missing; answer when known, or never.
 
     The core has checked epoch, height, parent, proposer, certificate window, exec_height bounds, validator-set hashes,
-    the order of times and batches_root. Left: bodies and tx_root, the roots after exec_height (wait until executed),
-    |time_ms - wall clock| (C14), sizes.
+    the order of times and batches_root, that a close block is empty and the last. Left: bodies and tx_root, the roots
+    after exec_height (wait until executed), |time_ms - wall clock| (C14), sizes, and whether next_valset_hash is what
+    the pending changes of validators in the state after exec_height give, None without any (C8).
     """
 
     view: View

@@ -78,6 +78,11 @@ class InclusionTimer:
         self._oldest: Digest | None = None
         self._started: int | None = None
 
+    @property
+    def oldest(self) -> Digest | None:
+        """The batch that is watched."""
+        return self._oldest
+
     def restart(self) -> None:
         """Another leader, or a full block: the wait begins anew."""
         self._started = None

@@ -5,8 +5,9 @@ from consensus.events import BlockBuilt, BlockChecked, BuildBlock, CheckBlock, E
 from consensus.evidence import prepare_in
 from consensus.journal_records import Proposed
 from consensus.messages import Proposal, Vote
+from consensus.new_view_record import record_fault, record_to_add
 from consensus.one_chain import keeps_chain, may_prepare_next
-from consensus.proposal_rules import chain_fault, header_fault
+from consensus.proposal_rules import chain_fault, closes, header_fault
 from consensus.slots import Slot
 from consensus.state import VIEWS_AHEAD, VIEWS_BEHIND, State
 from primitives.block import Block, header_digest
@@ -32,7 +33,7 @@ def _in_heights(state: State, height: int) -> bool:
 def on_proposal(state: State, sender: NodeId, proposal: Proposal, effects: Effects) -> None:
     """Keep the leader's first proposal for its slot; what it embeds is adopted at once (S12, pitfalls 12, 13)."""
     block, view = proposal.block, proposal.view
-    if not _in_views(state, view):
+    if state.closed or not _in_views(state, view):
         return
     fault = header_fault(block, view, state.context, state.window)
     if fault is not None:
@@ -66,7 +67,7 @@ def on_vote(state: State, sender: NodeId, vote: Vote, effects: Effects) -> None:
     if vote.epoch != state.context.epoch or not state.context.is_member(vote.signer):
         effects.violations.append((sender, f"S1: a vote of node {vote.signer} in epoch {vote.epoch}"))
         return
-    if _in_views(state, vote.view) and _in_heights(state, vote.height):
+    if not state.closed and _in_views(state, vote.view) and _in_heights(state, vote.height):
         keep_vote(state, vote, effects)
 
 
@@ -103,7 +104,7 @@ def on_checked(state: State, event: BlockChecked) -> None:
 def vote_base(state: State, effects: Effects) -> None:
     """PREPARE for the base is the first vote of a view, its body may be missing (S8, C13)."""
     base = state.base
-    if not state.base_vote_due or not state.active or state.behind:
+    if not state.base_vote_due or not state.active or state.behind or not state.votes:
         return
     state.base_vote_due = False
     if state.may_sign(Phase.PREPARE, base.rank.height) and state.tip.height == base.rank.height:
@@ -168,7 +169,7 @@ def _begin_check(state: State, block: Block, digest: Digest, effects: Effects) -
     if parent is None:
         state.want(block.header.height - 1, block.header.parent, effects)
         return False
-    fault = chain_fault(block, parent, state.tree)
+    fault = chain_fault(block, parent, state.tree) or record_fault(state, block)
     if fault is not None:
         state.verdicts[digest] = False
         effects.violations.append((state.context.leader(state.view), fault))
@@ -198,7 +199,7 @@ def prepare_checked(state: State, effects: Effects) -> None:
 def flush_due(state: State) -> bool:
     """Something was executed whose roots no decided header carries (C3, C4)."""
     head = state.tree.get(state.decided_digest)
-    return head is not None and head.header.exec_height < state.changed
+    return head is not None and not state.closed and head.header.exec_height < state.changed
 
 
 def can_extend(state: State) -> bool:
@@ -206,7 +207,8 @@ def can_extend(state: State) -> bool:
     parent = state.tree.get(state.tip.digest)
     if parent is None or state.behind or state.tree.path(state.tip.digest, state.tip.height, state.decided).missing:
         return False
-    lowest = max(parent.header.exec_height, state.tip.height + 1 - state.window)
+    start = state.context.start_height
+    lowest = max(start, parent.header.exec_height, state.tip.height + 1 - state.window)
     return state.executed >= lowest and state.certified >= lowest
 
 
@@ -222,6 +224,8 @@ def request_build(state: State, effects: Effects) -> None:
         return
     parent = state.tree.get(state.tip.digest)
     assert parent is not None, "can_extend says that the parent is here"
+    if closes(parent, state.context.epoch):
+        return  # C8: its decision comes next, and then another epoch
     start = state.context.start_height
     state.building = (state.view, height, state.tip.digest)
     state.asked_build = state.clock.now
@@ -236,6 +240,7 @@ def request_build(state: State, effects: Effects) -> None:
             exec_height_min=Height(max(start, parent.header.exec_height, height - state.window)),
             exec_height_max=Height(min(state.executed, state.certified)),
             flush=flush,
+            new_view=record_to_add(state),
         )
     )
 
@@ -265,7 +270,7 @@ def _own_fault(state: State, block: Block, height: Height, parent: Digest) -> st
     if parent_block is None or block.header.height != height or block.header.parent != parent:
         return f"S2: built height {block.header.height}, asked was {height}"
     fault = header_fault(block, state.view, state.context, state.window)
-    return fault or chain_fault(block, parent_block, state.tree)
+    return fault or chain_fault(block, parent_block, state.tree) or record_fault(state, block)
 
 
 def _propose(state: State, view: View, block: Block, effects: Effects) -> None:

@@ -2,16 +2,23 @@
 
 from consensus.block_tree import BlockTree
 from consensus.epochs import EpochContext
-from primitives.block import Block, batches_root
+from primitives.block import Block, batches_root, new_view_hash
 from primitives.certificate import Phase, certificate_hash
 from primitives.hashing import ZERO_DIGEST
 
 
+def closes(block: Block, epoch: int) -> bool:
+    """Whether the block is the last one of this epoch; the first block of the next one extends it (C8, S11)."""
+    return block.header.next_valset_hash is not None and block.header.epoch == epoch
+
+
 def body_fault(block: Block) -> str | None:
-    """What in the block is not what its header binds (C2)."""
+    """What in the block is not what its header binds (C2, C11)."""
     header, certificate = block.header, block.certificate
     if batches_root(block.batch_digests) != header.batches_root:
         return "C2: the batch digests are not those of batches_root"
+    if header.new_view_hash != (None if block.new_view is None else new_view_hash(block.new_view)):
+        return "C11: the NEWVIEW in the block is not that of new_view_hash"
     if header.cert_hash != (ZERO_DIGEST if certificate is None else certificate_hash(certificate)):
         return "C16: the embedded certificate is not that of cert_hash"
     if certificate is not None and (certificate.height, certificate.phase) != (header.cert_height, Phase.COMMIT):
@@ -30,8 +37,8 @@ def header_fault(block: Block, view: int, context: EpochContext, window: int) ->
         return f"C13: proposer {header.proposer} in view {view}, its leader is {leader}"
     if header.valset_hash != context.members.hash:
         return "S11: the header names another validator set"
-    if header.next_valset_hash is not None:
-        return "C8: a close block, but no change of validators is pending"
+    if header.next_valset_hash is not None and block.batch_digests:
+        return f"C8: a close block with {len(block.batch_digests)} batches"
     if not lowest <= header.cert_height < header.height:
         return f"C9: cert_height {header.cert_height} of height {header.height}, from {lowest} on is legal"
     if (block.certificate is None) != (header.cert_height == context.start_height):
@@ -44,6 +51,8 @@ def header_fault(block: Block, view: int, context: EpochContext, window: int) ->
 def chain_fault(block: Block, parent: Block, tree: BlockTree) -> str | None:
     """What is wrong with a block as the child of `parent`, whose digest the caller compared with header.parent."""
     header = block.header
+    if closes(parent, header.epoch):
+        return f"C8: height {header.height} after the close block of epoch {header.epoch}"
     if header.height != parent.header.height + 1:
         return f"S2: height {header.height} on a parent of height {parent.header.height}"
     if header.exec_height < parent.header.exec_height:

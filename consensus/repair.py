@@ -29,7 +29,10 @@ def build_status(state: State) -> Status:
     while slots and slots[-1] == _NOTHING:
         slots.pop()
     signers = [n for n, m in state.view_changes.items() if m.summary.view > state.view or not state.active]
-    return Status(state.context.epoch, state.view, state.active, state.decided, bitmap(signers), tuple(slots))
+    return Status(
+        state.context.epoch, state.view, state.active, state.decided, bitmap(signers), tuple(slots),
+        state.probation.sightings(), not state.probation.over,
+    )  # fmt: skip
 
 
 def _slot_status(slot: Slot) -> SlotStatus:
@@ -40,9 +43,10 @@ def _slot_status(slot: Slot) -> SlotStatus:
 def obligation(state: State) -> bool:
     """Something that this view owes (C4): a pending batch, an undecided block, roots that no decided header carries.
 
-    A certificate of an older view is none: the NEWVIEW settled what this view has to carry on.
+    A certificate of an older view is none: the NEWVIEW settled what this view has to carry on. A closed epoch owes
+    nothing more: what waits is for the next one (C8).
     """
-    return (
+    return not state.closed and (
         state.pending_batches > 0
         or (state.active and state.tip.height > state.decided)
         or any(slot.proposal is not None for slot in state.slots.of_view(state.view))
@@ -65,7 +69,7 @@ def tick_status(state: State, effects: Effects) -> None:
         interval = BUSY_STATUS_MS
     else:
         interval = timing.status_idle_ms
-    if state.status_due:
+    if state.status_due or not state.probation.over:
         interval = timing.status_stuck_ms
     if state.last_status is None or state.clock.now - state.last_status >= interval:
         state.last_status, state.status_due = state.clock.now, False
@@ -80,7 +84,10 @@ def tick_wants(state: State, effects: Effects) -> None:
 
 
 def on_status(state: State, sender: NodeId, status: Status, effects: Effects) -> None:
-    """Answer with what the sender lacks and this replica holds; at most one answer per peer and 25 ms."""
+    """Answer with what the sender lacks and this replica holds; at most one answer per peer and 25 ms.
+
+    An observer gives certificates only: nobody takes anything else from it (W15).
+    """
     answered = state.answers.get(sender)
     now, count = state.clock.now, 0
     if answered is not None:
@@ -89,10 +96,11 @@ def on_status(state: State, sender: NodeId, status: Status, effects: Effects) ->
             return
     state.answers[sender] = (now, count + 1)
     relay = state.leads or (count + state.me) % min(RELAY_TURNS, state.context.members.size) == 0
-    missing: list[Message] = []
-    if status.decided < state.certified and state.decided_certificate is not None and relay:
-        missing.append(CertificateMessage(state.decided_certificate))
-    if status.view <= state.view:
+    missing: list[Message] = [build_status(state)] if status.asks else []
+    certificate = state.decided_certificate
+    if status.decided < state.certified and certificate is not None and certificate.epoch == state.context.epoch:
+        missing += [CertificateMessage(certificate)] if relay or state.closed else []
+    if status.view <= state.view and state.context.is_member(state.me):
         missing += _missing_of_view(state, status, relay)
     effects.send.extend((sender, message) for message in missing)
 
@@ -162,6 +170,6 @@ def forfeits(state: State) -> bool:
 
 def timer_armed(state: State) -> bool:
     """Whether the progress timer runs: something is owed, and it is not this node that is behind (L1, L3, L8, C7)."""
-    if lacks_chain(state):
+    if lacks_chain(state) or not state.votes:
         return False
     return obligation(state) if state.active else new_view_awaited(state)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, Self, assert_never
 
-from consensus import deciding, ordering, repair, view_moves
+from consensus import deciding, key_watch, ordering, repair, view_moves
 from consensus.events import (
     BlockBuilt,
     BlockChecked,
@@ -30,6 +30,7 @@ from consensus.messages import (
 from consensus.restoring import blocks_promised, ledger_has, restore_state, snapshot
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.state import State
+from consensus.verification import may_carry
 from primitives.block import Block
 from primitives.certificate import Certificate
 from primitives.validators import Height, NodeId, View
@@ -140,9 +141,10 @@ class Replica:
 
     def _receive(self, sender: NodeId, message: Message, effects: Effects) -> None:
         state = self._state
-        if not state.context.is_member(sender) or sender == state.me:
-            effects.violations.append((sender, f"S1: a message of node {sender}, which is no other validator"))
+        if sender == state.me or not may_carry(sender, message, state.context):
+            effects.violations.append((sender, f"W15: a {type(message).__name__} of node {sender}"))
             return
+        key_watch.watch(state, message, effects)
         match message:
             case Proposal():
                 ordering.on_proposal(state, sender, message, effects)
@@ -154,6 +156,8 @@ class Replica:
                 view_moves.on_new_view(state, sender, message, effects)
             case Status():
                 repair.on_status(state, sender, message, effects)
+                key_watch.hear_status(state, sender, message, effects)
+                view_moves.join(state, effects)  # what was held back while this replica was on probation
             case CertificateMessage():
                 deciding.adopt(state, message.certificate, effects)
             case BlockRequest():
@@ -181,8 +185,9 @@ class Replica:
         expired = state.timer.run(now, repair.timer_armed(state))
         may_pass_over = state.active and not state.leads and not repair.lacks_chain(state)
         starved = may_pass_over and state.inclusion.run(now, state.timer.backoff)
-        if expired or starved or repair.forfeits(state):
-            view_moves.leave_view(state, state.view + 1, effects)
+        if state.votes and (expired or starved or repair.forfeits(state)):
+            passed_over = state.inclusion.oldest if starved else None
+            view_moves.leave_view(state, state.view + 1, effects, starved=passed_over)
         repair.tick_wants(state, effects)
         deciding.seek_high(state, effects)
         repair.tick_status(state, effects)
@@ -193,6 +198,7 @@ class Replica:
         while True:
             before = (state.view, state.active, state.decided, state.tip, state.high_rank)
             deciding.retry_pending(state, effects)
+            view_moves.hand_over(state, effects)
             view_moves.lead_new_view(state, effects)
             ordering.vote_base(state, effects)
             ordering.raise_tip(state)

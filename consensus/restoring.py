@@ -13,7 +13,9 @@ from consensus.journal_records import (
     SawCertificate,
     Strayed,
 )
+from consensus.key_watch import place_at_start
 from consensus.messages import Proposal, Vote
+from consensus.proposal_rules import closes
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.state import VIEWS_BEHIND, Promise, State, Tip
 from consensus.view_change import base_of
@@ -37,8 +39,11 @@ def state_at(config: ReplicaConfig, head: LedgerHead) -> State:
         tip=Tip(height, digest),
         base=base_of(None, config.context),
     )
+    state.closed = closes(block, config.context.epoch)
     for known in head.blocks:
         state.tree.add(known)
+        if known.certificate is not None and known.certificate.epoch == config.context.epoch:
+            state.probation.sight_certificate(known.certificate)
     return state
 
 
@@ -62,6 +67,7 @@ def restore_state(config: ReplicaConfig, records: Iterable[JournalRecord], head:
     state.view_changes = {n: m for n, m in state.view_changes.items() if m.summary.view >= state.view}
     _place_tip(state)
     state.watch.entered(state.view)
+    state.probation.own = place_at_start(state)
     state.status_due = True
     return state
 
@@ -75,7 +81,7 @@ def _replay(state: State, record: JournalRecord) -> None:
         case Proposed():
             _replay_proposal(state, record.proposal, record)
         case Prepared():
-            if record.block is not None and record.vote.height > state.decided:
+            if record.block is not None and record.vote.epoch == epoch and record.vote.height > state.decided:
                 state.tree.add(record.block)
             _replay_vote(state, record.vote, record)
         case Committed():
@@ -112,6 +118,7 @@ def _stand(state: State, view: int, active: bool) -> None:
 def _hold(state: State, certificate: Certificate) -> None:
     if certificate.epoch != state.context.epoch:
         return
+    state.probation.sight_certificate(certificate)
     state.raise_high(certificate)
     if certificate.view > state.view:
         _stand(state, certificate.view, active=False)

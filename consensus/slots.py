@@ -46,6 +46,9 @@ class SlotTable:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(tuple(self._slots.values()))
+
     def get(self, view: int, height: int) -> Slot | None:
         """The slot if anything is held for it."""
         return self._slots.get((View(view), Height(height)))

@@ -10,6 +10,7 @@ from consensus.events import ALL, Effects
 from consensus.journal_records import Committed, JournalRecord, Prepared, Proposed
 from consensus.liveness import Clock, InclusionTimer, ProgressTimer
 from consensus.messages import BlockRequest, NewView, ViewChange, Vote
+from consensus.probation import Place, Probation
 from consensus.settings import ReplicaConfig
 from consensus.slots import SlotTable
 from consensus.view_change import Base, Rank
@@ -88,16 +89,20 @@ class State:
     status_due: bool = False
     closed: bool = False  # the close block is decided (C8)
     abstains: str | None = None  # why nothing is signed in this epoch (S9, pitfall 44)
+    handover_due: bool = False  # a multiple of R was decided in this active view (C11)
     answers: dict[NodeId, tuple[int, int]] = field(default_factory=dict)  # peer -> (clock, count) of STATUS answers
     watch: Watch = field(init=False)
     timer: ProgressTimer = field(init=False)
     inclusion: InclusionTimer = field(init=False)
+    probation: Probation = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.config.context)
         self.timer = ProgressTimer(self.config.timing)
         self.inclusion = InclusionTimer(self.config.timing)
         self.abstains = self.config.abstains
+        needed = self.context.members.quorum - 1 if self.context.is_member(self.me) else 0
+        self.probation = Probation(Place(self.view, self.decided), needed)
 
     @property
     def context(self) -> EpochContext:
@@ -111,8 +116,10 @@ class State:
 
     @property
     def votes(self) -> bool:
-        """Whether this replica signs at all: a member that does not abstain, in an epoch that is not closed."""
-        return self.context.is_member(self.me) and self.abstains is None and not self.closed
+        """Whether this replica signs at all: a member that does not abstain, in an epoch that is not closed, when
+        enough others have spoken since its start (S9, C8)."""
+        member = self.context.is_member(self.me)
+        return member and self.abstains is None and not self.closed and self.probation.over
 
     @property
     def window(self) -> int:
@@ -133,7 +140,8 @@ class State:
     def certified(self) -> int:
         """The height that a leader can prove by an embedded certificate; the start of the epoch needs none (C9)."""
         known = self.decided_certificate
-        return self.context.start_height if known is None else known.height
+        start = self.context.start_height
+        return start if known is None else max(start, known.height)
 
     @property
     def high_rank(self) -> Rank:
@@ -159,6 +167,7 @@ class State:
         self.building = None
         self.ask_build = self.pending_batches > 0
         self.base_vote_due = False
+        self.handover_due = False
         self.strayed.clear()
         self.watch.entered(view)
         self.first_seen.clear()
@@ -176,13 +185,12 @@ class State:
 
     def ask(self, digest: Digest, want: Want, effects: Effects) -> None:
         """Send the request to the next peer, the leader first."""
-        size = self.context.members.size
-        peer = (self.context.leader(self.view) + want.tries) % size
-        if peer == self.me:
-            want.tries += 1
-            peer = (peer + 1) % size
+        nodes = self.context.members.nodes
+        first = nodes.index(self.context.leader(self.view))
+        others = [node for node in nodes[first:] + nodes[:first] if node != self.me]
+        if others:
+            effects.send.append((others[want.tries % len(others)], BlockRequest(digest, self.decided)))
         want.tries, want.asked = want.tries + 1, self.clock.now
-        effects.send.append((NodeId(peer), BlockRequest(digest, self.decided)))
 
     def may_sign(self, phase: Phase, height: int) -> bool:
         """S1, S3, C12, C15: active, not behind, above the decided height, nothing signed in this slot and phase yet."""
@@ -196,6 +204,7 @@ class State:
         signature = self.config.sign(self.context.signed_vote_bytes(draft))
         vote = Vote(phase, self.context.epoch, self.view, height, digest, self.me, signature)
         self.slots.open(self.view, height).votes(phase)[self.me] = vote
+        self.probation.signed(self.view, height)
         return vote
 
     def _promise(self, height: int, digest: bytes, record: JournalRecord, effects: Effects) -> None:
@@ -219,5 +228,6 @@ class State:
         """Journal and send an own proposal; its signature is the PREPARE (S0, C1). The caller put it in its slot."""
         height = record.proposal.block.header.height
         self._promise(height, digest, record, effects)
+        self.probation.signed(record.proposal.view, height)
         effects.send.append((ALL, record.proposal))
         self.move_tip(height, digest)

@@ -1,5 +1,7 @@
 """The signatures of a message, checked in front of the core (the core trusts them and checks all the rest)."""
 
+from typing import Final
+
 from consensus.epochs import EpochContext
 from consensus.messages import (
     BlockReply,
@@ -18,6 +20,8 @@ from primitives.block import header_digest
 from primitives.certificate import Certificate, Verify, verify_certificate
 from primitives.keys import Signature
 from primitives.validators import NodeId
+
+_HARMLESS: Final = (Status, CertificateMessage, BlockRequest, BlockReply)
 
 
 def epoch_of(message: Message) -> int | None:
@@ -39,14 +43,20 @@ def epoch_of(message: Message) -> int | None:
             return None
 
 
+def may_carry(sender: NodeId, message: Message, context: EpochContext) -> bool:
+    """Whether the message may come over the link of this node: all from members; from others, observers and former
+    members, only what brings no vote (W15). Their STATUS and BlockRequest are answered like those of members."""
+    return context.is_member(sender) or isinstance(message, _HARMLESS)
+
+
 def check_message(message: Message, sender: NodeId, context: EpochContext, verify: Verify) -> str | None:
     """None, or the sentence with the rule that the message breaks; then it costs its sender and is not stepped.
 
     Pure. `verify` may remember what it accepted (key, bytes, signature): certificates come many times. Messages of
-    another epoch are refused here (pitfalls 4 and 32 belong to the epoch change). The sender need not be the signer.
+    another epoch are refused here: the driver has routed them away (`epoch_of`). The sender need not be the signer.
     """
-    if not context.is_member(sender):
-        return f"node {sender} is no validator"
+    if not may_carry(sender, message, context):
+        return f"W15: a {type(message).__name__} of node {sender}, which is no validator"
     match message:
         case Proposal():
             return _check_proposal(message, context, verify)

@@ -10,8 +10,14 @@ from primitives.hashing import Digest
 from primitives.validators import NodeId, View
 
 
-def leave_view(state: State, view: int, effects: Effects) -> None:
-    """Sign VIEWCHANGE(view): from now on nothing below it, and nothing in it before its NEWVIEW (S3)."""
+def leave_view(
+    state: State, view: int, effects: Effects, by_timeout: bool = True, starved: Digest | None = None
+) -> None:
+    """Sign VIEWCHANGE(view): from now on nothing below it, and nothing in it before its NEWVIEW (S3).
+
+    by_timeout: k rises (C7). starved: the batch that the leader passed over, told to operators (L7).
+    """
+    assert state.votes, "S9: a VIEWCHANGE of one that does not sign"
     assert view > state.view, f"S3: VIEWCHANGE({view}) in view {state.view}"
     context, base = state.context, base_of(state.high, state.context)
     unsigned = Summary(
@@ -23,16 +29,17 @@ def leave_view(state: State, view: int, effects: Effects) -> None:
         context.epoch, view, base.rank.view, base.rank.height, base.digest,
         state.tip.height, state.tip.digest, state.me, signature,
     )  # fmt: skip
-    message = ViewChange(summary, state.high)
+    message = ViewChange(summary, state.high, starved)
     state.enter(view, active=False, new_view=None)
-    state.timer.changed_view(by_timeout=True)
+    state.probation.signed(view, 0)
+    state.timer.changed_view(by_timeout)
     state.view_changes[state.me] = message
     effects.persist.append(LeftView(message))
     effects.send.append((ALL, message))
 
 
 def on_view_change(state: State, sender: NodeId, message: ViewChange, effects: Effects) -> None:
-    """Keep the highest of each signer, adopt its certificate, join the (f+1)-th highest view (L2, pitfalls 25, 26)."""
+    """Keep the highest of each signer, adopt its certificate, join if enough stand above (L2)."""
     fault = view_change_fault(message, state.context)
     if fault is not None:
         effects.violations.append((sender, fault))
@@ -45,10 +52,23 @@ def on_view_change(state: State, sender: NodeId, message: ViewChange, effects: E
     if view < state.view or signer == state.me or (held is not None and held.summary.view >= view):
         return
     state.view_changes[signer] = message
+    join(state, effects)
+
+
+def join(state: State, effects: Effects) -> None:
+    """Move to the (f+1)-th highest view among distinct signers if it is above this one (L2, pitfalls 25, 26)."""
     views = {node: View(m.summary.view) for node, m in state.view_changes.items()}
     target = view_to_join(views, state.context.members.faulty)
-    if target > state.view:
+    if target > state.view and state.votes:
         leave_view(state, target, effects)
+
+
+def hand_over(state: State, effects: Effects) -> None:
+    """A multiple of R was decided in this view: everyone goes on to the next leader, nobody is to blame (L6, C11)."""
+    if state.handover_due:
+        state.handover_due = False
+        if state.active and state.votes and not state.behind:
+            leave_view(state, state.view + 1, effects, by_timeout=False)
 
 
 def new_view_awaited(state: State) -> bool:
@@ -62,7 +82,7 @@ def new_view_awaited(state: State) -> bool:
 
 def lead_new_view(state: State, effects: Effects) -> None:
     """As leader of the view: q VIEWCHANGEs for it make the one NEWVIEW that this node signs for it (S7)."""
-    if state.active or state.view == 0 or not state.leads:
+    if state.active or state.view == 0 or not state.leads or not state.votes:
         return
     ours = [m for m in state.view_changes.values() if m.summary.view == state.view]
     quorum, context = state.context.members.quorum, state.context
@@ -75,6 +95,7 @@ def lead_new_view(state: State, effects: Effects) -> None:
     new_view = NewView(context.epoch, state.view, summaries, chosen[0].certificate, signature)
     if _contradicts_ledger(state, new_view):
         return
+    state.probation.signed(state.view, 0)
     effects.send.append((ALL, new_view))
     enter_view(state, new_view, effects)
 
@@ -82,7 +103,7 @@ def lead_new_view(state: State, effects: Effects) -> None:
 def on_new_view(state: State, sender: NodeId, new_view: NewView, effects: Effects) -> None:
     """Enter a view on its valid NEWVIEW, also without having left the old one (S7, L5)."""
     effects.evidence += state.watch.new_view(new_view)
-    if new_view.view < state.view or (new_view.view == state.view and state.active):
+    if state.closed or new_view.view < state.view or (new_view.view == state.view and state.active):
         return
     fault = new_view_fault(new_view, state.context)
     if fault is None and _contradicts_ledger(state, new_view):

@@ -24,7 +24,7 @@ from chainnode.restart import restore
 from chainnode.turns import run_driver, run_queue
 from consensus.events import CatchUp, Decided, Executed, Received, Tick
 from consensus.evidence import Evidence
-from consensus.messages import Message, Proposal, Vote
+from consensus.messages import COUNTER_MAX, Message, Proposal, Status, Vote
 from consensus.settings import ReplicaConfig
 from ledger.anchor import HeadAnchor
 from ledger.chain import Chain
@@ -109,6 +109,9 @@ class Room:
             on_work=self.wake.set, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
             on_violation=lambda node, why: self.blamed.append(why), on_evidence=self._evidence,
         )  # fmt: skip
+        for node in place.context.members.nodes:  # past its probation: nobody remembers more than it does (S9)
+            if node != self.me:
+                self.hear(Status(0, COUNTER_MAX, True, COUNTER_MAX, 0, ()), node)
         self.driver.restored(digests)
         self.queue = ExecutionQueue(
             self.executor, self.bodies, self.queue_wake.set, self._missing, self._executed

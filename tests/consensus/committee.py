@@ -24,11 +24,21 @@ from consensus.events import (
 )
 from consensus.evidence import Evidence
 from consensus.journal_records import JOURNAL_DECODER, JournalRecord
-from consensus.messages import MESSAGE_DECODER, Message, NewView, Proposal, Summary, ViewChange, Vote
+from consensus.messages import (
+    COUNTER_MAX,
+    MESSAGE_DECODER,
+    Message,
+    NewView,
+    Proposal,
+    Status,
+    Summary,
+    ViewChange,
+    Vote,
+)
 from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.verification import check_message
-from primitives.block import Block, Header, batches_root, header_digest
+from primitives.block import Block, Header, batches_root, header_digest, new_view_hash
 from primitives.certificate import Certificate, Phase, bitmap, certificate_hash
 from primitives.codec import decode_canonical, encode
 from primitives.hashing import ZERO_DIGEST, Digest, tagged_hash
@@ -73,6 +83,7 @@ def block_on(
     batches: tuple[bytes, ...] = (),
     certificate: Certificate | None = None,
     exec_height: int = 0,
+    new_view: bytes | None = None,
     **changes: object,
 ) -> Block:
     """A legal child of `parent` proposed in `view`; `changes` spoil single header fields."""
@@ -82,10 +93,10 @@ def block_on(
         receipts_root=ZERO_DIGEST, cert_height=0 if certificate is None else certificate.height,
         cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
         valset_hash=context.members.hash, next_valset_hash=None, time_ms=parent.header.time_ms + 1,
-        proposer=context.leader(view),
+        proposer=context.leader(view), new_view_hash=None if new_view is None else new_view_hash(new_view),
     )  # fmt: skip
     fields = {name: getattr(header, name) for name in header.__struct_fields__} | changes
-    return Block(Header(**fields), batches, certificate)
+    return Block(Header(**fields), batches, certificate, new_view)
 
 
 def key_of(context: EpochContext, node: int) -> bytes:
@@ -139,6 +150,15 @@ def new_view(
     return NewView(draft.epoch, draft.view, draft.summaries, draft.certificate, signature)
 
 
+def trusted(replica: Replica, context: EpochContext, me: int) -> Replica:
+    """The replica past its probation: all others have said that they know of nothing (S9)."""
+    for node in context.members.nodes:
+        if node != me:
+            replica.step(Received(node, Status(context.epoch, COUNTER_MAX, True, COUNTER_MAX, 0, ())))
+    replica._state.answers.clear()
+    return replica
+
+
 @dataclass
 class Desk:
     """One replica with its durable records, its ledger, and what its steps gave."""
@@ -156,7 +176,7 @@ class Desk:
     effects: list[Effects] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.replica = Replica(self.config, self.head())
+        self.replica = trusted(Replica(self.config, self.head()), self.config.context, self.config.me)
 
     def head(self) -> LedgerHead:
         """The ledger: what is executed."""
@@ -251,8 +271,9 @@ class Committee:
         if not batches and not build.flush:
             return None
         return block_on(
-            build.parent_block, self.context, desk.replica.view, batches, build.certificate, build.exec_height_max
-        )
+            build.parent_block, self.context, desk.replica.view, batches, build.certificate, build.exec_height_max,
+            build.new_view,
+        )  # fmt: skip
 
     def submit(self, name: str, *nodes: int) -> bytes:
         """A batch arrives at the nodes, at all of them if none is named."""
@@ -291,7 +312,7 @@ class Committee:
         self.down.discard(node)
         desk.chain = desk.chain[: desk.executed + 1]
         desk.decisions = [d for d in desk.decisions if d.height <= desk.executed]
-        desk.replica = Replica.restore(self._config(node), desk.journal, desk.head())
+        desk.replica = trusted(Replica.restore(self._config(node), desk.journal, desk.head()), self.context, node)
         self.step(node, self.pending(node))
 
     def heights(self) -> list[int]:
@@ -303,5 +324,5 @@ def only(committee: Committee, **settings: object) -> Committee:
     """The same desks with other timing."""
     for desk in committee.desks:
         desk.config = replace(desk.config, **settings)
-        desk.replica = Replica(desk.config, desk.head())
+        desk.replica = trusted(Replica(desk.config, desk.head()), committee.context, desk.config.me)
     return committee

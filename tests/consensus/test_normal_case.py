@@ -117,7 +117,7 @@ def test_nothing_is_signed_before_the_verdict_and_never_after_a_bad_one() -> Non
     [
         ({"proposer": 1}, "C13"),
         ({"valset_hash": ZERO_DIGEST}, "S11"),
-        ({"next_valset_hash": ZERO_DIGEST}, "C8"),
+        ({"new_view_hash": ZERO_DIGEST}, "C11"),
         ({"epoch": 1}, "S11"),
         ({"cert_height": 1}, "C9"),
         ({"exec_height": 1}, "C3"),

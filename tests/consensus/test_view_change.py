@@ -9,6 +9,7 @@ from consensus.verification import check_message
 from consensus.view_change import choose_summaries, new_view_fault, view_to_join
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, Phase
+from primitives.codec import encode
 from primitives.validators import NodeId, View
 from tests.consensus.committee import (
     GENESIS,
@@ -105,9 +106,10 @@ def test_nothing_is_signed_below_the_view_that_was_left() -> None:
     assert net.desks[2].replica.view == 1
     lock = certify(net.context, Phase.PREPARE, 0, block, [0, 1, 3])
     effects = give(net, 2, propose(net.context, 0, block), CertificateMessage(lock))
-    later = block_on(GENESIS, net.context, view=1)
+    opening = plain_new_view(net.context, 1, [0, 1, 3])
+    later = block_on(GENESIS, net.context, view=1, new_view=encode(opening))
     assert votes_of(effects) == votes_of(give(net, 2, propose(net.context, 1, later))) == []
-    assert votes_of(give(net, 2, plain_new_view(net.context, 1, [0, 1, 3]))) == [(Phase.PREPARE, 1, 1)]
+    assert votes_of(give(net, 2, opening)) == [(Phase.PREPARE, 1, 1)]
 
 
 @pytest.mark.pitfall(22)
@@ -119,12 +121,11 @@ def test_nothing_below_the_base_is_voted_again() -> None:
     give(net, 2, propose(net.context, 0, first), propose(net.context, 0, second))
     lock = certify(net.context, Phase.PREPARE, 0, second, [0, 1, 3])
     changes = [view_change(net.context, 1, s, lock) for s in (0, 1, 3)]
-    effects = give(net, 2, new_view(net.context, 1, changes, lock))
-    assert votes_of(effects) == [(Phase.PREPARE, 1, 2)]
+    opening = new_view(net.context, 1, changes, lock)
+    assert votes_of(give(net, 2, opening)) == [(Phase.PREPARE, 1, 2)]
     assert votes_of(give(net, 2, propose(net.context, 1, block_on(GENESIS, net.context, view=1)))) == []
-    assert votes_of(give(net, 2, propose(net.context, 1, block_on(second, net.context, view=1)))) == [
-        (Phase.PREPARE, 1, 3)
-    ]
+    third = block_on(second, net.context, view=1, new_view=encode(opening))
+    assert votes_of(give(net, 2, propose(net.context, 1, third))) == [(Phase.PREPARE, 1, 3)]
 
 
 @pytest.mark.pitfall(21)
@@ -230,14 +231,15 @@ def test_a_flood_of_views_from_one_signer_takes_one_place() -> None:
 def test_a_certificate_of_a_higher_view_moves_into_it_inactive() -> None:
     """C10, L5: it signs nothing there before it holds the NEWVIEW; a COMMIT certificate decides at once."""
     net = Committee()
-    block = block_on(GENESIS, net.context, view=2)
+    opening = plain_new_view(net.context, 2, [0, 2, 3])
+    block = block_on(GENESIS, net.context, view=2, new_view=encode(opening))
     give(net, 1, propose(net.context, 2, block))
     effects = give(net, 1, CertificateMessage(certify(net.context, Phase.PREPARE, 2, block, [0, 2, 3])))
     assert (net.desks[1].replica.view, net.desks[1].replica.active) == (2, False)
     assert votes_of(effects) == []
     give(net, 1, CertificateMessage(certify(net.context, Phase.COMMIT, 2, block, [0, 2, 3])))
     assert net.heights()[1] == 1
-    give(net, 1, plain_new_view(net.context, 2, [0, 2, 3]))
+    give(net, 1, opening)
     assert net.desks[1].replica.active
     nxt = block_on(block, net.context, view=2)
     assert votes_of(give(net, 1, propose(net.context, 2, nxt))) == [(Phase.PREPARE, 2, 2)]  # C10: base skipped

@@ -9,22 +9,33 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from consensus.epochs import EpochContext
-from consensus.events import ALL, BlockBuilt, BlockChecked, BuildBlock, CheckBlock, Event, Executed, Received, Tick
+from consensus.events import (
+    ALL,
+    BlockBuilt,
+    BlockChecked,
+    BuildBlock,
+    CheckBlock,
+    Effects,
+    Event,
+    Executed,
+    Received,
+    Tick,
+)
 from consensus.journal_records import JournalRecord
-from consensus.messages import Message, Status
+from consensus.messages import COUNTER_MAX, Message, Status
 from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.verification import check_message
-from primitives.block import Block, Header, batches_root, header_digest
+from primitives.block import Block, Header, batches_root, header_digest, new_view_hash
 from primitives.certificate import Certificate, Phase, build_certificate, certificate_hash
 from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import Signature
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
 from simulation.application import genesis_ledger
-from simulation.byzantine import Villain
 from simulation.checkers import Checkers
 from simulation.cluster import genesis_block
 from simulation.signatures import Modelled
+from simulation.villain import Gang, Villain
 
 TICK_MS = 25
 Filter = Callable[[Message], bool]
@@ -52,6 +63,7 @@ class Stage:
         self._ledgers: dict[int, list[Block]] = {node: [self.genesis] for node in self.now_ms}
         self.decided: dict[int, dict[int, Digest]] = {node: {} for node in self.now_ms}
         self.violations: list[tuple[int, int, str]] = []  # who complains, about whom, the sentence
+        self.history: list[tuple[int, Effects]] = []  # what every step gave
         self.replicas: dict[int, Replica] = {}
         self._window = window
         for node in self.now_ms:
@@ -67,14 +79,19 @@ class Stage:
         self.links = {link: queue for link, queue in self.links.items() if node not in link}
         self.replicas[node] = Replica.restore(config, kept, LedgerHead(tuple(blocks), own, Height(0)))
         self.step(node, Tick(self.now_ms[node]))
+        for other in self.context.members.nodes:  # past its probation: nobody remembers more than it does (S9)
+            if other != node:
+                self.step(node, Received(other, Status(0, COUNTER_MAX, True, COUNTER_MAX, 0, ())))
+        self.replicas[node]._state.answers.clear()
 
     def villain(self, node: int) -> Villain:
         """The pen of a Byzantine member."""
-        return Villain(node, self.context, self.scheme.signer(node), random.Random(node))
+        return Villain(node, self.context, self.scheme.signer(node), random.Random(node), Gang())
 
     def step(self, node: int, event: Event) -> None:
         """One step of a core; what it asks is answered at once, what it sends waits on its links."""
         effects = self.replicas[node].step(event)
+        self.history.append((node, effects))
         self.checkers.synced(node, effects.persist)
         self.journals[node] += effects.persist
         for receiver, message in effects.send:
@@ -139,8 +156,9 @@ class Stage:
             cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
             valset_hash=self.context.members.hash, next_valset_hash=None,
             time_ms=request.parent_block.header.time_ms + 1, proposer=proposer,
+            new_view_hash=None if request.new_view is None else new_view_hash(request.new_view),
         )  # fmt: skip
-        return Block(header, body, certificate)
+        return Block(header, body, certificate, request.new_view)
 
     def certificate(self, phase: Phase, view: int, block: Block, skip: int | None = None) -> Certificate:
         """A certificate of the first q members save `skip`, whatever their cores did."""
