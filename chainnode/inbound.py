@@ -8,6 +8,7 @@ from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
 from chainnode.budget import Budget
 from chainnode.catchup import CatchUpClient, chain_piece
+from chainnode.evidence_book import EvidenceBook
 from chainnode.membership import Membership
 from chainnode.peer_messages import (
     BatchBytes,
@@ -16,6 +17,9 @@ from chainnode.peer_messages import (
     BatchRequest,
     BlockRangeReply,
     BlockRangeRequest,
+    EvidenceFound,
+    EvidenceHeld,
+    EvidenceWanted,
     Head,
     Hello,
     Ping,
@@ -65,7 +69,8 @@ class Inbound:
 
     def __init__(
         self, membership: Membership, verify: Verify, intake: Intake, store: BatchStore,
-        bodies: Bodies, chain: Chain, catchup: CatchUpClient, announcements: Announcements, links: Links, *,
+        bodies: Bodies, chain: Chain, catchup: CatchUpClient, announcements: Announcements,
+        evidence: EvidenceBook, links: Links, *,
         decided: Callable[[], int], post: Callable[[Received], None], clock_ms: Callable[[], int],
     ) -> None:  # fmt: skip
         self._membership: Final = membership
@@ -76,6 +81,7 @@ class Inbound:
         self._chain: Final = chain
         self._catchup: Final = catchup
         self._announcements: Final = announcements
+        self._evidence: Final = evidence
         self._links: Final = links
         self._decided: Final = decided
         self._post: Final = post
@@ -99,6 +105,8 @@ class Inbound:
                     self._links.send(sender, chain_piece(self._chain, self._bodies, message.first, message.count))
             case BlockRangeReply():
                 self._catchup.receive(sender, message, self._clock_ms())
+            case EvidenceFound() | EvidenceHeld() | EvidenceWanted():
+                self._evidence.receive(sender, message, self._clock_ms())
             case Vote(height=height) if height <= self._decided():
                 pass  # late votes of a decided height are not worth their check
             case (

@@ -18,7 +18,7 @@ from chainnode.dialing import PeersConfig
 from chainnode.exact_blocks import ExactBlocks
 from chainnode.execution_queue import Timing
 from chainnode.executor import Execution
-from chainnode.failures import PortTaken
+from chainnode.failures import BadConfiguration, PortTaken
 from chainnode.handshake import TransportIdentity
 from chainnode.intake import BatchIntake
 from chainnode.listeners import Listeners
@@ -29,13 +29,12 @@ from chainnode.metrics import Metrics
 from chainnode.peers import Peers
 from chainnode.rooms import Ledger, Rooms
 from chainnode.signatures import BulkVerifier, SignatureCache, build_bulk_verifier
-from chainnode.turns import run_driver, run_queue
-from chainnode.voting_keys import adopt_key
+from chainnode.turns import run_driver, run_evidence, run_queue
+from chainnode.voting_keys import adopt_key, read_keys
 from chainnode.wire import Message
 from consensus.events import Decided
-from consensus.evidence import Evidence
+from consensus.evidence import KINDS, Evidence, evidence_id, statements
 from ledger.data_directory import DataDirectory
-from primitives.codec import encode
 from primitives.codes import Code
 from primitives.genesis import Genesis, Limits
 from primitives.hashing import Digest
@@ -71,6 +70,7 @@ class Node:
         self.genesis: Final = genesis
         self.chain: Final = data.chain
         self._data: Final = data
+        self._keys = tuple(keys)
         self._started_ms: Final = monotonic_ms()
         self._stopping: Final = asyncio.Event()
         self._failure: Exception | None = None
@@ -78,6 +78,7 @@ class Node:
         self._ledger_disk: Final = ThreadPoolExecutor(1, "ledger")
         self._driver_wake: Final = asyncio.Event()
         self._queue_wake: Final = asyncio.Event()
+        self._evidence_wake: Final = asyncio.Event()
         self._pack: Final = asyncio.Event()
         self.metrics: Final = Metrics()
         self.clock: Final[Clock] = TestClock(genesis.time * 1000) if genesis.test_clock else WallClock()
@@ -88,7 +89,7 @@ class Node:
         self._mesh: Final = Mesh()
         ledger = Ledger(data.chain, data.tree, data.journal, data.journal_records, data.abstains_in)
         self.rooms: Final = Rooms(
-            genesis, ledger, keys, pool_limits(config, genesis.limits), self.clock, monotonic_ms, self._mesh, self,
+            genesis, ledger, self._known_keys, pool_limits(config, genesis.limits), self.clock, monotonic_ms, self._mesh, self,
             self.signatures.verify, partial(_intake, verifier),
         )  # fmt: skip
         rooms = self.rooms
@@ -108,6 +109,14 @@ class Node:
     def members(self) -> ValidatorSet:
         """The validators of the present epoch."""
         return self.rooms.membership.members
+
+    def _known_keys(self) -> Sequence[SigningKey]:
+        """The voting keys on disk; those of before if the files cannot be read now."""
+        try:
+            self._keys = read_keys(Path(self.config.vote_key))
+        except BadConfiguration as error:
+            LOG.error("voting keys: %s", error)
+        return self._keys
 
     def _addresses(self, place: Place) -> dict[NodeId, tuple[str, int]]:
         """Where the members are: what this node's configuration says goes before what the chain says."""
@@ -144,6 +153,7 @@ class Node:
                 self._mesh.peers.run(), intake.run(), self._listeners.run(), self._tick(), self._pack_batches(),
                 run_driver(rooms.driver, self._data.journal, self._journal_disk, self._driver_wake),
                 run_queue(rooms.queue, self._ledger_disk, self._queue_wake),
+                run_evidence(rooms.evidence, self._ledger_disk, self._evidence_wake),
             ))  # fmt: skip
         finally:
             await self._listeners.stop()
@@ -220,7 +230,10 @@ class Node:
 
     def accused(self, name: str, evidence: Evidence) -> None:
         """See Surroundings."""
-        LOG.error("evidence against %s: %s", name, encode(evidence).hex())
+        kind, identity = KINDS[type(evidence.proof)], evidence_id(evidence).hex()
+        LOG.error("%s broke a rule, %s %s: it signed %s and %s", name, kind, identity, *statements(evidence))
+        self.metrics.observe_evidence(name)
+        self._evidence_wake.set()
 
     def turned(self, place: Place) -> None:
         """See Surroundings: connect to the new members, and use the next voting key for good if it is the seat's."""

@@ -3,7 +3,6 @@
 from typing import Final
 
 from chainnode.batches import BatchStore
-from chainnode.clock import monotonic_ms
 from chainnode.journal_entries import read_entries
 from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
@@ -39,7 +38,7 @@ def ledger_head(chain: Chain) -> LedgerHead:
 
 
 def restore(
-    config: ReplicaConfig, chain: Chain, entries: list[bytes], store: BatchStore
+    config: ReplicaConfig, chain: Chain, entries: list[bytes], store: BatchStore, now_ms: int
 ) -> tuple[Replica, list[Digest]]:
     """The core as its journal left it, and the batches of the journal that went back into the store (C1).
 
@@ -48,5 +47,5 @@ def restore(
     """
     content = read_entries(entries)
     waiting = [raw for raw in content.batches if chain.batch(batch_digest(raw)) is None]
-    digests = [store.restore(raw, monotonic_ms()) for raw in waiting]
+    digests = [store.restore(raw, now_ms) for raw in waiting]
     return Replica.restore(config, content.records, ledger_head(chain)), digests

@@ -16,28 +16,31 @@ from chainnode.builder import BlockBuilder
 from chainnode.catchup import CatchUpClient
 from chainnode.clock import Clock
 from chainnode.driver import Driver
+from chainnode.evidence_book import EvidenceBook
 from chainnode.execution_queue import ExecutionQueue, Timing
 from chainnode.executor import Execution, Executor
 from chainnode.inbound import Inbound, Intake
-from chainnode.membership import Membership, Place, place_at
+from chainnode.membership import Membership, Place, members_of_epoch, place_at
 from chainnode.mempool import Mempool, MempoolLimits, Packed
 from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
 from chainnode.restart import ledger_head, restore
 from chainnode.wire import Message
+from consensus.epochs import EpochContext
 from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Tick
 from consensus.evidence import Evidence
 from consensus.replica import Replica
 from consensus.settings import ReplicaConfig
 from consensus.settings import Timing as Timers
 from ledger.chain import Chain
+from ledger.evidence_shelf import EvidenceShelf
 from ledger.journal import Journal
 from ledger.state_tree import StateTree
 from primitives.block import Block
 from primitives.certificate import Certificate, Verify, verify_certificate
 from primitives.genesis import Genesis, Limits, chain_id
-from primitives.hashing import Digest
+from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import SigningKey
-from primitives.validators import OBSERVER, VALIDATORS_MAX, Height, NodeId
+from primitives.validators import OBSERVER, VALIDATORS_MAX, Epoch, Height, NodeId
 
 VIOLATION_COST: Final = 100  # of a peer's budget of 1,000: ten broken rules within seconds end the link
 
@@ -116,15 +119,16 @@ class Rooms:
     """The rooms of one node. Its attributes are public: the shells and the tests look into them."""
 
     def __init__(
-        self, genesis: Genesis, ledger: Ledger, keys: Sequence[SigningKey], pool: MempoolLimits, clock: Clock,
+        self, genesis: Genesis, ledger: Ledger, keys: Callable[[], Sequence[SigningKey]], pool: MempoolLimits, clock: Clock,
         clock_ms: Callable[[], int], links: Links, around: Surroundings, verify: Verify,
         make_intake: Callable[["Rooms"], Intake],
     ) -> None:  # fmt: skip
-        """`clock` is the wall clock of block times, `clock_ms` the monotonic one of timers; `verify` may remember."""
+        """`clock` is the wall clock of block times, `clock_ms` the monotonic one of timers; `verify` may remember;
+        `keys` are asked for whenever an epoch begins: the next key may have come meanwhile."""
         limits = genesis.limits
         self.genesis: Final = genesis
         self.chain: Final = ledger.chain
-        self.keys: Final = tuple(keys)
+        self._keys: Final = keys
         self._clock: Final = clock
         self._clock_ms: Final = clock_ms
         self._links: Final = links
@@ -133,21 +137,24 @@ class Rooms:
         self._abstains_in: Final = ledger.abstains_in
         self.identity: Final = Digest(chain_id(genesis))
         self.executor: Final = Executor(ledger.chain, ledger.tree, self.identity)
-        self.membership: Final = Membership(place_at(genesis, ledger.chain, self.executor.cache, self.keys))
+        self.membership: Final = Membership(place_at(genesis, ledger.chain, self.executor.cache, keys()))
         me = self.membership.me
         self.store: Final = BatchStore(me, batch_limits(limits))
         self.mempool: Final = Mempool(me, pool, first_sequence=clock.now_ms())
         self.bodies: Final = Bodies(self.store, ledger.chain)
         self.announcements: Final = Announcements(self.store)
         self.checks: Final = BlockChecks(self.executor, self.store, self.bodies, limits, clock, self._block_refused)
+        self.evidence: Final = EvidenceBook(
+            EvidenceShelf(ledger.chain.store), self.context_of, verify, links, self._accused
+        )
         replica, restored = restore(
-            self._config(self.membership.place), ledger.chain, list(ledger.journal_records), self.store
+            self._config(self.membership.place), ledger.chain, list(ledger.journal_records), self.store, clock_ms()
         )
         self.driver: Final = Driver(
             replica, ledger.journal, self.store, self.bodies, self.checks,
             BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links,
             on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
-            on_violation=self._violation, on_evidence=self._evidence,
+            on_violation=self._violation, on_evidence=self.evidence.found,
         )  # fmt: skip
         self.driver.restored(restored)
         self.queue: Final = ExecutionQueue(
@@ -160,7 +167,7 @@ class Rooms:
         self.intake: Final = make_intake(self)
         self.inbound: Final = Inbound(
             self.membership, verify, self.intake, self.store, self.bodies, ledger.chain, self.catchup,
-            self.announcements, links,
+            self.announcements, self.evidence, links,
             decided=lambda: self.driver.replica.decided, post=self.driver.post, clock_ms=clock_ms,
         )  # fmt: skip
 
@@ -192,6 +199,7 @@ class Rooms:
         if told:
             self._links.broadcast(BatchesHeld(told))
             self.driver.tell_pending()
+        self.evidence.tick(now)
 
     def pack(self) -> bool:
         """Turn pooled transactions into a batch if one is due and this node has room for it (C5). Whether it did."""
@@ -226,6 +234,14 @@ class Rooms:
         if certificate.epoch != context.epoch:
             return False
         return verify_certificate(certificate, self.identity, context.members, self._verify)
+
+    def context_of(self, epoch: int) -> EpochContext | None:
+        """An epoch as far as signatures need it; None if this node has not reached it."""
+        present = self.membership.place.context
+        if epoch == present.epoch:
+            return present
+        members = members_of_epoch(self.genesis, self.chain, epoch)
+        return None if members is None else EpochContext(self.identity, Epoch(epoch), members, Height(0), ZERO_DIGEST)
 
     @property
     def has_seat(self) -> bool:
@@ -269,7 +285,7 @@ class Rooms:
 
     def _open_epoch(self) -> None:
         """The close block is in the ledger: from here on the next set votes, and all old votes are void (C8, S11)."""
-        place = place_at(self.genesis, self.chain, self.executor.cache, self.keys)
+        place = place_at(self.genesis, self.chain, self.executor.cache, self._keys())
         self.store.take_seat(place.me)
         self.mempool.take_seat(place.me)
         self.membership.turn(place)
@@ -286,5 +302,7 @@ class Rooms:
         if node != self.membership.me:
             self._links.charge(node, VIOLATION_COST, reason)
 
-    def _evidence(self, evidence: Evidence) -> None:
-        self._around.accused(self.membership.name_of(evidence.accused), evidence)
+    def _accused(self, evidence: Evidence) -> None:
+        context = self.context_of(evidence.epoch)
+        assert context is not None, "evidence is kept only of epochs whose members are known"
+        self._around.accused(context.members.at(evidence.accused).name, evidence)

@@ -13,7 +13,7 @@ from chainnode.batches import BatchLimits, BatchStore
 from chainnode.block_checks import BlockChecks
 from chainnode.bodies import Bodies
 from chainnode.builder import BlockBuilder
-from chainnode.clock import TestClock
+from chainnode.clock import TestClock, monotonic_ms
 from chainnode.devnet_layout import PEOPLE, devnet_genesis, vote_key
 from chainnode.driver import Driver
 from chainnode.execution_queue import ExecutionQueue, Timing
@@ -97,7 +97,7 @@ class Room:
         self.bodies = Bodies(self.store, self.chain)
         place = self.membership.place
         config = ReplicaConfig(place.context, place.me, place.sign, limits.window)
-        replica, digests = restore(config, self.chain, entries, self.store)
+        replica, digests = restore(config, self.chain, entries, self.store, monotonic_ms())
         self.checks = BlockChecks(
             self.executor, self.store, self.bodies, limits, self.clock, lambda check, why: self.blamed.append(why)
         )
@@ -113,9 +113,7 @@ class Room:
             if node != self.me:
                 self.hear(Status(0, COUNTER_MAX, True, COUNTER_MAX, 0, ()), node)
         self.driver.restored(digests)
-        self.queue = ExecutionQueue(
-            self.executor, self.bodies, self.queue_wake.set, self._missing, self._executed
-        )
+        self.queue = ExecutionQueue(self.executor, self.bodies, self.queue_wake.set, self._missing, self._executed)
 
     # ---- Links
 

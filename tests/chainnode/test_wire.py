@@ -12,6 +12,9 @@ from chainnode.peer_messages import (
     BlockRangeReply,
     BlockRangeRequest,
     DecidedBlock,
+    EvidenceFound,
+    EvidenceHeld,
+    EvidenceWanted,
     Head,
     Hello,
     Ping,
@@ -101,6 +104,9 @@ MESSAGES: dict[type, st.SearchStrategy] = {  # type: ignore[type-arg]
         ),
         st.none() | CERTIFICATES,
     ),
+    EvidenceFound: of(EvidenceFound, st.binary(max_size=500)),
+    EvidenceHeld: of(EvidenceHeld, DIGESTS),
+    EvidenceWanted: of(EvidenceWanted, DIGESTS),
 }
 ANY_MESSAGE = st.one_of(*MESSAGES.values())
 
