@@ -89,8 +89,8 @@ class Node:
         self._mesh: Final = Mesh()
         ledger = Ledger(data.chain, data.tree, data.journal, data.journal_records, data.abstains_in)
         self.rooms: Final = Rooms(
-            genesis, ledger, self._known_keys, pool_limits(config, genesis.limits), self.clock, monotonic_ms, self._mesh, self,
-            self.signatures.verify, partial(_intake, verifier),
+            genesis, ledger, self._known_keys, pool_limits(config, genesis.limits), self.clock, monotonic_ms,
+            self._mesh, self, self.signatures.verify, partial(_intake, verifier),
         )  # fmt: skip
         rooms = self.rooms
         self.admissions: Final = Admissions(rooms, verifier, self.clock, monotonic_ms, self._pack.set)

@@ -119,8 +119,8 @@ class Rooms:
     """The rooms of one node. Its attributes are public: the shells and the tests look into them."""
 
     def __init__(
-        self, genesis: Genesis, ledger: Ledger, keys: Callable[[], Sequence[SigningKey]], pool: MempoolLimits, clock: Clock,
-        clock_ms: Callable[[], int], links: Links, around: Surroundings, verify: Verify,
+        self, genesis: Genesis, ledger: Ledger, keys: Callable[[], Sequence[SigningKey]], pool: MempoolLimits,
+        clock: Clock, clock_ms: Callable[[], int], links: Links, around: Surroundings, verify: Verify,
         make_intake: Callable[["Rooms"], Intake],
     ) -> None:  # fmt: skip
         """`clock` is the wall clock of block times, `clock_ms` the monotonic one of timers; `verify` may remember;

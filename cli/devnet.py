@@ -14,6 +14,7 @@ import msgspec
 from chainnode.devnet import Devnet, check_directory, check_ports, create, is_devnet, open_devnet, wait_for
 from chainnode.devnet_layout import PORT_BASE, NodePlace, devnet_genesis, plan_ports
 from chainnode.failures import NodeFailure
+from cli.devnet_members import add
 from cli.devnet_options import with_directory
 from cli.devnet_snapshot import snapshot
 from cli.devnet_wallets import addresses, demo_wallets, write_wallets
@@ -36,6 +37,7 @@ def devnet() -> None:
 
 
 devnet.add_command(snapshot)
+devnet.add_command(add)
 
 
 @devnet.command(help=t("Make the network if there is none, start all nodes, wait until they are ready.",

@@ -74,12 +74,14 @@ def test_a_validator_joins_and_another_leaves_under_load(tmp_path: Path) -> None
 
 
 @pytest.mark.pitfall(65, 66)
-def test_a_validator_changes_its_key_and_the_old_one_is_erased(tmp_path: Path) -> None:
+@pytest.mark.parametrize("down", [True, False], ids=["while-it-is-down", "while-it-runs"])
+def test_a_validator_changes_its_key_and_the_old_one_is_erased(tmp_path: Path, down: bool) -> None:
     with local_network(tmp_path) as network:
         place = network.places[2]
         old, new = vote_key(SEED, place.index), SigningKey.from_seed(b"another key for node2 of 32 B...")
         path = network.devnet.folder(place) / "vote.key"
-        network.devnet.kill(place)
+        if down:
+            network.devnet.kill(place)
         next_path(path).write_text(new.seed.hex() + "\n")
         next_path(path).chmod(0o600)
         digest = vote_key_digest(network.chain_id, place.name, new.public_key)
