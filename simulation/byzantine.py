@@ -5,10 +5,7 @@ from collections import Counter
 from typing import Final
 
 from consensus.epochs import EpochContext
-from ledger.journal import Journal
-from ledger.memory_disk import MemoryDisk
-from simulation.application import Ledger
-from simulation.node import JOURNAL, SHELL_PARCELS, Node
+from simulation.node import SHELL_PARCELS, Node
 from simulation.parcels import Parcel
 from simulation.plan import Plan
 from simulation.roles import Role
@@ -76,16 +73,9 @@ class Traitor:
         self.acts += 1
         if node.up:
             node.crash()
-            wipe(node)
+            node.wipe()
             node.start()
         return True
-
-
-def wipe(node: Node) -> None:
-    """An empty disk for a machine that is off: journal, ledger and bodies are gone, the key is not (pitfall 44)."""
-    node.ledger = Ledger(node.ledger.blocks[:1])
-    node.disk = MemoryDisk()
-    Journal.create(node.disk, JOURNAL, node.machine.config.context.chain_id).close()
 
 
 def gangs(plan: Plan) -> dict[int, Gang]:

@@ -20,6 +20,7 @@ from primitives.block import Batch, Block, Header, batches_root, header_digest, 
 from primitives.codec import Malformed, decode_canonical, encode
 from primitives.hashing import TAG_GENESIS, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
+from simulation.adaptive import Adversary
 from simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
 from simulation.byzantine import FORGE_MS, Traitor, gangs, villain_of
 from simulation.checkers import Checkers
@@ -52,7 +53,7 @@ class _Known:
 def is_calm(plan: Plan) -> bool:
     """Whether traitors are the only trouble: then nobody may wait longer than the fair bound."""
     flaky = plan.loss_permille or plan.duplicate_permille or plan.tail_permille or plan.thinned
-    return not (plan.faults or flaky or plan.drift_permille)
+    return not (plan.faults or flaky or plan.drift_permille or plan.adversary)
 
 
 def genesis_block(members: ValidatorSet) -> Block:
@@ -89,6 +90,7 @@ class Cluster:
             0 if is_calm(plan) else plan.heal_ms,
             None if is_calm(plan) else HEAL_LIMIT_MS,
         )
+        self.adversary = Adversary(self.context, plan.adversary)
         self.done: set[Digest] = set()  # transactions that an honest node has executed
         self.counts: Counter[str] = Counter()
         self._known: dict[bytes, _Known] = {}
@@ -208,7 +210,22 @@ class Cluster:
         for target in targets:
             machine = self._route(number, sender, target)
             if machine is not None and (not lost or self._draw.random() * 1000 >= lost):
-                self.network.send(sender, target, partial(self._deliver, sender, machine, parcel))
+                self._carry(sender, target, partial(self._deliver, sender, machine, parcel), parcel)
+
+    def _carry(self, sender: int, target: int, deliver: Callable[[], None], parcel: Parcel) -> None:
+        """Over the link, unless the adversary wants it otherwise."""
+        held: int | None = 0
+        if self.adversary.left or self.adversary.last_ms:
+            if not isinstance(parcel, SHELL_PARCELS):
+                held = self.adversary.holds(sender, target, parcel, self.schedule.now_ms)
+            if held is None:
+                self.counts["cut by the adversary"] += 1
+                return
+        if held:
+            self.counts["held by the adversary"] += 1
+            self.schedule.after(held, partial(self.network.send, sender, target, deliver))
+        else:
+            self.network.send(sender, target, deliver)
 
     def _through_codec(self, sender: int, message: Message) -> _Known | None:
         """Encode, decode, verify, as two sockets and a verifier would; None if it does not even decode."""

@@ -88,6 +88,7 @@ class Plan(msgspec.Struct, frozen=True):
     idle_ms: int = 2_500  # of silence in the end; above the cap of the timers it shows also the slowest of them
     skew_ms: int = 0  # wall clocks differ by up to this much either way
     drift_permille: int = 0  # and go too fast or too slow by up to this much
+    adversary: int = 0  # strikes of the adaptive adversary (see adaptive)
 
     @property
     def faulty(self) -> int:
@@ -169,6 +170,7 @@ def plan_of(seed: int, nodes: int) -> Plan:
         drift_permille=draw.choice((0, 0, 5)),
         thinned={kind: draw.choice((300, 600, 900)) for kind in draw.sample(KINDS, draw.randint(1, 3))} if thin else {},
         idle_ms=35_000 if draw.random() < 0.03 else 2_500,
+        adversary=draw.choice((20, 60)) if draw.random() < 0.1 else 0,
     )
 
 
