@@ -12,6 +12,7 @@ import pytest
 from chainnode.devnet import open_devnet
 from chainnode.devnet_layout import place_on
 from chainnode.listening_ports import free_ports
+from cli.client import wait_until
 from cli.devnet import make
 from cli.main import run
 from cli.network import read_genesis
@@ -242,3 +243,22 @@ def test_the_audit_from_outside_and_from_inside(ask: Ask, folder: Path) -> None:
     shutil.rmtree(ledger.parent)
     lost = ask("devnet", "start", "node2", "--dir", str(folder), code=74, devnet=False)
     assert "has lost its ledger" in lost["detail"], "never made again without being told to (F04)"
+
+
+def members(ask: Ask) -> dict[str, Any]:
+    return {member["name"]: member for member in ask("gov", "validators")["members"]}
+
+
+@pytest.mark.pitfall(66)
+def test_a_voting_key_changes_while_the_network_runs(ask: Ask, folder: Path) -> None:
+    """S11, C8: the running node takes the next key with the epoch that names it, and the old one is gone."""
+    config = folder / "node2" / "node.toml"
+    before, epoch = members(ask)["node2"]["vote_key"], ask("gov", "validators")["epoch"]
+    receipt = ask("node", "rotate-key", "--config", str(config), "--as", "alice")
+    following = event(receipt, "ValidatorChangePending")["vote_key"]
+    assert wait_until(lambda: ask("gov", "validators")["epoch"] == epoch + 1, 20)
+    assert members(ask)["node2"]["vote_key"] == following != before
+    assert wait_until(lambda: not (folder / "node2" / "vote.key.next").exists(), 20)
+    issue(ask, "after-rekey", 10)
+    assert ask("gov", "validator-remove", "node2", "--as", "operator", code=1)["name"] == "TOO_FEW_VALIDATORS"
+    assert ask("gov", "validator-remove", "node2", "--as", "alice", code=1)["name"] == "NOT_AUTHORISED"
