@@ -4,7 +4,10 @@ import random
 from collections import Counter
 from typing import Final
 
+from msgspec.structs import replace
+
 from consensus.epochs import EpochContext
+from consensus.messages import Message, NewView, Proposal, Status, ViewChange, Vote
 from simulation.node import SHELL_PARCELS, Node
 from simulation.parcels import Parcel
 from simulation.plan import Plan
@@ -41,13 +44,35 @@ class Traitor:
         self.acts += letters != [Letter(receiver, parcel)]
         return letters
 
-    def hears(self, sender: int, parcel: Parcel) -> bool:
-        """Whether its machine gets what arrived."""
+    def hears(self, sender: int, parcel: Parcel) -> Parcel | None:
+        """What its machine gets of what arrived; None: nothing.
+
+        A traitor's core does not ask whether somebody else signs with its key, and nobody tells it what it forgot (S9).
+        """
         if not isinstance(parcel, SHELL_PARCELS):
             self.villain.learns(parcel)
-        heard = self.strategy.hears(self.villain, sender, parcel)
-        self.acts += not heard
-        return heard
+            if self._speaks_for_itself(parcel):
+                return None
+            if isinstance(parcel, Status):
+                me = self.villain.me
+                parcel = replace(parcel, seen=tuple(place for place in parcel.seen if place[0] != me))
+        if self.strategy.hears(self.villain, sender, parcel):
+            return parcel
+        self.acts += 1
+        return None
+
+    def _speaks_for_itself(self, message: Message) -> bool:
+        """Whether another relays what carries this traitor's own signature."""
+        me, context = self.villain.me, self.villain.context
+        match message:
+            case Vote():
+                return message.signer == me
+            case ViewChange():
+                return message.summary.signer == me
+            case Proposal() | NewView():
+                return context.leader(message.view) == me
+            case _:
+                return False
 
     def answers(self, parcel: Parcel) -> Outbox:
         """What it says at once to what arrived."""

@@ -263,9 +263,11 @@ class Cluster:
             traitor = self._traitor(machine)
             if traitor is None:
                 node.receive(sender, parcel)
-            elif traitor.hears(sender, parcel):
-                node.receive(sender, parcel)
-                self._mail(machine, traitor.answers(parcel))
+                return
+            heard = traitor.hears(sender, parcel)
+            if heard is not None:
+                node.receive(sender, heard)
+                self._mail(machine, traitor.answers(heard))
 
     # What the nodes report: on to the checkers and the trace.
 
