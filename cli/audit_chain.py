@@ -15,7 +15,6 @@ from cli.verdicts import Verdict, usage
 from primitives.block import Header, header_digest
 from primitives.certificate import Certificate
 from primitives.codec import Malformed
-from primitives.handover import Handover
 from primitives.json_form import from_plain
 from primitives.light_client import HEADERS_MAX, Certified
 
@@ -62,11 +61,11 @@ def verify(genesis_path: Path | None, start: int, stop: int | None, network: Net
 def _read_node(outsider: Outsider, node: str) -> Reading[None]:
     """The newest header that the node proves; what it says about itself must fit it."""
     status = _body(outsider, node, "/v1/status")
-    _all_handovers(outsider, node)
+    outsider.take_handovers(node)
     reading = read_newest(outsider, node)
     members = _body(outsider, node, "/v1/validators")
     if members.get("epoch") != reading.header.epoch:
-        _all_handovers(outsider, node)  # a change of the validators just now
+        outsider.take_handovers(node)  # a change of the validators just now
     chain = outsider.trusted.chain_id.hex()
     if status.get("chain_id") != chain:
         raise Lie(f"chain {str(status.get('chain_id'))[:16]}", f"chain {chain[:16]}")
@@ -90,21 +89,6 @@ def _check_members(outsider: Outsider, header: Header, told: Plain) -> None:
         raise Lie(f"validators {[name for name, _ in said]}"[:200], f"validators {[name for name, _ in proven]}")
     if (told.get("hash"), told.get("quorum")) != (members.hash.hex(), members.quorum):
         raise Lie(f"quorum {str(told.get('quorum'))[:20]}", f"quorum {members.quorum} of {members.size}")
-
-
-def _all_handovers(outsider: Outsider, node: str) -> None:
-    """From genesis on: those that are known must be the known ones."""
-    epoch = 0
-    while True:
-        body = _body(outsider, node, f"/v1/handovers?from={epoch}")
-        items = body.get("handovers")
-        if not isinstance(items, list):
-            raise Malformed("no list of handovers")
-        for item in items:
-            outsider.trusted.advance(from_plain(Handover, item))
-        epoch += len(items)
-        if not items or epoch >= outsider.trusted.epoch:
-            return
 
 
 def read_chain(outsider: Outsider, node: str, start: int, stop: int) -> Reading[Header]:

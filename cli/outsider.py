@@ -117,7 +117,25 @@ class Outsider:
         """The proven header and values of a StateEvidence in JSON. Raises: Malformed, Conflict, Unproven."""
         evidence = from_plain(StateEvidence, plain)
         self._advance(node, evidence)
+        certificate = evidence.certified.certificate
+        if certificate is not None and certificate.epoch < self.trusted.epoch:
+            self.learn_epochs(node)  # a node that is behind is no liar: check what it proves, then see its age
         return check_evidence(evidence, self.trusted)
+
+    def learn_epochs(self, node: str) -> None:
+        """The members of every epoch that is over, by its handovers from genesis on. Raises: as check."""
+        epoch = 0
+        while not all(self.trusted.knows(number) for number in range(self.trusted.epoch)):
+            found = self._handovers(node, epoch)
+            epoch += len(found)
+            if not found or epoch > self.trusted.epoch:
+                raise Unproven(f"it has no handovers from epoch {epoch} on")
+
+    def take_handovers(self, node: str) -> None:
+        """All that this node has, from genesis on, whether known or not. Raises: as check."""
+        epoch = 0
+        while epoch <= self.trusted.epoch and (found := self._handovers(node, epoch)):
+            epoch += len(found)
 
     def ask(self, node: str, target: str, accept: str = "") -> Answer:
         """One GET of one node. Raises: Unproven for 429 and 5xx, NoAnswer, NotSent."""
@@ -179,17 +197,22 @@ class Outsider:
 
     def _advance(self, node: str, evidence: StateEvidence) -> None:
         """Pages of handovers where the answer could not hold all that are missing here."""
-        certificate = evidence.certified.certificate
+        certificate, told = evidence.certified.certificate, evidence.handovers
         for _ in range(PAGES_MAX):
-            last = evidence.handovers[-1].header.epoch + 1 if evidence.handovers else self.trusted.epoch
+            last = told[-1].header.epoch + 1 if told else self.trusted.epoch
             if certificate is None or certificate.epoch <= max(self.trusted.epoch, last):
                 return
-            answer = self.ask(node, f"/v1/handovers?from={self.trusted.epoch}")
-            found = answer.body.get("handovers") if isinstance(answer.body, dict) else None
-            if not isinstance(found, list) or not found:
+            if not self._handovers(node, self.trusted.epoch):
                 return
-            for item in found:
-                self.trusted.advance(from_plain(Handover, item))
+
+    def _handovers(self, node: str, epoch: int) -> list[Plain]:
+        answer = self.ask(node, f"/v1/handovers?from={epoch}")
+        found = answer.body.get("handovers") if isinstance(answer.body, dict) else None
+        if not isinstance(found, list):
+            raise Malformed(f"HTTP {answer.status} without a list of handovers")
+        for item in found:
+            self.trusted.advance(from_plain(Handover, item))
+        return found
 
     def _fork(self, node: str, conflict: Conflict) -> Refusal:
         path = self._store.keep_fork(self.trusted.chain_id, conflict)

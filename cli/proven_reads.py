@@ -88,6 +88,7 @@ def read_history(outsider: Outsider, node: str, address: Address, cursor: str | 
     target = f"/v1/accounts/{encode_address(address)}/history?{urlencode(query)}"
     body = _proven_body(outsider.ask(node, target), (200,))
     header, _ = outsider.check(node, body[PROOF_MEMBER])
+    outsider.learn_epochs(node)  # the receipts are of any epoch
     told = body.get("items")
     if not isinstance(told, list) or not all(isinstance(item, dict) for item in told):
         raise Malformed("a history without items")

@@ -118,6 +118,11 @@ class TrustedEpochs:
         assert members is not None, "the newest epoch's seats are always known"
         return members
 
+    def knows(self, epoch: int) -> bool:
+        """Whether the members of the epoch are at hand: of one that is over they are not, until `advance` is given all
+        handovers once more."""
+        return 0 <= epoch <= self.epoch and self._eras[epoch].members is not None
+
     def members_of(self, epoch: int) -> ValidatorSet:
         """The set of a proven epoch. Raises: Malformed if its handover was not shown."""
         if not 0 <= epoch <= self.epoch:
@@ -204,13 +209,14 @@ class TrustedEpochs:
     def _repeat(self, handover: Handover, shown: Certified) -> None:
         """A handover of an epoch that is over: its header must be the known one; then its seats are proven again."""
         header, known = handover.header, self._closes[handover.header.epoch]
-        if known.headers[0] != header:
+        if known != shown:  # other signers may have certified the same block
             check_handover(handover, self.chain_id, header.epoch, self.members_of(header.epoch), verify)
+        if known.headers[0] != header:
             raise Conflict(known, shown)
+        if valset_hash(handover.seats) != header.next_valset_hash:
+            raise Malformed(f"the members after block {header.height} are not those that its header names")
         opened = self._eras[header.epoch + 1]
         if opened.members is None:
-            if valset_hash(handover.seats) != header.next_valset_hash:
-                raise Malformed(f"the members after block {header.height} are not those that its header names")
             opened.members = ValidatorSet(handover.seats)
 
     def _genesis_header(self, headers: Sequence[Header]) -> Header:

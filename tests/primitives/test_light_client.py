@@ -221,3 +221,23 @@ def test_memory_is_bounded() -> None:
         trusted.certified_header(chain.shown(height))
     assert len(trusted._known) == KNOWN_MAX
     assert HEADERS_MAX >= 1 + 2 * 32, "a window to the covering header and one to the certified"
+
+
+def test_a_known_handover_may_have_other_signers_but_no_wrong_ones() -> None:
+    """A proof file must be true in every byte, also where the reader knows the handover already."""
+    chain = changing()
+    trusted = trusting(chain)
+    first = chain.handovers[0]
+    trusted.advance(replace(first, certificate=sign(first.header, chain.sets[0], view=3)))
+    for lie in (
+        replace(first, certificate=replace(first.certificate, signatures=(bytes(64),) * 3)),
+        replace(first, certificate=sign(first.header, chain.sets[1])),
+        replace(first, seats=chain.handovers[1].seats),
+    ):
+        with pytest.raises(Malformed):
+            trusted.advance(lie)
+    again = TrustedEpochs(GENESIS, trusted.record())
+    assert [again.knows(epoch) for epoch in (-1, 0, 1, 2, 3, 4)] == [False, True, False, False, True, False]
+    for handover in chain.handovers:
+        again.advance(handover)
+    assert all(again.knows(epoch) for epoch in range(4))
