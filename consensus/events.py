@@ -126,7 +126,8 @@ class BuildBlock:
     """Propose the child of `parent`. Answer with BlockBuilt, the block or None; one request is open at a time.
 
     undecided: the ancestors above the decided height, lowest first: do not pack their batches again.
-    certificate: to embed, with cert_height = its height; None means cert_height 0 and cert_hash ZERO_DIGEST (C9).
+    certificate: to embed, with cert_height = its height; None: cert_height is where the epoch starts, cert_hash
+    ZERO_DIGEST (C9).
     exec_height: between exec_height_min and exec_height_max, and executed here.
     flush: an empty block is wanted too, it carries the roots of what is decided (C4). Without it an empty one is not.
     new_view: put these bytes into the block and their new_view_hash into its header; None: neither (C11).

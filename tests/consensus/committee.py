@@ -23,7 +23,7 @@ from consensus.events import (
     Tick,
 )
 from consensus.evidence import Evidence
-from consensus.journal_records import JOURNAL_DECODER, JournalRecord
+from consensus.journal_records import JOURNAL_DECODER, JournalRecord, Position
 from consensus.messages import (
     COUNTER_MAX,
     MESSAGE_DECODER,
@@ -43,7 +43,7 @@ from primitives.certificate import Certificate, Phase, bitmap, certificate_hash
 from primitives.codec import decode_canonical, encode
 from primitives.hashing import ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import PublicKey, Signature
-from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
+from primitives.validators import Epoch, Height, NodeId, Seats, Validator, ValidatorSet
 
 CHAIN: Digest = tagged_hash(b"test/chain")
 
@@ -89,8 +89,9 @@ def block_on(
     """A legal child of `parent` proposed in `view`; `changes` spoil single header fields."""
     header = Header(
         epoch=context.epoch, height=parent.header.height + 1, parent=header_digest(parent.header),
-        batches_root=batches_root(batches), tx_root=ZERO_DIGEST, exec_height=exec_height, state_root=ZERO_DIGEST,
-        receipts_root=ZERO_DIGEST, cert_height=0 if certificate is None else certificate.height,
+        batches_root=batches_root(batches), tx_root=ZERO_DIGEST, exec_height=max(exec_height, context.start_height),
+        state_root=ZERO_DIGEST, receipts_root=ZERO_DIGEST,
+        cert_height=context.start_height if certificate is None else certificate.height,
         cert_hash=ZERO_DIGEST if certificate is None else certificate_hash(certificate),
         valset_hash=context.members.hash, next_valset_hash=None, time_ms=parent.header.time_ms + 1,
         proposer=context.leader(view), new_view_hash=None if new_view is None else new_view_hash(new_view),
@@ -190,8 +191,10 @@ class Desk:
 class Committee:
     """`size` desks. Messages wait in `mail` as (sender, receiver, message)."""
 
-    def __init__(self, size: int = 4, window: int = 8, hold_execution: bool = False) -> None:
+    def __init__(self, size: int = 4, window: int = 8, hold_execution: bool = False, handover_blocks: int = 0) -> None:
         self.context = context_of(size)
+        self.handover_blocks = handover_blocks
+        self.closing: bytes | None = None  # hash of the next set: leaders build close blocks
         self.window = window
         self.now = 0
         self.mail: deque[tuple[int, int, Message]] = deque()
@@ -202,8 +205,11 @@ class Committee:
         self.signed: dict[tuple[object, ...], bytes] = {}  # every slot that was ever signed, over all lives (S1)
 
     def _config(self, node: int) -> ReplicaConfig:
-        key = key_of(self.context, node)
-        return ReplicaConfig(self.context, NodeId(node), lambda signed: fake_sign(key, signed), self.window)
+        key = bytes([node + 1]) * 32
+        return ReplicaConfig(
+            self.context, NodeId(node), lambda signed: fake_sign(key, signed), self.window,
+            handover_blocks=self.handover_blocks,
+        )  # fmt: skip
 
     def step(self, node: int, event: Event) -> Effects:
         """One step and its effects in the legal order."""
@@ -266,6 +272,11 @@ class Committee:
 
     def build(self, desk: Desk, build: BuildBlock) -> Block | None:
         """What an honest driver answers: at most one batch per block."""
+        if self.closing is not None:
+            return block_on(
+                build.parent_block, self.context, desk.replica.view, (), build.certificate, build.exec_height_max,
+                build.new_view, next_valset_hash=self.closing,
+            )  # fmt: skip
         taken = {digest for block in build.undecided for digest in block.batch_digests}
         batches = tuple(digest for digest in desk.pool if digest not in taken)[:1]
         if not batches and not build.flush:
@@ -312,8 +323,30 @@ class Committee:
         self.down.discard(node)
         desk.chain = desk.chain[: desk.executed + 1]
         desk.decisions = [d for d in desk.decisions if d.height <= desk.executed]
-        desk.replica = trusted(Replica.restore(self._config(node), desk.journal, desk.head()), self.context, node)
+        desk.replica = Replica.restore(self._config(node), desk.journal, desk.head())
+        self._trust(node)
         self.step(node, self.pending(node))
+
+    def _trust(self, node: int) -> None:
+        """Like `trusted`, and what the steps give is carried out."""
+        for other in self.context.members.nodes:
+            if other != node:
+                self.step(node, Received(other, Status(self.context.epoch, COUNTER_MAX, True, COUNTER_MAX, 0, ())))
+        self.desks[node].replica._state.answers.clear()
+
+    def open_epoch(self, seats: Seats) -> None:
+        """Every desk goes on in the next epoch; all of them have executed the close block. Old messages are gone."""
+        self.mail.clear()
+        self.closing = None
+        start = self.desks[0].chain[-1].header
+        epoch, members = Epoch(self.context.epoch + 1), ValidatorSet(seats)
+        self.context = EpochContext(CHAIN, epoch, members, Height(start.height), header_digest(start))
+        for node, desk in enumerate(self.desks):
+            desk.config = self._config(node)
+            desk.journal = [Position(epoch, 0)]
+            desk.replica = Replica(desk.config, desk.head())
+            self._trust(node)
+            self.step(node, self.pending(node))
 
     def heights(self) -> list[int]:
         """Decided height of every desk."""

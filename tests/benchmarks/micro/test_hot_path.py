@@ -31,7 +31,7 @@ from primitives.hashing import Digest
 from primitives.keys import verify
 from primitives.receipt import Receipt
 from primitives.transaction import Decoded, decode_transaction, signature_checks
-from tests.consensus.committee import Committee
+from tests.consensus.committee import Committee, trusted
 from tests.ledger.builders import new_chain
 
 SEED = bytes(range(32))
@@ -196,7 +196,7 @@ def heard() -> Iterator[tuple[Callable[[], Replica], list[Event]]]:
         committee.submit(f"b{number}")
         committee.run(50)
     assert committee.heights()[1] >= EVENTS_OF_BLOCKS
-    yield (lambda: Replica(desk.config, head)), events
+    yield (lambda: trusted(Replica(desk.config, head), committee.context, 1)), events
 
 
 def test_step_the_core(
