@@ -7,7 +7,15 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chainnode import chain_answers, event_feed, metrics, points_answers, proof_answers, submissions
+from chainnode import (
+    chain_answers,
+    event_feed,
+    evidence_answers,
+    metrics,
+    points_answers,
+    proof_answers,
+    submissions,
+)
 from chainnode.backend import NodeBackend
 from chainnode.calls import BINARY, HTML, Answer, Call, Route
 from chainnode.openapi import openapi_document
@@ -41,6 +49,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           answers=BINARY),
     *points_answers.ROUTES,
     *proof_answers.ROUTES,
+    *evidence_answers.ROUTES,
     Route("GET", "/v1/blocks/{height}", chain_answers.get_block, "A block by height, or `latest`",
           chain_answers.BlockQuery, answers=chain_answers.BlockAnswer),
     Route("GET", "/v1/blocks/{height}/certificate", chain_answers.get_certificate,

@@ -24,6 +24,7 @@ from primitives.validators import NodeId
 PER_ACCUSED_MAX: Final = 1_000  # offences of one member in one epoch; the first ones count, one is enough to act on
 OFFER_MS: Final = 60_000  # a list lost with a link, or dropped by a full queue, comes again
 EPOCHS_REMEMBERED: Final = 8
+ASKED_MAX: Final = 4_096
 PAGE_MS: Final = 200  # between two pages of a list
 PEER_BURST: Final = 256.0  # checks, reads and answers that one peer may cause at once
 PEER_PER_SECOND: Final = 32.0  # more is dropped without blame: the next list brings it again
@@ -66,6 +67,7 @@ class EvidenceBook:
         self._epochs: Final[dict[int, EpochContext]] = {}
         self._offers: Final[dict[NodeId, _Offer]] = {}
         self._budgets: Final[dict[NodeId, Budget]] = {}
+        self._asked: set[Digest] = set()  # what comes in answer is free of charge
         self.unwritten: dict[Digest, bytes] = {}
         after = b""
         while page := shelf.page(after, EVIDENCE_LISTED_MAX):
@@ -102,11 +104,11 @@ class EvidenceBook:
         """From a peer. Raises: Malformed for evidence that proves nothing: its sender lies."""
         match message:
             case EvidenceFound(raw):
-                if self._may(sender, now_ms):
-                    self._hear(raw)
+                self._hear(sender, raw, now_ms)
             case EvidenceHeld(identities):
-                missing = tuple(i for i in identities if i not in self)
+                missing = tuple(Digest(i) for i in identities if i not in self)
                 if missing and self._may(sender, now_ms):
+                    self._asked = {*self._asked, *missing} if len(self._asked) < ASKED_MAX else {*missing}
                     self._links.send(sender, EvidenceWanted(missing))
             case EvidenceWanted(identities):
                 for identity in identities:
@@ -119,12 +121,15 @@ class EvidenceBook:
         budget = self._budgets.setdefault(sender, Budget(PEER_BURST, PEER_PER_SECOND, now))
         return budget.spend(1.0, now) == 0
 
-    def _hear(self, raw: bytes) -> None:
+    def _hear(self, sender: NodeId, raw: bytes, now_ms: int) -> None:
         evidence = decode_evidence(raw)
         identity = evidence_id(evidence)
         context = self._context(evidence.epoch)
         if identity in self or context is None or self._full(evidence):
             return
+        if identity not in self._asked and not self._may(sender, now_ms):
+            return
+        self._asked.discard(identity)
         fault = check_evidence(evidence, context, self._verify)
         if fault is not None:
             raise Malformed(f"false evidence: {fault}")
