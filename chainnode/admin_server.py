@@ -7,6 +7,7 @@ from chainnode.backend import NodeBackend
 from chainnode.calls import Answer, Call, Handler, Route, json_answer, read_body, record_answer
 from chainnode.chain_answers import present_members, status_answer
 from chainnode.http_server import HttpServer, HttpSettings
+from chainnode.maintenance import Maintenance
 from chainnode.metrics import Metrics
 from chainnode.points_answers import invariants_plain
 from chainnode.problem import Refused
@@ -14,6 +15,7 @@ from chainnode.proofs import find_receipt
 from chainnode.submissions import exact_block_plain
 from primitives.codec import U64, Malformed, Record
 from primitives.codes import Code
+from primitives.json_form import to_plain
 from primitives.transaction import Decoded, decode_transaction
 
 TOKEN_BYTES_MIN: Final = 32
@@ -30,6 +32,12 @@ class BlockBody(Record):
 
     transactions: tuple[bytes, ...] = ()
     empty: bool = False
+
+
+class PruneBody(Record):
+    """How many of the newest blocks to keep; the node keeps more where the chain needs them."""
+
+    keep_blocks: U64
 
 
 class PeersBody(Record):
@@ -122,6 +130,37 @@ async def _post_peers(backend: NodeBackend, call: Call) -> Answer:
     return json_answer({"dropped": sorted(body.drop)})
 
 
+def _maintenance(backend: NodeBackend) -> Maintenance:
+    if backend.maintenance is None:
+        raise Refused(Code.NOT_READY, "this node has no data directory", "node")
+    return backend.maintenance
+
+
+async def _post_snapshot(backend: NodeBackend, call: Call) -> Answer:
+    """202 and the progress, also if one is being made already."""
+    task = _maintenance(backend).snapshots
+    task.request()
+    return record_answer(task.progress, 202)
+
+
+async def _get_snapshot(backend: NodeBackend, call: Call) -> Answer:
+    return record_answer(_maintenance(backend).snapshots.progress)
+
+
+async def _post_prune(backend: NodeBackend, call: Call) -> Answer:
+    """202 and the progress; its floor rises to the one in `wanted` as soon as the ledger's thread gets to it."""
+    body: PruneBody = read_body(PruneBody, call)
+    if body.keep_blocks == 0:
+        raise Refused(Code.BAD_REQUEST, "keep_blocks 0, expected 1 or more")
+    task = _maintenance(backend).pruning
+    wanted = task.request(body.keep_blocks)
+    return json_answer({"wanted": wanted, **to_plain(task.progress)}, 202)
+
+
+async def _get_prune(backend: NodeBackend, call: Call) -> Answer:
+    return record_answer(_maintenance(backend).pruning.progress)
+
+
 async def _post_stop(backend: NodeBackend, call: Call) -> Answer:
     backend.stop()
     return json_answer({"stopping": True}, 202)
@@ -133,6 +172,10 @@ def admin_routes(token: bytes) -> tuple[Route, ...]:
     table: tuple[tuple[str, str, Handler, bool, str], ...] = (
         ("GET", "/admin/status", _get_status, False, "The node and its chain"),
         ("GET", "/admin/invariants", _get_invariants, False, "Recompute the invariants from the state"),
+        ("POST", "/admin/snapshot", _post_snapshot, False, "Begin a snapshot of the state"),
+        ("GET", "/admin/snapshot", _get_snapshot, False, "How far the snapshot is"),
+        ("POST", "/admin/prune", _post_prune, False, "Forget old history"),
+        ("GET", "/admin/prune", _get_prune, False, "How far the pruning is"),
         ("POST", "/admin/stop", _post_stop, False, "Stop the node gracefully"),
         ("POST", "/admin/clock", _post_clock, True, "Set the clock"),
         ("POST", "/admin/block", _post_block, True, "Decide exactly one block"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from chainnode.commit_feed import CommitFeed
+from chainnode.maintenance import Maintenance
 from ledger.chain import Chain
 from primitives.codes import Code
 from primitives.genesis import Genesis
@@ -91,6 +92,11 @@ class NodeBackend(Protocol):
     @property
     def decoding(self) -> asyncio.Semaphore:
         """Held while a large bulk of a client exists decoded; BULKS_DECODED_MAX at a time, the others wait as bytes."""
+        ...
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """Snapshots and pruning; None where there is no data directory."""
         ...
 
     def now_ms(self) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from chainnode.backend import NodeBackend
 from chainnode.json_text import parse_json
 from chainnode.problem import MEDIA_TYPE, Refused, problem_document
+from ledger.failures import Pruned
 from primitives.address import decode_address
 from primitives.catalogue import Language
 from primitives.codec import IDENTIFIER_CHARS_MAX, U64_MAX, Malformed, Record
@@ -143,3 +144,8 @@ def read_identifier(text: str, what: str) -> str:
 def not_found(what: str) -> Refused:
     """A 404 that says what is not there."""
     return Refused(Code.NOT_FOUND, what, "query")
+
+
+def pruned(error: Pruned) -> Refused:
+    """A 410: it was there, and this node has deleted it."""
+    return Refused(Code.PRUNED, str(error), "query", extra={"floor": error.floor})

@@ -37,8 +37,10 @@ class Links(Protocol):
 
 
 def chain_piece(chain: Chain, bodies: Bodies, first: int, count: int) -> BlockRangeReply:
-    """Decided blocks from `first` on with their bodies, as many as fit into one reply."""
+    """Decided blocks from `first` on with their bodies, as many as fit into one reply; none below the floor."""
     blocks: list[DecidedBlock] = []
+    if first < chain.floor:
+        return BlockRangeReply(first, (), None)
     budget = PIECE_BYTES_MAX
     for height in range(max(first, 1), min(first + count, chain.head.height + 1)):
         block = chain.block(height)

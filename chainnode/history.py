@@ -10,6 +10,7 @@ from typing import Final
 from chainnode.event_feed import Cursor, names
 from chainnode.proofs import decode_receipt
 from ledger.chain import Chain
+from ledger.failures import Pruned
 from primitives.receipt import Receipt
 
 BLOCKS_MAX: Final = 4096  # per request; then the reader goes on from `next`
@@ -20,17 +21,25 @@ _BLOCK_BYTES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """`next` names the place below which to go on; None: genesis was reached."""
+    """`next` names the place below which to go on, on another node if this one has pruned what is there; None: genesis
+    was reached."""
 
     receipts: tuple[tuple[Receipt, int], ...]  # with the block's time in ms
     next: Cursor | None
 
 
 async def account_history(chain: Chain, account: bytes, before: Cursor | None, limit: int) -> HistoryPage:
-    """Up to `limit` receipts, or PAGE_BYTES of them, naming the account, from just below `before` (None: head) down."""
+    """Up to `limit` receipts, or PAGE_BYTES of them, naming the account, from just below `before` (None: head) down.
+
+    Raises: Pruned for a `before` at or below the chain's floor, if it has one.
+    """
     top = Cursor(chain.head.height + 1, 0) if before is None else before
     height = min(top.height, chain.head.height)
-    lowest = max(0, height - BLOCKS_MAX)
+    floor = chain.floor
+    if floor and top <= Cursor(floor, 0):
+        raise Pruned(floor - 1, floor)
+    end = max(floor - 1, 0)
+    lowest = max(end, height - BLOCKS_MAX)
     found: list[tuple[Receipt, int]] = []
     taken = read = 0
     while height > lowest:
@@ -52,4 +61,6 @@ async def account_history(chain: Chain, account: bytes, before: Cursor | None, l
         if read > _SLICE_BYTES:
             read = 0
             await asyncio.sleep(0)
-    return HistoryPage(tuple(found), Cursor(height, 2**32) if height > 0 else None)
+    if height > end:
+        return HistoryPage(tuple(found), Cursor(height, 2**32))
+    return HistoryPage(tuple(found), Cursor(floor, 0) if floor else None)

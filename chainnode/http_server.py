@@ -12,14 +12,14 @@ from aiohttp import web
 
 from chainnode.api import ROUTES, Router
 from chainnode.backend import NodeBackend
-from chainnode.calls import HTML, Answer, Call, Route, problem_answer, read_address, read_query
+from chainnode.calls import HTML, Answer, Call, Route, problem_answer, pruned, read_address, read_query
 from chainnode.connections import DEFAULT_LIMITS, ConnectionGate, ConnectionLimits, GuardedConnection
 from chainnode.event_feed import EventsQuery, start_of, stream_events, streamed
 from chainnode.failures import PortTaken
 from chainnode.metrics import CONTENT_TYPE, Metrics, scraped
 from chainnode.problem import Refused, language_of
 from chainnode.rate_limit import RateLimit
-from ledger.failures import FatalError
+from ledger.failures import FatalError, Pruned
 from primitives.catalogue import Language
 from primitives.codes import Code
 
@@ -190,6 +190,8 @@ class HttpServer:
         except FatalError as error:
             self._backend.fail(error)  # nothing from a damaged ledger is served twice
             raise Refused(Code.LEDGER_DAMAGED, str(error), "node") from error
+        except Pruned as error:
+            raise pruned(error) from error
         except Refused:
             raise
         except Exception as error:
@@ -201,6 +203,8 @@ class HttpServer:
         assert isinstance(query, EventsQuery), "the events route has this query"
         start = start_of(self._backend.chain, query, request.headers.get("Last-Event-ID", ""))
         account = read_address(query.account) if query.account else None
+        if start.height < self._backend.chain.floor:
+            raise pruned(Pruned(start.height, self._backend.chain.floor))
         if len(self._readers) >= EVENT_READERS_MAX:
             raise Refused(Code.RATE_LIMITED, f"{EVENT_READERS_MAX} event readers are connected", "limits", status=503)
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
@@ -224,6 +228,8 @@ class HttpServer:
                 request.transport.abort()
         except ConnectionError:
             pass  # the reader went away
+        except Pruned:
+            self._count_refused("slow_reader")  # history went faster than it read; it is told when it comes back
         finally:
             self._readers.discard(task)
             self._metrics.event_readers.dec()

@@ -7,13 +7,14 @@ from typing import Any, Final
 from sortedcontainers import SortedDict
 
 from chainnode.config import load_config
+from chainnode.executor import note_of
 from chainnode.failures import LedgerFailure
 from chainnode.process import read_genesis
 from chainnode.seen_ids import SeenIds
 from ledger.audit import Audit, Audited, Difference, Executed, Progress, Replay
 from ledger.chain import Chain
 from ledger.data_directory import open_data_directory
-from ledger.failures import FatalError
+from ledger.failures import FatalError, LedgerDamaged
 from points.state import encode_value
 from points.transition import apply_block, genesis_state
 from points.view import Changes
@@ -21,9 +22,11 @@ from primitives.block import Header, decode_batch
 from primitives.certificate import Certificate, Phase, verify_certificate
 from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.genesis import Genesis, chain_id, validator_set
+from primitives.handover import check_handover, decode_handover
 from primitives.hashing import Digest
 from primitives.keys import verify
 from primitives.transaction import decode_transaction, signature_checks
+from primitives.validators import ValidatorSet
 
 _CERTIFICATE: Final = decoder(Certificate)
 
@@ -55,8 +58,9 @@ class SortedState:
 class LedgerReplay:
     """Executes stored blocks again, signatures included, over a state of its own."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, chain: Chain) -> None:
         self._chain_id: Final = chain_id(genesis)
+        self._chain: Final = chain
         self._state: Final = SortedState()
         self._seen: Final = SeenIds()
         self._time_s = genesis.time
@@ -70,11 +74,12 @@ class LedgerReplay:
         for decoded in mentions:
             if not all(verify(*check) for check in signature_checks(decoded)):
                 raise Malformed(f"transaction {decoded.id.hex()}: a signature does not verify")
-        time_s = header.time_ms // 1000
+        time_s, block = header.time_ms // 1000, self._chain.block(height)
+        assert block is not None, "the audit asks for stored blocks"
         self._seen.advance(time_s)
         done = apply_block(
             self._state, time_s=time_s, previous_s=self._time_s, height=height, chain_id=self._chain_id,
-            transactions=mentions, seen=self._seen.__contains__,
+            transactions=mentions, seen=self._seen.__contains__, note=note_of(block),
         )  # fmt: skip
         self._state.apply(done.changes)
         self._seen.add(time_s, [decoded.id for decoded in mentions])
@@ -84,10 +89,24 @@ class LedgerReplay:
         return Executed([decoded.id for decoded in mentions], receipts, changes)
 
 
+def members_by_epoch(chain: Chain, genesis: Genesis) -> list[ValidatorSet]:
+    """The set of each epoch so far, every handover checked. Raises: LedgerDamaged for one that does not hold."""
+    found = [validator_set(genesis)]
+    for epoch, raw in enumerate(chain.handovers()):
+        try:
+            found.append(check_handover(decode_handover(raw), chain_id(genesis), epoch, found[-1], verify))
+        except Malformed as error:
+            raise LedgerDamaged(f"the handover of epoch {epoch}: {error}") from error
+    return found
+
+
 def audit_chain(chain: Chain, genesis: Genesis, progress: Callable[[int, int], None]) -> Audited | Difference:
-    """Every link, root, certificate and receipt of the chain, and by replay every state root."""
-    replay = LedgerReplay(genesis)
-    members, identity = validator_set(genesis), chain_id(genesis)
+    """Every link, root, certificate and receipt of the chain, and by replay every state root.
+
+    A pruned chain has no beginning to replay from: it is checked from its floor on, its state against the state tree.
+    Raises: LedgerDamaged for the handovers.
+    """
+    members, identity = members_by_epoch(chain, genesis), chain_id(genesis)
 
     def certificate_valid(height: int, block_hash: Digest, raw: bytes) -> bool:
         try:
@@ -95,11 +114,14 @@ def audit_chain(chain: Chain, genesis: Genesis, progress: Callable[[int, int], N
         except Malformed:
             return False
         fits = certificate.phase is Phase.COMMIT and certificate.digest == block_hash and certificate.height == height
-        return fits and verify_certificate(certificate, identity, members, verify)
+        known = certificate.epoch < len(members)
+        return fits and known and verify_certificate(certificate, identity, members[certificate.epoch], verify)
 
+    replay = LedgerReplay(genesis, chain)
+    again = Replay(replay.genesis_bytes, replay.execute) if chain.floor == 0 else None
     height = 0
     try:
-        for step in Audit(chain, certificate_valid, Replay(replay.genesis_bytes, replay.execute)).run():
+        for step in Audit(chain, certificate_valid, again).run():
             if not isinstance(step, Progress):
                 return step
             height = step.height
@@ -130,5 +152,5 @@ def audit_config(config_path: Path, progress: Callable[[int, int], None]) -> dic
         return {"ok": False, "height": found.height, "what": found.what, "expected": found.expected,
                 "found": found.found}  # fmt: skip
     root = "" if found.state_root is None else found.state_root.hex()
-    return {"ok": True, "height": found.stop, "transactions": found.transactions, "certified": found.certified,
-            "state_root": root, "chain_id": chain_id(genesis).hex()}  # fmt: skip
+    return {"ok": True, "start": found.start, "height": found.stop, "transactions": found.transactions,
+            "certified": found.certified, "state_root": root, "chain_id": chain_id(genesis).hex()}  # fmt: skip

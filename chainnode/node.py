@@ -22,6 +22,7 @@ from chainnode.failures import BadConfiguration, PortTaken
 from chainnode.handshake import TransportIdentity
 from chainnode.intake import BatchIntake
 from chainnode.listeners import Listeners
+from chainnode.maintenance import Maintenance
 from chainnode.membership import Place
 from chainnode.mempool import MempoolLimits
 from chainnode.mesh import Mesh
@@ -101,6 +102,9 @@ class Node:
             Peers(rooms.membership.me, rooms.membership.members, rooms.identity, identity, self._peers_config(),
                   self._receive)
         )  # fmt: skip
+        self.maintenance: Final = Maintenance(
+            data.chain, data.snapshots, self._ledger_disk, config.snapshot_every_blocks, config.prune_keep_blocks
+        )
         self._view = rooms.driver.replica.view
         self.metrics.watch(self)
         self._listeners: Final = Listeners(config, self, self.metrics, admin_token)
@@ -151,6 +155,7 @@ class Node:
             assert isinstance(intake, BatchIntake), "made by this node"
             await self._work((
                 self._mesh.peers.run(), intake.run(), self._listeners.run(), self._tick(), self._pack_batches(),
+                self.maintenance.run(),
                 run_driver(rooms.driver, self._data.journal, self._journal_disk, self._driver_wake),
                 run_queue(rooms.queue, self._ledger_disk, self._queue_wake),
                 run_evidence(rooms.evidence, self._ledger_disk, self._evidence_wake),
@@ -221,6 +226,7 @@ class Node:
         self.commits.publish(height, execution.ids, execution.encoded)
         self.exact.executed(height, decided.block.batch_digests)
         self._listeners.executed(execution.receipts, expired)
+        self.maintenance.executed(height)
         self._count(execution, took)
 
     def blamed(self, name: str, reason: str) -> None:

@@ -17,6 +17,7 @@ _STATUS: Final[dict[Code, int]] = {
     Code.DECODE: 400, Code.BAD_REQUEST: 400, Code.USAGE: 400, Code.NOT_FOUND: 404, Code.TOO_LARGE: 413,
     Code.POOL_FULL: 429, Code.SENDER_POOL_LIMIT: 429, Code.RATE_LIMITED: 429, Code.NOT_READY: 503,
     Code.OUTCOME_UNKNOWN: 504, Code.LEDGER_DAMAGED: 500, Code.DISK_FULL: 500,
+    Code.PRUNED: 410, Code.NO_SNAPSHOT: 404,
 }  # fmt: skip
 _RETRY: Final = frozenset({429, 503})
 

@@ -21,7 +21,7 @@ from primitives.light_client import EPOCHS_MAX
 from primitives.proof import ReceiptProof, encode_proof
 from primitives.receipt import Receipt, status_of
 from primitives.receipt_form import receipt_to_plain
-from primitives.transaction import TRANSACTION_BYTES_MAX, Decoded, decode_transaction
+from primitives.transaction import TRANSACTION_BYTES_MAX, VALIDITY_SECONDS_MAX, Decoded, decode_transaction
 
 MSGPACK: Final = "application/msgpack"
 BULK: Final = "application/vnd.hnchain.bulk"
@@ -99,9 +99,13 @@ def rejection(number: int, detail: str, extra: dict[str, Any]) -> Refused:
 
 
 def _expired_for_good(chain: Chain, valid_until: int) -> bool:
-    """Whether no later block can hold it: block times only rise, and a block at t needs t <= valid_until (D1)."""
-    header = chain.header(chain.head.height)
-    return header is not None and header.time_ms // 1000 > valid_until
+    """Whether no block holds it or can: block times only rise, and a block at t needs t <= valid_until <= t + 600 s
+    (D1). Not known where a block that is pruned may have held it."""
+    header, lowest = chain.header(chain.head.height), chain.header(chain.floor)
+    if header is None or lowest is None:
+        return False
+    kept = chain.floor == 0 or lowest.time_ms // 1000 <= valid_until - VALIDITY_SECONDS_MAX
+    return kept and header.time_ms // 1000 > valid_until
 
 
 async def post_transactions(backend: NodeBackend, call: Call) -> Answer:
@@ -206,7 +210,8 @@ def _line(id: bytes | None, status: str, code: str | None, number: int | None, d
 
 
 def outcome_plain(backend: NodeBackend, transaction_id: bytes, valid_until: int) -> dict[str, Any]:
-    """{"id", "status", "receipt"}; expired is final, pending and unknown are not."""
+    """{"id", "status", "receipt"}; expired is final, pending and unknown are not. `floor` beside unknown: it may have
+    been executed below that height, where history is not kept here."""
     receipt = find_receipt(backend.chain, transaction_id)
     if receipt is not None:
         status: str = status_of(receipt.code)
@@ -215,7 +220,8 @@ def outcome_plain(backend: NodeBackend, transaction_id: bytes, valid_until: int)
     else:
         status = backend.pending_state(transaction_id)
     plain = None if receipt is None else receipt_to_plain(receipt)
-    return {"id": transaction_id.hex(), "status": status, "receipt": plain}
+    found = {"id": transaction_id.hex(), "status": status, "receipt": plain}
+    return found | {"floor": backend.chain.floor} if status == "unknown" and backend.chain.floor else found
 
 
 async def get_transaction(backend: NodeBackend, call: Call) -> Answer:

@@ -68,9 +68,13 @@ class Moments:
         self._held: Final[deque[Moment]] = deque()
         self._looked = min(self._least, chain.head.height)  # headers up to here name nothing that is wanted
         self._found: tuple[Moment, Span, int] | None = None  # and the height of the header that names it
+        self._done = False
 
     def advance(self) -> Proven | None:
-        """Hold the present state, and see whether a certified header names one that is held."""
+        """Hold the present state, and see whether a certified header names one that is held. It is given once, and is
+        then the caller's to close."""
+        if self._done:
+            return None
         if self._found is None:
             self._hold()
             self._look()
@@ -81,16 +85,20 @@ class Moments:
         if covering is None:
             return None
         headers = tuple(self._chain.headers(span.height + 1, covering[0] - span.height))
-        self._found = None
+        self._found, self._done = None, True
         return Proven(span, headers, decode_canonical(_CERTIFICATE, covering[1]), moment.snapshot)
 
     def close(self) -> None:
-        """Let go of everything that is held."""
-        while self._held:
-            self._held.popleft().snapshot.close()
+        """Let go of everything that is held, for good."""
+        self._done = True
+        self._release()
         if self._found is not None:
             self._found[0].snapshot.close()
             self._found = None
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.popleft().snapshot.close()
 
     def _hold(self) -> None:
         view, snapshot = self._chain.snapshot()
@@ -107,7 +115,7 @@ class Moments:
             span = None if moment is None else span_of(moment.snapshot, header.exec_height)
             if moment is not None and span is not None:
                 self._held.remove(moment)
-                self.close()
+                self._release()
                 self._found = moment, span, header.height
 
     def _naming(self, header: Header) -> Moment | None:

@@ -103,6 +103,10 @@ class SoloBackend:
         admissions = tuple(self.commit(transactions))
         return ExactBlock(self.engine.height if self.engine.height > before else None, admissions)
 
+    @property
+    def maintenance(self) -> None:
+        return None
+
     def drop_peers(self, names: frozenset[str]) -> None:
         self.dropped = names
 

@@ -14,7 +14,7 @@ from ledger.data_directory import initialise, open_data_directory
 from ledger.failures import Pruned
 from ledger.leveldb import LevelDbStore
 from ledger.memory_disk import MemoryDisk
-from ledger.pruning import BLOCKS_KEPT_MIN, Pruner, compact, floor_for, highest_floor, prune
+from ledger.pruning import BLOCKS_KEPT_MIN, Pruner, compaction, floor_for, highest_floor, prune
 from ledger.schema import BATCH, BLOCK, MENTIONS, RECEIPTS, RENAMED, TRANSACTION
 from ledger.state_tree import StateTree
 from ledger.store import MemoryStore, Operation, Store
@@ -222,7 +222,7 @@ def test_the_disk_gets_its_space_back(tmp_path: Path) -> None:
     data.chain.raise_floor(floor_for(data.chain, 256))
     while pruner.piece():
         builder.add(b"between=%d" % builder.chain.head.height)
-    compact(data.store)
+    list(compaction(data.chain))
     after = octets(path / "ledger")
     assert after < before * 0.55, (before, after)
     data.close()
@@ -278,7 +278,7 @@ def test_any_order_of_appends_prunes_compactions_and_restarts(
                 for _ in range(number):
                     pruner.piece()
             case "compact":
-                compact(store)
+                list(compaction(chain))
             case "restart":
                 if isinstance(store, LevelDbStore):
                     store.close()
