@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo test lint sim mutants pitfalls chaos properties play-devnet micro lock clean
+.PHONY: demo test lint sim sim-strategies mutants pitfalls chaos properties play-devnet micro lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ lint: $(STAMP)
 
 sim: $(STAMP)             ## make sim SEEDS=2000
 	$(BIN)/python -m simulation.campaign --seeds $(SEEDS) --nodes 4,5,7 --jobs $(JOBS)
+
+sim-strategies: $(STAMP)  ## every Byzantine strategy a hundred times, and the enumerated twins; prints tables
+	$(BIN)/python -m simulation.byzantine_trials --seeds 100 --jobs $(JOBS)
+	$(BIN)/python -m simulation.twins --jobs $(JOBS)
 
 mutants: $(STAMP)         ## every planted bug must turn a named test red
 	$(BIN)/python -m tests.mutants.run
