@@ -11,7 +11,7 @@ from chainnode.devnet_layout import NodePlace, transport_identity, vote_key
 from chainnode.ledger_audit import audit_config
 from chainnode.raw_peer import RawPeer
 from chainnode.wire import FrameClass, decode_message
-from consensus.messages import Proposal, Vote
+from consensus.messages import Proposal, Status, Vote
 from primitives.block import header_digest
 from primitives.certificate import Phase, vote_bytes
 from primitives.genesis import validator_set
@@ -82,24 +82,32 @@ def audit_everything(network: Network) -> None:
     assert len(roots) == 1, roots
 
 
-@pytest.mark.pitfall(16, 40)
+@pytest.mark.pitfall(16, 40, 44)
 def test_power_cut_between_a_quorum_of_prepares_and_the_commit(tmp_path: Path) -> None:
     """Two real validators and the test as a third make the PREPARE quorum; its COMMIT never comes, nor does a fourth.
 
     So the two hold a lock on a block that nobody decided. After the power cut all four must decide this very block:
-    its hash, at its height (C1, S4, pitfalls 16 and 40).
+    its hash, at its height (C1, S4, pitfalls 16 and 40). The third seat, whose key signed a PREPARE that its own
+    directory knows nothing of, follows and signs nothing (pitfall 44).
     """
     with local_network(tmp_path, start=False) as network:
         block_hash, raw = asyncio.run(lock_without_commit(network))
         for place in network.places[:2]:
             assert network.devnet.kill(place)
-        network.start_all()
+        keepers = (*network.places[:2], network.places[3])
+        for place in keepers:
+            network.devnet.start(place)
+        network.devnet.wait_ready(keepers)
         answer = network.submit(network.places[3], [raw])
         assert answer[0]["status"] == "committed" and answer[0]["height"] == 1, answer
+        network.devnet.start(network.places[2])
+        network.devnet.wait_answering(network.places[2:3])
         network.wait_equal()
         for place in network.places:
             assert network.get(place, "/v1/blocks/1")["hash"] == block_hash.hex()
         assert check_nothing_twice(network) == 1
+        forgetful = network.get(network.places[2], "/v1/status")
+        assert not forgetful["ready"] and "signs nothing" in forgetful["reason"], forgetful
 
 
 async def lock_without_commit(network: Network) -> tuple[bytes, bytes]:
@@ -118,6 +126,8 @@ async def lock_without_commit(network: Network) -> tuple[bytes, bytes]:
         )
         for i in range(2)
     ]  # fmt: skip
+    for voice in voices:
+        voice.send(Status(0, 0, True, 0, 0, ()))  # both are on probation until two others have spoken
     raw = network.issue("locked")
     await asyncio.to_thread(network.devnet.wait_ready, network.places[:2])
     lines = await asyncio.to_thread(network.submit, network.places[0], [raw], "admitted")
