@@ -14,6 +14,7 @@ from chainnode import (
     metrics,
     points_answers,
     proof_answers,
+    snapshot_answers,
     submissions,
 )
 from chainnode.backend import NodeBackend
@@ -56,6 +57,11 @@ ROUTES: Final[tuple[Route, ...]] = (
           "The commit certificate that proves the block", answers=chain_answers.CertificateAnswer),
     Route("GET", "/v1/headers", chain_answers.get_headers, "Headers in order of height", chain_answers.HeadersQuery,
           answers=chain_answers.HeadersAnswer),
+    Route("GET", "/v1/snapshot", snapshot_answers.get_snapshot,
+          "The newest snapshot of the state, and what proves it", snapshot_answers.SnapshotQuery,
+          answers=snapshot_answers.SnapshotAnswer),
+    Route("GET", "/v1/snapshot/chunks/{index}", snapshot_answers.get_chunk, "A part of a snapshot as octets",
+          snapshot_answers.ChunkQuery, answers=BINARY),
     Route("GET", "/v1/events", event_feed.streamed, "Receipts and blocks as server-sent events, from a cursor",
           event_feed.EventsQuery, answers="text/event-stream"),
     Route("GET", "/v1/status", chain_answers.get_status, "The node and its chain at this moment",
