@@ -7,7 +7,7 @@ import http.client
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -57,11 +57,12 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a transaction. admitted: in a node's pool, no outcome asked for."""
+    """What became of a transaction, as a node says. admitted: in a node's pool, no outcome asked for."""
 
     status: Literal["committed", "rejected", "expired", "admitted"]
     receipt: Plain  # of a committed or rejected one, None if it never came into a block
     problem: Plain  # problem+json of a rejected one that never came into a block
+    node: str = ""  # who says so, "" where any of them did
 
 
 class Client:
@@ -145,7 +146,7 @@ class Client:
                 continue
             fate = _fate(answer, wait, maybe_sent)
             if fate is not None:
-                return fate
+                return replace(fate, node=node)
             if answer.status in (202, 409, 504):
                 return self.await_fate(signed, deadline)
             time.sleep(min(answer.retry_after, max(0.0, deadline - CLOCK())))

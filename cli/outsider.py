@@ -77,14 +77,17 @@ class Outsider:
         self._before: Final = trusted.record()
         self._silent: Final[list[Exception]] = []
 
-    def gather(self, read: Callable[[str], Reading[T]], enough: int | None = None) -> list[Reading[T]]:
-        """The proven answers of `enough` nodes (default f + 1, or as many as there are), the newest first.
+    def gather(
+        self, read: Callable[[str], Reading[T]], enough: int | None = None, first: str = ""
+    ) -> list[Reading[T]]:
+        """The proven answers of `enough` nodes (default f + 1, or as many as there are), the newest first; the node
+        `first` is asked before the others.
 
         Raises: Refusal: LYING_NODE (exit 1) if none of them proved anything and one lied, NOT_READY (exit 3) if they
         had no proof or an old one only, unreachable (exit 4).
         """
         good: list[Reading[T]] = []
-        for node in self.nodes:
+        for node in sorted(self.nodes, key=lambda node: node != first):
             reading = self.hear(node, read)
             if reading is not None:
                 good.append(reading)

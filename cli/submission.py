@@ -13,11 +13,15 @@ from cli.client import Client, Fate, Signed, problem_code
 from cli.language import current, t
 from cli.network import Network
 from cli.output import answer, say
+from cli.proven_reads import read_receipt
+from cli.trust_options import open_outsider
 from cli.verdicts import Refusal, Verdict, code_name
 from primitives.catalogue import explain
 from primitives.codes import Code, code_text
 from primitives.keys import Address, SigningKey
 from primitives.kinds import Body, kind_of
+from primitives.receipt import status_of
+from primitives.receipt_form import receipt_to_plain
 from primitives.transaction import VALIDITY_SECONDS_MAX, Envelope, sign_transaction, transaction_id
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,23 +32,26 @@ NONCE_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How long to wait for a transaction's outcome; wait False: until a node has taken it."""
+    """How long to wait for a transaction's outcome; wait False: until a node has taken it. `believe`: without proof."""
 
     wait: bool = True
     timeout_s: float = TIMEOUT_SECONDS
+    believe: bool = False
 
 
 def with_sending(command: F) -> F:
-    """Adds --wait/--no-wait and --timeout; the command gets `sending`."""
+    """Adds --wait/--no-wait, --timeout and --trust; the command gets `sending`."""
 
     @click.option("--wait/--no-wait", default=True, show_default=True,
                   help=t("Wait until it is committed.", "等待上链确认。"))  # fmt: skip
     @click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 3600), default=TIMEOUT_SECONDS,
                   show_default=True, metavar="SECONDS",
                   help=t("After that the outcome is unknown (exit 3).", "超过后结果未知（退出码 3）。"))  # fmt: skip
+    @click.option("--trust", "believe", is_flag=True,
+                  help=t("Take the node's word for the outcome.", "直接采信节点所报的结果。"))  # fmt: skip
     @functools.wraps(command)
-    def wrapper(*args: Any, wait: bool, timeout_s: float, **kwargs: Any) -> Any:
-        return command(*args, sending=Sending(wait, timeout_s), **kwargs)
+    def wrapper(*args: Any, wait: bool, timeout_s: float, believe: bool, **kwargs: Any) -> Any:
+        return command(*args, sending=Sending(wait, timeout_s, believe), **kwargs)
 
     return wrapper  # type: ignore[return-value]  # adds options only
 
@@ -72,7 +79,39 @@ def sign_and_send(
     """
     client = network.client()
     signed = sign(network.chain_id(), sender, body, keys, block_time(client) + VALID_SECONDS)
-    return settle(client.submit(signed, sending.wait, sending.timeout_s), signed.id)
+    return outcome(network, signed, sending)
+
+
+def outcome(network: Network, signed: Signed, sending: Sending) -> Any:
+    """Send, wait, and demand the proof of the receipt before it is believed. Returns and raises as settle."""
+    fate = network.client().submit(signed, sending.wait, sending.timeout_s)
+    if fate.receipt is not None and sending.wait and not sending.believe:
+        fate = proven_fate(network, fate, signed.id)
+    return settle(fate, signed.id)
+
+
+def proven_fate(network: Network, fate: Fate, transaction_id_hex: str) -> Fate:
+    """The fate that the receipt's proof proves, whatever the node said: who said something else is named.
+
+    Raises: Refusal OUTCOME_UNKNOWN (exit 3) if no node proves a receipt.
+    """
+    outsider = open_outsider(network)
+    try:
+        found = outsider.gather(lambda node: read_receipt(outsider, node, transaction_id_hex), 1, fate.node)[0]
+    except Refusal as refusal:
+        if refusal.verdict is Verdict.USAGE or refusal.more.get("evidence"):
+            raise
+        said = t(f"a node says {fate.status}, no node proves it", f"节点称 {fate.status}，但没有节点给出证明")
+        more = {key: value for key, value in refusal.more.items() if key == "distrusted"}
+        fix = t(f"ask again: hnchain tx show {transaction_id_hex}", f"稍后查询：hnchain tx show {transaction_id_hex}")
+        raise Refusal(Verdict.UNKNOWN, Code.OUTCOME_UNKNOWN, said, fix, tx=transaction_id_hex, **more) from refusal
+    receipt = found.value[1].receipt
+    plain = receipt_to_plain(receipt)
+    if fate.receipt != plain:
+        told = fate.receipt.get("code") if isinstance(fate.receipt, dict) else fate.receipt
+        said = f"{str(told)[:40]} {transaction_id_hex[:16]}"
+        outsider.distrust(fate.node or found.node, "lying", said, f"{plain['code']} {receipt.height}.{receipt.index}")
+    return Fate(status_of(receipt.code), plain, fate.problem, found.node)
 
 
 def settle(fate: Fate, transaction_id_hex: str) -> Any:
@@ -127,7 +166,7 @@ def send_and_report(
     client = network.client()
     signed = sign(network.chain_id(), sender, body, keys, block_time(client) + VALID_SECONDS)
     say(f"{kind_of(body)} {signed.id}")
-    receipt = settle(client.submit(signed, sending.wait, sending.timeout_s), signed.id)
+    receipt = outcome(network, signed, sending)
     report(receipt, body, signed.id, text)
     return receipt
 

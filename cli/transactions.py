@@ -17,7 +17,7 @@ from cli.output import answer, say, with_output
 from cli.outsider import Outsider
 from cli.proven_reads import read_outcome
 from cli.receipts import download_proof, proven_proof, write_file
-from cli.submission import NONCE_BYTES, Sending, block_time, receipt_text, report, settle, with_sending
+from cli.submission import NONCE_BYTES, Sending, block_time, outcome, receipt_text, report, with_sending
 from cli.trust_options import with_trust
 from cli.verdicts import Refusal, Verdict, usage
 from cli.wallets import Signer, resolve, with_signer
@@ -109,7 +109,7 @@ def submit(file: str, network: Network, sending: Sending) -> None:
     envelope = decoded.transaction.envelope
     signed = Signed(decoded.raw, decoded.id.hex(), envelope.valid_until)
     say(f"{kind_of(envelope.body)} {signed.id}")
-    receipt = settle(network.client().submit(signed, sending.wait, sending.timeout_s), signed.id)
+    receipt = outcome(network, signed, sending)
     report(receipt, envelope.body, signed.id)
 
 

@@ -95,6 +95,8 @@ class Door:
                 body = self.rfile.read(size)
                 door.asked.append(self.path)
                 answer = ask_town(door.town, self.command, self.path, body, self.headers.get("Content-Type") or "")
+                if self.command == "POST":
+                    door.town.node.flush()  # as the leader does after the last block (C4)
                 status, raw = door.told(self.path, answer)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(raw)))
