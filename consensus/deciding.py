@@ -20,6 +20,7 @@ def adopt(state: State, certificate: Certificate, effects: Effects) -> None:
     if state.closed:
         return
     state.raise_high(certificate)
+    effects.evidence += state.watch.certificate(certificate, state.slots)
     if certificate.view > state.view:
         effects.persist.append(SawCertificate(certificate))
         state.enter(certificate.view, active=False, new_view=None)  # C10: its NEWVIEW comes by STATUS

@@ -23,11 +23,12 @@ from consensus.evidence import (
     Proof,
     accuse,
     place_of,
+    votes_in,
 )
 from consensus.messages import NewView, Summary, Vote
 from consensus.slots import SlotTable
 from primitives.block import Block, Header
-from primitives.certificate import Phase
+from primitives.certificate import Certificate, Phase
 from primitives.hashing import Digest
 from primitives.validators import NodeId
 
@@ -72,6 +73,17 @@ class Watch:
     def double_vote(self, first: Vote, second: Vote) -> list[Evidence]:
         """Two votes of one signer that met in one slot, for different blocks (S1)."""
         return self._report(second.signer, DoubleVote(first, second))
+
+    def certificate(self, certificate: Certificate, slots: SlotTable) -> list[Evidence]:
+        """A valid certificate: its signatures are votes, and who voted otherwise in the slot voted twice (S1)."""
+        slot = slots.get(certificate.view, certificate.height)
+        known = {} if slot is None else slot.votes(certificate.phase)
+        others = {node: vote for node, vote in known.items() if vote.digest != certificate.digest}
+        found: list[Evidence] = []
+        for node, vote in votes_in(certificate).items() if others else ():
+            if node in others:
+                found += self.double_vote(others[node], vote)
+        return found
 
     def vote(self, vote: Vote) -> list[Evidence]:
         """The first vote of its signer in its slot."""

@@ -60,6 +60,8 @@ def keep_proposal(state: State, proposal: Proposal, effects: Effects) -> None:
     state.wants.pop(digest, None)
     state.first_seen.setdefault(Height(height), state.clock.now)
     keep_vote(state, prepare_in(proposal, state.context), effects)
+    for vote in list(slot.prepares.values()):
+        confront(state, slot, vote, effects)
 
 
 def on_vote(state: State, sender: NodeId, vote: Vote, effects: Effects) -> None:
@@ -82,7 +84,16 @@ def keep_vote(state: State, vote: Vote, effects: Effects) -> None:
         return
     if known is vote:
         effects.evidence += state.watch.vote(vote)
+        confront(state, slot, vote, effects)
         count(state, slot, vote.phase, Digest(vote.digest), effects)
+
+
+def confront(state: State, slot: Slot, vote: Vote, effects: Effects) -> None:
+    """Show the leader's proposal to one who prepared another block in its slot, once: either that one lies, or the
+    leader signed both, and then nobody else might ever hold the two together (pitfall 9)."""
+    foreign = vote.phase is Phase.PREPARE and slot.digest is not None and vote.digest != slot.digest
+    if foreign and slot.proposal is not None and vote.signer not in (state.me, state.context.leader(slot.view)):
+        effects.send.append((NodeId(vote.signer), slot.proposal))
 
 
 def count(state: State, slot: Slot, phase: Phase, digest: Digest, effects: Effects) -> None:

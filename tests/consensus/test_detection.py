@@ -5,8 +5,16 @@ import pytest
 
 from consensus.detection import FOUND_MAX, VIEWS_KEPT, Watch
 from consensus.events import Received
-from consensus.evidence import BrokenChain, DoubleNewView, DoubleViewChange, HiddenCommit, LateVote, check_evidence
-from consensus.messages import CertificateMessage, Summary, ViewChange
+from consensus.evidence import (
+    BrokenChain,
+    DoubleNewView,
+    DoubleViewChange,
+    DoubleVote,
+    HiddenCommit,
+    LateVote,
+    check_evidence,
+)
+from consensus.messages import CertificateMessage, Proposal, Summary, ViewChange
 from primitives.block import header_digest
 from primitives.certificate import Phase
 from primitives.validators import NodeId
@@ -191,3 +199,27 @@ def test_a_decision_against_the_own_vote_silences_it_for_the_view_also_after_a_r
     changes = [view_change(net.context, 2, node, lock) for node in (0, 2, 3)]
     net.step(1, Received(NodeId(2), new_view(net.context, 2, changes, lock)))
     assert sent(net, 1, Phase.PREPARE)[1:] == [(3, header_digest(b[3].header))]
+
+
+@pytest.mark.pitfall(9)
+def test_two_halves_with_different_blocks_confront_each_other() -> None:
+    """The leader shows one block to node 1 and another to node 2, to node 3 nothing; no certificate ever forms."""
+    net = Committee()
+    a, b = chains(net)
+    net.down.add(0)
+    for node, block in ((1, a[1]), (2, b[1])):
+        net.step(node, Received(NodeId(0), propose(net.context, 0, block)))
+    net.deliver()
+    for node in (1, 2):
+        assert [(accused, kind) for accused, kind in kinds(net, node)] == [(0, DoubleVote)]
+    shown = [m for e in net.desks[1].effects for to, m in e.send if to == 2 and isinstance(m, Proposal)]
+    assert len(shown) == 1, "once"
+
+
+@pytest.mark.pitfall(9)
+def test_a_vote_that_is_only_in_a_certificate_is_compared_too() -> None:
+    net = Committee()
+    a, b = chains(net)
+    net.step(1, Received(NodeId(3), vote(net.context, Phase.COMMIT, 0, a[1], 3)))
+    net.step(1, Received(NodeId(2), CertificateMessage(certify(net.context, Phase.COMMIT, 0, b[1], [0, 2, 3]))))
+    assert kinds(net) == [(3, DoubleVote)]
