@@ -1,9 +1,10 @@
 """Changes of the validator set by transactions; each waits for the close of the epoch (C8, S11).
 
 An operator adds, removes and replaces, until the committee of governance takes that over. A change of keys may be
-carried by anybody, because the old and the new key have signed it. One member has at most one pending change; f of the
-present members at most are touched before the epoch closes, so that the others can still decide the close block and
-hand over (pitfalls 64, 67).
+carried by anybody, because the old and the new key have signed it. At most f of the present members are touched before
+the epoch closes, so that the others can still decide the close block and hand over (pitfalls 64, 67). A member has one
+pending change; but a change of keys does not save it from an operator, and comes at most once in REKEY_BLOCKS: a
+hostile member shall neither end epochs at will nor use up f for ever.
 
 validator_add: ACCOUNT_FROZEN, NOT_AUTHORISED, VALIDATOR_EXISTS, BAD_VALIDATOR, BAD_SIGNATURE (possession),
 TOO_MANY_VALIDATORS. validator_remove: ACCOUNT_FROZEN, NOT_AUTHORISED, VALIDATOR_UNKNOWN, TOO_FEW_VALIDATORS,
@@ -20,7 +21,17 @@ from msgspec.structs import replace
 
 from points.keys import REGISTER_KEY
 from points.turn import Fields, Turn
-from points.validators import PendingChange, Register, applied, changed, changes_max, members_min, occupied, register
+from points.validators import (
+    REKEY_BLOCKS,
+    PendingChange,
+    Register,
+    applied,
+    changed,
+    changes_max,
+    members_min,
+    occupied,
+    register,
+)
 from primitives.codes import Code
 from primitives.keys import admit_public_key
 from primitives.kinds import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
@@ -90,6 +101,12 @@ def apply_validator_rekey(turn: Turn, body: ValidatorRekey) -> Code:
     for key, signature in ((body.old_key, body.approval), (body.vote_key, body.possession)):
         if not _key_signed(turn, body.name, body.vote_key, key, signature):
             return turn.refuse(Code.BAD_SIGNATURE, f"the change of keys is not signed by {key.hex()}")
+    young = next((height for at, height in of.rekeyed if at == seat and height + REKEY_BLOCKS > turn.height), None)
+    if young is not None:
+        detail = (
+            f"the key of validator {body.name!r} is of height {young}; {REKEY_BLOCKS} blocks lie between two changes"
+        )
+        return turn.refuse(Code.TOO_MANY_CHANGES, detail)
     following = replace(member, vote_key=body.vote_key)
     return _accept(turn, of, PendingChange(turn.height, "rekey", seat, following, of.addresses[seat]), body.name)
 
@@ -132,14 +149,21 @@ def _seat_of(of: Register, name: str) -> int | None:
     return next((seat for seat, member in enumerate(of.seats) if member is not None and member.name == name), None)
 
 
-def _touched(of: Register, seat: int) -> bool:
-    """Whether the present member of this seat has a pending change; an addition may use a seat that becomes free."""
-    return any(change.seat == seat and change.change != "add" for change in of.changes)
+def _touched(of: Register, change: PendingChange) -> bool:
+    """Whether the present member of this seat has a pending change that this one cannot go over."""
+    mine = [known.change for known in of.changes if known.seat == change.seat and known.change != "add"]
+    match change.change:
+        case "add":
+            return False  # the seat becomes free
+        case "rekey":
+            return bool(mine)
+        case "remove" | "replace":
+            return mine not in ([], ["rekey"])
 
 
 def _accept(turn: Turn, of: Register, change: PendingChange, name: str) -> Code:
     """Keep the change for the close of the epoch, unless it would touch too many present members (C8)."""
-    if change.change != "add" and _touched(of, change.seat):
+    if _touched(of, change):
         detail = f"validator {name!r} has a pending change; wait for epoch {of.epoch + 1}"
         return turn.refuse(Code.TOO_MANY_CHANGES, detail)
     following = replace(of, changes=(*of.changes, change))

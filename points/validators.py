@@ -2,7 +2,7 @@
 
 A change that a transaction made is pending until the close block of the epoch is executed; the executor says with an
 EpochNote what a block was to its epoch (C8). The rules of the transactions are in validator_changes.py. Everything
-here is bounded: 22 seats, at most f + 22 changes in an epoch, TIMEOUTS_MAX timeouts.
+here is bounded: 22 seats, at most 2 f + 22 changes in an epoch, TIMEOUTS_MAX timeouts.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from primitives.receipt import Event
 from primitives.validators import VALIDATORS_MAX, VALIDATORS_MIN, Seats, Validator
 
 TIMEOUTS_MAX: Final = 256  # of these the newest are kept: what a chain of bad views may add to one record of the state
+
+REKEY_BLOCKS: Final = 16  # between two changes of keys of one member: none ends epochs, or fills f, as it likes
 
 ChangeKind = Literal["add", "remove", "replace", "rekey"]
 
@@ -51,6 +53,7 @@ class Register(Record):
     view: U64 = 0  # of the last NEWVIEW that a block of this epoch recorded
     view_height: U64 = 0  # height of that view's base; of view 0 the epoch's start
     timeouts: tuple[tuple[int, int], ...] = ()  # (seat, height of the block that proved it), oldest first
+    rekeyed: tuple[tuple[int, int], ...] = ()  # (seat, height of the close) of young keys
     changes: tuple[PendingChange, ...] = ()
 
 
@@ -190,11 +193,13 @@ def _closed(of: Register, height: int, note: EpochNote, events: list[Event]) -> 
     timeouts = tuple(pair for pair in _recent(of, height) if pair[0] in stayed)
     first = note.proposer if note.proposer in stayed else note.proposer + 1
     leaders, blacklisted = leader_order(seats, first, timeouts)
+    rekeyed = tuple(pair for pair in of.rekeyed if pair[0] in stayed and pair[1] + REKEY_BLOCKS > height)
+    rekeyed += tuple((change.seat, height) for change in due if change.change == "rekey" and change.seat in stayed)
     fields = (("epoch", of.epoch), ("validators", len(leaders)), ("changes", len(due)))
     events.append(Event("EpochClosed", fields))
     return replace(
         of, epoch=of.epoch + 1, start_height=height, seats=seats, addresses=addresses, leaders=leaders,
-        blacklisted=blacklisted, view=0, view_height=height, timeouts=timeouts,
+        blacklisted=blacklisted, view=0, view_height=height, timeouts=timeouts, rekeyed=rekeyed,
         changes=of.changes[len(due):],
     )  # fmt: skip
 

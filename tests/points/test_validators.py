@@ -2,7 +2,7 @@
 
 import pytest
 
-from points.validators import next_seats
+from points.validators import REKEY_BLOCKS, next_seats
 from primitives.codes import Code
 from primitives.keys import SigningKey
 from primitives.kinds import Body
@@ -124,24 +124,57 @@ def test_never_fewer_than_four_and_never_more_than_22() -> None:
 def test_a_test_network_may_be_small_but_not_shrink() -> None:
     market = Committee(1)
     assert market.do("operator", market.remove("v0")) is Code.TOO_FEW_VALIDATORS
-    market.ok("u", market.rekey("v0", "k"))  # f = 0 tolerates no fault anyway: one change at a time
-    assert market.do("operator", market.swap("v0", "new")) is Code.TOO_MANY_CHANGES
+    market.ok("operator", market.swap("v0", "new"))  # f = 0 tolerates no fault anyway: one change at a time
+    assert market.do("u", market.rekey("v0", "k")) is Code.TOO_MANY_CHANGES
     market.close()
-    market.ok("operator", market.swap("v0", "new"))
+    market.ok("u", market.rekey("new", "k"))
 
 
 def test_a_member_has_one_pending_change() -> None:
     """However often it signs: what waits for a close is bounded."""
     market = Committee(10)
     market.ok("u", market.rekey("v0", "k"))
-    for body in (
-        market.rekey("v0", "j"),
-        market.rekey("v0", "j", old="k"),
-        market.swap("v0", "n"),
-        market.remove("v0"),
-    ):
-        assert market.do("operator", body) in (Code.TOO_MANY_CHANGES, Code.VALIDATOR_UNKNOWN)
-    assert len(market.register.changes) == 1
+    assert market.do("u", market.rekey("v0", "j")) is Code.TOO_MANY_CHANGES
+    assert market.do("u", market.rekey("v0", "j", old="k")) is Code.VALIDATOR_UNKNOWN  # not its key yet
+    market.ok("operator", market.remove("v1"))
+    bodies: tuple[Body, ...] = (market.rekey("v1", "j"), market.swap("v1", "n"), market.remove("v1"))
+    for body in bodies:
+        assert market.do("operator", body) is Code.TOO_MANY_CHANGES
+    assert len(market.register.changes) == 2
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_change_of_keys_does_not_save_a_member_from_the_operator(removed: bool) -> None:
+    """A hostile member that changes its key in every epoch would fill f = 1 for ever and could never be removed."""
+    market = Committee(5)
+    market.ok("u", market.rekey("v0", "k"))
+    exec_height = market.height
+    body: Body = market.remove("v0") if removed else market.swap("v0", "n")
+    market.ok("operator", body)
+    assert market.do("operator", market.swap("v0", "m")) is Code.TOO_MANY_CHANGES  # once
+    market.close(exec_height=exec_height)  # the new key first, then the end
+    assert market.names()[0] == "v0" and len(market.register.changes) == 1
+    market.close()
+    assert market.names()[0] == (None if removed else "n")
+
+
+def test_a_key_lives_for_some_blocks() -> None:
+    """Else one member could end an epoch with every second block."""
+    market = Committee(4)
+    market.ok("u", market.rekey("v0", "k0"))
+    market.close()
+    began = market.height
+    for height in range(began + 1, began + REKEY_BLOCKS):
+        assert market.do("u", market.rekey("v0", f"k{height}", old="k0")) is Code.TOO_MANY_CHANGES
+    market.ok("u", market.rekey("v0", "k1", old="k0"))
+    market.close()
+    market.ok("u", market.rekey("v1", "j"))  # another member is not meant
+    market.close()
+    assert {seat for seat, _ in market.register.rekeyed} == {0, 1}
+    market.ok("operator", market.swap("v0", "n"))
+    market.close()
+    assert {seat for seat, _ in market.register.rekeyed} == {1}
+    market.ok("u", market.rekey("n", "i"))  # nor who came in its place
 
 
 def test_names_keys_and_certificates_of_those_who_will_come_are_taken() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from points.validators import next_seats
+from points.validators import REKEY_BLOCKS, next_seats
 from primitives.codes import Code
 from primitives.kinds import Body
 from primitives.validators import ValidatorSet, valset_hash
@@ -36,6 +36,7 @@ class Model:
     base: int = 0
     leaders: list[int] = field(default_factory=list)
     late: list[tuple[int, int]] = field(default_factory=list)
+    rekeyed: dict[int, int] = field(default_factory=dict)
 
     def after(self, until: int | None = None) -> dict[int, Member]:
         """The members once the changes of the heights up to `until` are done."""
@@ -57,9 +58,14 @@ class Model:
     def taken(self, name: str, key: str, spare: str = "") -> bool:
         return any((m.name == name and name != spare) or m.key == key for m in self.everyone())
 
-    def touch(self, seat: int) -> Code:
+    def touch(self, seat: int, rekey: bool = False) -> Code:
+        """An operator may go over one change of keys."""
         touched = [at for *_, at in self.waiting if at is not None]
-        return Code.TOO_MANY_CHANGES if seat in touched or len(touched) >= max(1, self.faulty()) else Code.OK
+        own = [member for *_, member, at in self.waiting if at == seat]
+        going = len(own) == 1 and own[0] is not None and own[0].name == self.members[seat].name and not rekey
+        if own and not going:
+            return Code.TOO_MANY_CHANGES
+        return Code.TOO_MANY_CHANGES if len({*touched, seat}) > max(1, self.faulty()) else Code.OK
 
     def faulty(self) -> int:
         return (len(self.members) - 1) // 3
@@ -124,8 +130,10 @@ class Changes(RuleBasedStateMachine):
             code = Code.VALIDATOR_UNKNOWN
         elif any(member.key == key for member in model.everyone()):
             code = Code.VALIDATOR_EXISTS
+        elif self.market.height + 1 < model.rekeyed.get(seat, -REKEY_BLOCKS) + REKEY_BLOCKS:
+            code = Code.TOO_MANY_CHANGES
         else:
-            code = model.touch(seat)
+            code = model.touch(seat, rekey=True)
         if self._do(self.market.rekey(name, key, old=old), code):
             assert seat is not None
             model.waiting.append((self.market.height, seat, Member(name, key), seat))
@@ -148,9 +156,12 @@ class Changes(RuleBasedStateMachine):
         exec_height = max(model.waiting[0][0], market.height - lag)
         proposer = sorted(model.members)[lead % len(model.members)]
         before, model.members = model.members, model.after(exec_height)
+        due = [item for item in model.waiting if item[0] <= exec_height]
         model.waiting = [item for item in model.waiting if item[0] > exec_height]
         market.close(proposer, exec_height)
         kept = {seat for seat in before if seat in model.members and before[seat].name == model.members[seat].name}
+        renewed = {seat for seat in kept if any(at == seat for *_, at in due)}
+        model.rekeyed = {s: h for s, h in model.rekeyed.items() if s in kept} | dict.fromkeys(renewed, market.height)
         model.late = [(s, h) for s, h in model.late if s in kept and market.height - h < BLACKLIST]
         seats = sorted(model.members)
         first = proposer if proposer in kept else proposer + 1
