@@ -191,6 +191,10 @@ class BatchStore:
         """Those that are not held."""
         return [digest for digest in digests if digest not in self._held]
 
+    def executed_lately(self, digest: Digest) -> bool:
+        """Whether an executed block named it while it could still be valid."""
+        return digest in self._done
+
     def refused(self, digest: Digest) -> str | None:
         """Why this batch is bad; None if it is not known to be."""
         return self._refused.get(digest)
@@ -289,9 +293,14 @@ class BatchStore:
 
     def want(self, digests: Iterable[Digest], ask: Sequence[NodeId], now_ms: int) -> None:
         """Fetch these: ask the nodes of `ask` in turn, the likeliest holder (leader, carrier) first. At most
-        `limits.wanted` at a time; call it again with each tick while a block waits for them."""
+        `limits.wanted` at a time; call it again with each tick while a block waits for them. Whom an earlier call did
+        not name is asked as well: the one that it named may be a liar (pitfall 57)."""
         for digest in digests:
-            if digest in self._held or digest in self._wanted or digest in self._refused:
+            if digest in self._held or digest in self._refused:
+                continue
+            wanted = self._wanted.get(digest)
+            if wanted is not None:
+                wanted.ask += [node for node in ask if node != self._me and node not in wanted.ask]
                 continue
             if len(self._wanted) >= self._limits.wanted:
                 return

@@ -114,6 +114,8 @@ class CatchUpClient:
         """Ask for the next piece if one is wanted and none is on its way."""
         if self._asked is not None and now_ms - self._asked[1] < REPLY_MS and self._asked[0] in self._links.connected():
             return
+        if self._asked is not None:
+            self._turn += 1  # late, or gone: the next one (pitfall 57)
         self._asked = None
         if self._decided() >= self._target or self._unexecuted() >= UNEXECUTED_MAX:
             return

@@ -99,7 +99,8 @@ class Inbound:
             case BatchesUnknown():
                 self._store.unknown(sender, (Digest(d) for d in message.digests), self._clock_ms())
             case BatchesHeld():
-                self._announcements.hear(sender, [Digest(d) for d in message.digests], self._clock_ms())
+                digests = [d for d in map(Digest, message.digests) if not self._executed(d)]
+                self._announcements.hear(sender, digests, self._clock_ms())
             case BlockRangeRequest():
                 if self._may_ask(sender, 1.0):
                     self._links.send(sender, chain_piece(self._chain, self._bodies, message.first, message.count))
@@ -138,6 +139,10 @@ class Inbound:
             raw = self._chain.handover(epoch)
             if raw is not None and self._may_ask(sender, BLOCKS_SHARE):
                 self._links.send(sender, CertificateMessage(decode_handover(raw).certificate))
+
+    def _executed(self, digest: Digest) -> bool:
+        """A peer that is behind names what the ledger has: fetched again, it would be proposed again, for nothing."""
+        return self._store.executed_lately(digest) or self._chain.batch(digest) is not None
 
     def _may_ask(self, sender: NodeId, cost: float) -> bool:
         now = self._clock_ms() / 1000

@@ -146,6 +146,15 @@ def test_missing_batches_are_asked_for_in_turn() -> None:
     assert batches.requests(10**6, 64) == []
 
 
+@pytest.mark.pitfall(57)
+def test_one_that_names_a_batch_and_keeps_it_is_not_asked_alone() -> None:
+    batches, digest = store(), Digest(b"d" * 32)
+    batches.want([digest], [PEER], 100)  # it said that it holds it
+    batches.want([digest], [PEER, OTHER], 100)  # a block names it: anybody may have it
+    asked = [batches.requests(100 + i * ASK_AGAIN_MS, 64)[0][0] for i in range(3)]
+    assert asked == [PEER, OTHER, PEER]
+
+
 def test_wishes_are_bounded_and_requests_are_cut() -> None:
     batches = store()
     batches.want([Digest(bytes([i]) * 32) for i in range(5)], [PEER], 0)
