@@ -22,7 +22,8 @@ from simulation.strategy import Expect, Seat
 HEAL_MS: Final = 3_000
 FIRST_SUBMISSION_MS: Final = 20
 SIZES: Final = (4, 5, 7)
-AWAY: Final = (400, 2_400)  # ms in which the honest leader, or one honest voter, is cut off
+AWAY: Final = (400, 2_400)  # ms in which the honest leader is cut off
+OFTEN_AWAY: Final = ((300, 700), (900, 1_300), (1_500, 1_900), (2_100, 2_800))  # the same for an honest voter
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Trial:
 def plan_of_trial(role: Role, nodes: int, seed: int) -> Plan:
     """f traitors of one role on the seats where they hurt most, transactions through all nodes."""
     faulty, seat = (nodes - 1) // 3, STRATEGIES[role].seat
-    first = {Seat.FIRST: 0, Seat.NEXT: 1, Seat.LAST: nodes - faulty, Seat.SYNC: nodes - faulty}[seat]
+    first = {Seat.FIRST: 0, Seat.NEXT: 1, Seat.LAST: nodes - faulty, Seat.SYNC: 0}[seat]
     faults: tuple[Fault, ...] = ()
     if seat is Seat.NEXT:
         faults = (Fault(FaultKind.PARTITION, *AWAY, (0,)),)
     elif seat is Seat.SYNC:
-        faults = (Fault(FaultKind.PARTITION, *AWAY, (1,)),)
+        faults = tuple(Fault(FaultKind.PARTITION, *away, (nodes - 1,)) for away in OFTEN_AWAY)
     forgets = STRATEGIES[role].forgets
     return Plan(
         seed=seed,
@@ -53,6 +54,7 @@ def plan_of_trial(role: Role, nodes: int, seed: int) -> Plan:
         heal_ms=2 * HEAL_MS if forgets else HEAL_MS,
         delay_ms=(5, 20, 60)[seed % 3],
         jitter_ms=5,
+        window=2 if seat is Seat.SYNC else 8,
         submissions=tuple(Submission(at_ms=FIRST_SUBMISSION_MS + 250 * i, node=(i + seed) % nodes) for i in range(12)),
     )
 

@@ -15,7 +15,7 @@ class Seat(StrEnum):
     FIRST = "first"  # they lead view 0, and with f > 1 the next ones
     NEXT = "next"  # an honest member leads view 0 and is cut off; they lead the views after it
     LAST = "last"  # honest members lead
-    SYNC = "sync"  # honest members lead, and one that votes is away for a while and has to catch up
+    SYNC = "sync"  # they lead; an honest member is away for a while and has to catch up from them
 
 
 class Expect(StrEnum):

@@ -135,13 +135,14 @@ def _early_new_view(villain: Villain, message: Message) -> Outbox:
 
 _UNMOVED: Final = frozenset({Expect.UNMOVED})
 _REFUSED: Final = frozenset({Expect.REFUSED})
+_PROVEN: Final = frozenset({Expect.EVIDENCE})
 
 STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.VIEW_SPAM: Strategy(
         "L2: VIEWCHANGE without end; f members move nobody", _UNMOVED, Seat.LAST, forges=_view_spam
     ),
     Role.FAR_VIEWS: Strategy("L2: views of 10^9 (pitfall 25)", _UNMOVED, Seat.LAST, forges=_far_views),
-    Role.TWO_VIEW_CHANGES: Strategy("S6: two VIEWCHANGEs for one view", seat=Seat.NEXT, perturb=_two_view_changes),
+    Role.TWO_VIEW_CHANGES: Strategy("S6: two VIEWCHANGEs for one view", _PROVEN, Seat.NEXT, perturb=_two_view_changes),
     Role.OLD_LOCK: Strategy("S6: the oldest certificate instead of the highest", seat=Seat.NEXT, perturb=_old_lock),
     Role.LYING_SUMMARY: Strategy(
         "S7: claims more than it attaches (pitfall 20)", _REFUSED, Seat.NEXT, perturb=_lying_summary
@@ -150,7 +151,9 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.DUPLICATE_SUMMARIES: Strategy(
         "S7: NEWVIEW of one summary q times (pitfall 17)", _REFUSED, Seat.NEXT, perturb=_duplicate_summaries
     ),
-    Role.TWO_NEW_VIEWS: Strategy("S7: two NEWVIEWs for one view (pitfall 29)", seat=Seat.NEXT, perturb=_two_new_views),
+    Role.TWO_NEW_VIEWS: Strategy(
+        "S7: two NEWVIEWs for one view (pitfall 29)", _PROVEN, Seat.NEXT, perturb=_two_new_views
+    ),
     Role.NO_NEW_VIEW: Strategy("L3: never opens its view", seat=Seat.NEXT, perturb=_no_new_view),
     Role.NEW_VIEW_TO_ONE: Strategy("L4: NEWVIEW to one member only", seat=Seat.NEXT, perturb=_new_view_to_one),
     Role.EARLY_NEW_VIEW: Strategy(

@@ -161,7 +161,7 @@ def _replays(villain: Villain) -> Outbox:
 STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.EQUIVOCATE: Strategy(
         "two proposals and two votes, each for a random half; keeps bodies back now and then",
-        frozenset({Expect.EVIDENCE}), perturb=_equivocate, carries=_often_mute,
+        perturb=_equivocate, carries=_often_mute,
     ),
     Role.USURP: Strategy(
         "proposes out of turn: in a view of others, and in a later own one that nobody opened", seat=Seat.LAST,
