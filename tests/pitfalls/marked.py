@@ -1,6 +1,8 @@
-"""Which test carries which numbers, read from the source: `@pytest.mark.pitfall(21, 22)`."""
+"""Which test carries which numbers, read from the source: `@pytest.mark.pitfall(21, 22)`, and protocol scripts whose
+first comment says `pitfalls 21, 22`."""
 
 import ast
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,12 @@ from typing import Final
 TESTS: Final = Path(__file__).resolve().parents[1]
 ROOT: Final = TESTS.parent
 COUNT: Final = 80
+_CITED: Final = re.compile(r"[Pp]itfalls? (\d+(?:(?:, | and )\d+)*)")
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A test function and the pitfalls that it proves."""
+    """A test, or one script of a test, and the pitfalls that it proves."""
 
     node_id: str
     numbers: tuple[int, ...]
@@ -38,11 +41,21 @@ def _numbers(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, ...
     return tuple(found)
 
 
+def _scripts() -> list[Marked]:
+    found = []
+    for path in sorted((TESTS / "scenarios" / "protocol").glob("*.txt")):
+        comment = path.read_text(encoding="utf-8").partition("\n\n")[0]
+        numbers = {int(number) for cited in _CITED.findall(comment) for number in re.findall(r"\d+", cited)}
+        if numbers:
+            found.append(Marked(f"tests/scenarios/test_protocol.py::test_script[{path.stem}]", tuple(sorted(numbers))))
+    return found
+
+
 def marked_tests() -> list[Marked]:
-    """Every test with a number, in order of file and line."""
+    """Every test with a number, in order of file and line, then the scripts."""
     found = []
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (numbers := _numbers(node)):
                 found.append(Marked(f"{path.relative_to(ROOT)}::{node.name}", numbers))
-    return found
+    return found + _scripts()

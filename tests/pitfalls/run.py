@@ -20,11 +20,11 @@ class Outcomes:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of one case of a test."""
-        function = report.nodeid.partition("[")[0]
-        if report.outcome != "passed":
-            self.worst[function] = report.outcome
-        else:
-            self.worst.setdefault(function, "passed")
+        for name in {report.nodeid, report.nodeid.partition("[")[0]}:
+            if report.outcome != "passed":
+                self.worst[name] = report.outcome
+            else:
+                self.worst.setdefault(name, "passed")
 
 
 def main(arguments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from tests.pitfalls.marked import COUNT, happened, marked_tests, titles
 
-AWAITED = {32, 37, 44, 54, 58, 64, 66, 67}  # their tests are being written
+AWAITED: set[int] = {54, 58}  # their tests are being written
 
 
 def test_every_number_has_a_title() -> None:
@@ -13,4 +13,4 @@ def test_every_number_has_a_title() -> None:
 def test_every_number_has_a_test() -> None:
     marked = {number for test in marked_tests() for number in test.numbers}
     assert marked <= set(titles())
-    assert set(titles()) - marked == AWAITED
+    assert set(titles()) - marked <= AWAITED
