@@ -5,11 +5,22 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from chainnode.backend import NodeBackend
-from chainnode.calls import BINARY, Answer, Call, Query, Route, json_answer, not_found, read_digest, record_answer
+from chainnode.calls import (
+    BINARY,
+    Answer,
+    Call,
+    Query,
+    Route,
+    json_answer,
+    not_found,
+    read_digest,
+    read_number,
+    record_answer,
+)
 from chainnode.membership import members_of_epoch
 from consensus.evidence import KINDS, decode_evidence, statements
 from ledger.evidence_shelf import EvidenceShelf
-from primitives.codec import U64, Bytes32, Record
+from primitives.codec import U64, Bytes32, Record, encode
 from primitives.json_form import to_plain
 
 LISTED_MAX: Final = 100
@@ -74,7 +85,18 @@ async def get_evidence(backend: NodeBackend, call: Call) -> Answer:
     return json_answer({**to_plain(_offence(backend, identity, raw)), "raw": raw.hex()})
 
 
+async def get_block_bytes(backend: NodeBackend, call: Call) -> Answer:
+    """Header, digests, embedded certificate and recorded NEWVIEW: what a fork is judged from (C11)."""
+    height = read_number(call.path["height"], "height")
+    block = backend.chain.block(height)
+    if block is None:
+        raise not_found(f"no block {height}, the newest is {backend.chain.head.height}")
+    return Answer(200, encode(block), BINARY)
+
+
 ROUTES: Final = (
+    Route("GET", "/v1/blocks/{height}/bytes", get_block_bytes, "A block in its canonical bytes, without the bodies",
+          answers=BINARY),
     Route("GET", "/v1/evidence", get_evidences, "Offences of validators that this node can prove", EvidencesQuery,
           answers=EvidencesAnswer),
     Route("GET", "/v1/evidence/{id}", get_evidence, "The proof of one offence; check it with hnchain audit evidence",

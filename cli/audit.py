@@ -7,6 +7,7 @@ import click
 
 from cli.audit_account import account
 from cli.audit_chain import verify
+from cli.audit_evidence import evidence
 from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unreachable
 from cli.language import example, t
 from cli.network import Network, with_network
@@ -115,5 +116,5 @@ def _invariants_of(url: str, token: str) -> Any:
     return got.body
 
 
-for command in (account, verify):
+for command in (account, evidence, verify):
     audit.add_command(command)

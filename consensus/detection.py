@@ -6,7 +6,6 @@ apart. So of each signer a trail is kept: per view its highest votes and its VIE
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 from consensus.block_tree import BlockTree
@@ -165,7 +164,8 @@ def _neighbours(slots: SlotTable, view: int, height: int) -> Iterator[tuple[Vote
         votes = [slot.votes(phase) for slot in above]
         for signer in votes[0] if votes and above[0].height == height else {}:
             own = [held[NodeId(signer)] for held in votes if signer in held]
-            yield from list(pairwise(own))[:1]
+            if len(own) > 1:
+                yield own[0], own[1]
 
 
 def _links(tree: BlockTree, higher: Vote, lower: Vote) -> tuple[Header, ...]:

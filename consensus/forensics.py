@@ -17,7 +17,6 @@ Source: BFT Protocol Forensics, arXiv 2010.06785, for a protocol whose view chan
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
 
 from consensus.epochs import EpochContext
 from consensus.evidence import (
@@ -108,19 +107,20 @@ def find_evidence(transcript: Transcript, context: EpochContext, verify: Verify)
     """Every offence that the transcript proves, each once, by seat; all of them checked."""
     genuine = _Genuine(context, verify)
     certificates = [*transcript.certificates, *(m.certificate for m in transcript.new_views if m.certificate)]
-    parts = (votes_in(c).values() for c in certificates if c.signers.bit_count() == len(c.signatures))
+    parts = [v for c in certificates if c.signers.bit_count() == len(c.signatures) for v in votes_in(c).values()]
     votes: dict[int, list[Vote]] = defaultdict(list)
-    for vote in chain(transcript.votes, *parts):
+    for vote in (*transcript.votes, *parts):
         if genuine.vote(vote):
             votes[vote.signer].append(vote)
     changes: dict[int, list[Summary]] = defaultdict(list)
-    for change in chain(transcript.changes, *(message.summaries for message in transcript.new_views)):
+    carried = [summary for message in transcript.new_views for summary in message.summaries]
+    for change in (*transcript.changes, *carried):
         if genuine.change(change):
             changes[change.signer].append(change)
     headers = Headers(transcript.headers)
     found: list[Evidence] = []
     for signer in sorted(votes.keys() | changes.keys()):
-        proofs = chain(_of_votes(votes[signer], headers), _of_changes(votes[signer], changes[signer]))
+        proofs = (*_of_votes(votes[signer], headers), *_of_changes(votes[signer], changes[signer]))
         found += [accuse(context, signer, proof) for proof in proofs]
     found += _of_new_views(transcript.new_views, context, verify)
     valid = {evidence_id(e): e for e in reversed(found) if check_evidence(e, context, verify) is None}
@@ -161,7 +161,8 @@ def _of_votes(votes: list[Vote], headers: Headers) -> Iterator[Proof]:
         if known.digest != vote.digest:
             yield DoubleVote(known, vote)
     for by_height in slots.values():
-        for lower, higher in pairwise(by_height[height] for height in sorted(by_height)):
+        in_order = [by_height[height] for height in sorted(by_height)]
+        for lower, higher in zip(in_order, in_order[1:], strict=False):
             if higher.height - lower.height <= LINKS_MAX:
                 path = headers.down(higher.digest, higher.height, lower.height)
                 if path is not None and path[-1].parent != lower.digest:
