@@ -241,6 +241,10 @@ class Node:
         self.metrics.observe_evidence(name)
         self._evidence_wake.set()
 
+    def starved(self, name: str, batch: Digest) -> None:
+        """See Surroundings: whose batch it was, and who led, is for the operators to ask."""
+        LOG.warning("%s leaves a view: its leader passed over batch %s", name, batch.hex())
+
     def turned(self, place: Place) -> None:
         """See Surroundings: connect to the new members, and use the next voting key for good if it is the seat's."""
         self._mesh.peers.turn(place.me, place.members, self._addresses(place))

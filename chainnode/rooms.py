@@ -26,8 +26,9 @@ from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBy
 from chainnode.restart import ledger_head, restore
 from chainnode.wire import Message
 from consensus.epochs import EpochContext
-from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Tick
+from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Received, Tick
 from consensus.evidence import Evidence
+from consensus.messages import ViewChange
 from consensus.replica import Replica
 from consensus.settings import ReplicaConfig
 from consensus.settings import Timing as Timers
@@ -96,6 +97,10 @@ class Surroundings(Protocol):
 
     def accused(self, name: str, evidence: Evidence) -> None:
         """A validator signed what it must not."""
+        ...
+
+    def starved(self, name: str, batch: Digest) -> None:
+        """A validator leaves a view whose leader passed over this batch (L7)."""
         ...
 
     def turned(self, place: Place) -> None:
@@ -168,7 +173,7 @@ class Rooms:
         self.inbound: Final = Inbound(
             self.membership, verify, self.intake, self.store, self.bodies, ledger.chain, self.catchup,
             self.announcements, self.evidence, links,
-            decided=lambda: self.driver.replica.decided, post=self.driver.post, clock_ms=clock_ms,
+            decided=lambda: self.driver.replica.decided, post=self._heard, clock_ms=clock_ms,
         )  # fmt: skip
 
     def _config(self, place: Place) -> ReplicaConfig:
@@ -249,6 +254,13 @@ class Rooms:
         return self.membership.me != OBSERVER
 
     # ---- what the rooms tell each other
+
+    def _heard(self, event: Received) -> None:
+        """A message whose signatures are right. Who leaves a view because of one batch says so (L7)."""
+        message = event.message
+        if isinstance(message, ViewChange) and message.starved is not None:
+            self._around.starved(self.membership.name_of(message.summary.signer), Digest(message.starved))
+        self.driver.post(event)
 
     def _block_refused(self, check: CheckBlock, reason: str) -> None:
         self.driver.refused(check, reason)
