@@ -40,6 +40,7 @@ class ConductRules:
         )  # fmt: skip
         self._lives: dict[int, _Life] = {}
         self._durable_view: dict[int, int] = defaultdict(int)
+        self.wiped: set[int] = set()  # honest machines that lost their disk: these may find out that they forgot
         self.memory_seen = 0
         self.evidence_against: set[int] = set()
         self.left_first_view_ms: dict[int, int] = {}  # node -> when it was first seen above view 0
@@ -55,7 +56,8 @@ class ConductRules:
             assert evidence.accused not in self._seats, f"S1: node {node} holds evidence against the honest {evidence}"
             self.evidence_against.add(evidence.accused)
         for sender, sentence in effects.violations:
-            assert sender not in self._seats, f"node {node} blames the honest node {sender}: {sentence}"
+            amnesiac = node in self.wiped and sender == node and replica.abstains == sentence
+            assert sender not in self._seats or amnesiac, f"node {node} blames the honest node {sender}: {sentence}"
         life = self._lives.setdefault(node, _Life(self._durable_view[node], 0))
         assert replica.view >= life.view, f"S3: node {node} falls from view {life.view} to {replica.view}"
         assert replica.decided >= life.decided, f"S5: node {node} falls from {life.decided} to {replica.decided}"
