@@ -142,8 +142,10 @@ class CatchUpClient:
             return
         blocks, certificate = proven
         try:
+            executed = self._decided() - self._unexecuted()
             for decided in reply.blocks[: len(blocks)]:
-                self._keep_bodies(sender, decided, now_ms)
+                if decided.block.header.height > executed:  # else nothing would ever let go of the bodies again
+                    self._keep_bodies(sender, decided, now_ms)
         except Malformed as error:
             self._turn += 1
             self._on_liar(sender, f"C2: a body of a certified block: {error}")

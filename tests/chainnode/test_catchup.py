@@ -138,6 +138,16 @@ def test_a_piece_nobody_asked_for_is_dropped() -> None:
     assert not peers.synced and not peers.liars
 
 
+@pytest.mark.pitfall(31)
+def test_a_piece_that_comes_after_its_blocks_were_executed_holds_no_bodies() -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    peers.decided = 3  # by another way, and executed
+    client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2])), 100)
+    assert not peers.liars and room.store.held_count == 0
+
+
 def test_what_one_ledger_serves_another_accepts() -> None:
     """From a room that decided and executed to a piece that proves itself."""
     room = Room(1)
