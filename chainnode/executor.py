@@ -11,7 +11,7 @@ from typing import Final
 
 from chainnode.seen_ids import SeenIds
 from chainnode.state_cache import StateCache
-from consensus.view_change import decode_new_view
+from consensus.view_change import decode_new_view, recorded_place
 from ledger.chain import Chain, Entry
 from ledger.schema import Head
 from ledger.state_tree import StateTree, TreeUpdate
@@ -62,9 +62,7 @@ def note_of(block: Block) -> EpochNote:
     """What a block tells the rules about leaders and epochs (C8, C11). Everything in it was checked before its vote."""
     header, recorded = block.header, None
     if block.new_view is not None:
-        new_view = decode_new_view(block.new_view)
-        base = max((summary.high_view, summary.high_height) for summary in new_view.summaries)
-        recorded = (new_view.view, base[1])
+        recorded = recorded_place(decode_new_view(block.new_view))
     return EpochNote(header.next_valset_hash is not None, header.exec_height, header.proposer, recorded)
 
 

@@ -93,10 +93,9 @@ def decode_new_view(raw: bytes) -> NewView:
     return decode_canonical(_NEW_VIEW, raw)
 
 
-def recorded_place(new_view: NewView, start_height: int) -> tuple[View, Height]:
-    """The view that a recorded NEWVIEW opened, and the height of its base in an epoch after `start_height` (C9)."""
-    certificate = new_view.certificate
-    return View(new_view.view), Height(start_height if certificate is None else certificate.height)
+def recorded_place(new_view: NewView) -> tuple[View, Height]:
+    """The view that a recorded NEWVIEW opened, and the height of its base (C11)."""
+    return View(new_view.view), Height(max(claimed_base(summary) for summary in new_view.summaries).rank.height)
 
 
 def choose_summaries(held: Iterable[ViewChange], quorum: int) -> tuple[ViewChange, ...]:

@@ -12,6 +12,7 @@ from consensus.verification import check_message
 from consensus.view_change import claimed_base
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, Phase, bitmap
+from primitives.codec import encode
 from primitives.hashing import Digest
 from primitives.keys import Signature
 from primitives.validators import NodeId
@@ -42,6 +43,7 @@ class Adversary:
         self.blocks: dict[Digest, Block] = {header_digest(GENESIS.header): GENESIS}
         self.votes: dict[tuple[Phase, int, Digest], dict[int, Signature]] = {}
         self.certificates: list[Certificate] = []
+        self.records: dict[int, list[bytes]] = {}  # own NEWVIEWs by view (C11)
         for node in self.honest:
             self.net.step(node, Tick(0))
         self.submit()
@@ -53,6 +55,8 @@ class Adversary:
         for _ in range(steps):
             self.draw.choice(actions)()
             self._collect()
+        forgot = [self.net.desks[node].replica.abstains for node in self.honest]
+        assert not any(forgot), f"S9: an honest restart is taken for amnesia: {forgot}"
 
     def _collect(self) -> None:
         while self.net.mail:
@@ -94,7 +98,7 @@ class Adversary:
         certificate = max(below, key=lambda c: c.height, default=None)
         block = block_on(
             parent, self.net.context, view, (bytes([self.draw.randrange(3)]) * 32,), certificate,
-            parent.header.exec_height,
+            parent.header.exec_height, self.draw.choice([None, *self.records.get(view, ())]),
         )  # fmt: skip
         self.blocks[header_digest(block.header)] = block
         message = propose(self.net.context, view, block)
@@ -165,7 +169,9 @@ class Adversary:
             return
         chosen = self.draw.sample(sorted(held.values(), key=lambda m: m.summary.signer), quorum)
         highest = max(chosen, key=lambda m: claimed_base(m.summary).rank)
-        self._give(new_view(self.net.context, view, chosen, highest.certificate), 0.6)
+        message = new_view(self.net.context, view, chosen, highest.certificate)
+        self.records.setdefault(view, []).append(encode(message))
+        self._give(message, 0.6)
 
     def restart(self) -> None:
         """Power cut of one honest replica; its journal is what was persisted."""

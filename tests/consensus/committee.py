@@ -328,10 +328,12 @@ class Committee:
         self.step(node, self.pending(node))
 
     def _trust(self, node: int) -> None:
-        """Like `trusted`, and what the steps give is carried out."""
+        """Like `trusted`, but all others say what they really have seen, and what the steps give is carried out."""
         for other in self.context.members.nodes:
             if other != node:
-                self.step(node, Received(other, Status(self.context.epoch, COUNTER_MAX, True, COUNTER_MAX, 0, ())))
+                seen = self.desks[other].replica._state.probation.sightings()
+                status = Status(self.context.epoch, COUNTER_MAX, True, COUNTER_MAX, 0, (), seen)
+                self.step(node, Received(other, status))
         self.desks[node].replica._state.answers.clear()
 
     def open_epoch(self, seats: Seats) -> None:

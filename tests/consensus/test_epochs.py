@@ -285,3 +285,12 @@ def test_an_observer_joins_no_view_change() -> None:
     assert (net.desks[1].replica.view, net.desks[1].replica.active) == (1, True)
     child = block_on(net.desks[1].chain[-1], net.context, view=1)
     assert header_digest(child.header) and not net.step(1, Received(NodeId(2), propose(net.context, 1, child))).persist
+
+
+def test_the_first_request_of_an_epoch_starts_at_its_close_block() -> None:
+    """C9: the state after the close block is the oldest that a header of the new epoch may name."""
+    net = closed()
+    net.open_epoch(ONE_LEFT)
+    request = next(build for effects in net.desks[0].effects for build in effects.build if build.height == 4)
+    assert (request.exec_height_min, request.exec_height_max, request.certificate) == (3, 3, None)
+    assert (request.parent_block, request.new_view) == (net.desks[0].chain[3], None)
