@@ -238,3 +238,18 @@ def test_no_changed_byte_passes() -> None:
         changed = raw[:position] + bytes([raw[position] ^ 1]) + raw[position + 1 :]
         with pytest.raises(Malformed):
             verify_receipt_proof(changed, GENESIS)
+
+
+def test_a_receipt_must_stand_in_the_block_that_the_file_begins_with() -> None:
+    """Else a true receipt could be given the hash and the time of another block."""
+    made = LaggingChain(3, 1)
+    made.add(0, certified=True)
+    made.add(1, certified=True)
+    made.add(0, certified=True)
+    proof = build_receipt_proof(made.chain, made.ids[0][1])
+    below = made.chain.header(1)
+    assert proof is not None and below is not None
+    verify_receipt_proof(encode_proof(proof), GENESIS)
+    for headers in ((below, *proof.headers), proof.headers[1:]):
+        with pytest.raises(Malformed):
+            verify_receipt_proof(encode_proof(replace(proof, headers=headers)), GENESIS)

@@ -76,7 +76,7 @@ def ask(
 
 
 @pytest.mark.pitfall(56, 62, 65)
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name.replace(" ", "-"))
 def test_a_lie_is_named_and_not_believed(row: Row, world: World, ask: Ask) -> None:
     arguments = [world.redeemed if part == "REDEEMED" else part for part in row.command]
     truth_code, truth, _ = ask(*arguments, doors=(world.honest,))

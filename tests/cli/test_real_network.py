@@ -258,7 +258,11 @@ def test_a_voting_key_changes_while_the_network_runs(ask: Ask, folder: Path) -> 
     following = event(receipt, "ValidatorChangePending")["vote_key"]
     assert wait_until(lambda: ask("gov", "validators")["epoch"] == epoch + 1, 20)
     assert members(ask)["node2"]["vote_key"] == following != before
+    paid = issue(ask, "after-rekey", 10)
+    assert ask("wallet", "balance", "alice")["proven"]["epoch"] == epoch + 1
+    audited = ask("audit", "verify")
+    assert audited["epoch"] == epoch + 1 and not audited["distrusted"]
+    assert ask("wallet", "history", "alice")["items"][0]["tx"] == paid["tx"]
     assert wait_until(lambda: not (folder / "node2" / "vote.key.next").exists(), 20)
-    issue(ask, "after-rekey", 10)
     assert ask("gov", "validator-remove", "node2", "--as", "operator", code=1)["name"] == "TOO_FEW_VALIDATORS"
     assert ask("gov", "validator-remove", "node2", "--as", "alice", code=1)["name"] == "NOT_AUTHORISED"
