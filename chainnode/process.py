@@ -63,6 +63,11 @@ def start_logging(level: str) -> None:
     logging.basicConfig(level=number, handlers=[handler], force=True)
 
 
+def genesis_changes(genesis: Genesis) -> dict[bytes, bytes]:
+    """The whole state at height 0."""
+    return {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
+
+
 def read_genesis(path: str) -> Genesis:
     """The genesis file. Raises: BadConfiguration with the path of the faulty field."""
     try:
@@ -162,8 +167,7 @@ def init(config_path: Path) -> int:
         keys, identity = read_identity(config)
         check_seat(config, validator_set(genesis), keys, identity, config.genesis)
         check_peers(config)
-        state = {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
-        initialise(Path(config.data), genesis, state)
+        initialise(Path(config.data), genesis, genesis_changes(genesis))
     except (NodeFailure, FatalError) as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -59,7 +59,7 @@ class PruningTask:
         Returns: the floor that this makes.
         """
         assert keep_blocks > 0, "checked at the edge"
-        self._wanted, self._compact = keep_blocks, True
+        self._wanted, self._compact, self._phase = keep_blocks, True, "deleting"
         self._wake.set()
         return floor_for(self._chain, keep_blocks)
 

@@ -82,7 +82,8 @@ async def get_chunk(backend: NodeBackend, call: Call) -> Answer:
     chunk = await asyncio.to_thread(_chunk, _folder(backend), query.height, index)
     if chunk is None:
         raise _none()
-    return Answer(200, chunk, BINARY, {"ETag": f'"{chunk_hash(chunk).hex()}"', **_IMMUTABLE})
+    forever = {} if query.height is None else _IMMUTABLE
+    return Answer(200, chunk, BINARY, {"ETag": f'"{chunk_hash(chunk).hex()}"', **forever})
 
 
 def _newest(folder: SnapshotFolder) -> bytes | None:

@@ -95,8 +95,8 @@ class SnapshotTask:
 
     async def _write(self, proven: Proven) -> None:
         loop = asyncio.get_running_loop()
-        self._moments = None
         writer = self._writer = await loop.run_in_executor(self._pool, self._writer_of, proven)
+        self._moments = None
         while await loop.run_in_executor(self._pool, writer.piece):
             pass
         self._writer, self.newest = None, writer.height

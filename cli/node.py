@@ -1,21 +1,19 @@
 """`hnchain node`: prepare, run and check one validator."""
 
-import secrets
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from cli import joining, upkeep
 from cli.config_option import with_config
 from cli.language import example, t
 from cli.network import Network, with_network
+from cli.node_keys import make_keys
 from cli.output import answer, pairs, say, with_output
 from cli.validator_keys import candidate, rotate_key
 from cli.verdicts import Verdict, failure_refusal, usage
-from primitives.json_form import to_plain
-from primitives.keys import SigningKey
-from primitives.validators import Validator
 
 
 @click.group(help=t("Prepare, run and check one node.", "准备、运行、核验单个节点。"),
@@ -24,8 +22,9 @@ def node() -> None:
     pass
 
 
-for command in (candidate, rotate_key):
+for command in (candidate, rotate_key, *upkeep.COMMANDS, *joining.COMMANDS):
     node.add_command(command)
+
 
 @node.command(help=t("Make a validator's keys and node.toml in a new folder, and print its public entry for the "
                      "genesis; later, with --config, make its data directory at height 0.",
@@ -48,42 +47,11 @@ def init(name: str | None, directory: Path | None, port_base: int, config_path: 
     if name is None or directory is None:
         asked = t("a name and a folder, or a configuration", "请给出名称与目录，或配置文件")
         raise usage(asked, "--name N --dir D | --config FILE")
-    _make_keys(name, directory, port_base)
-    return int(Verdict.DONE)
-
-
-def _make_keys(name: str, directory: Path, port_base: int) -> None:
-    from chainnode.config import (
-        AdminSection,
-        HttpSection,
-        IngressSection,
-        NodeConfig,
-        PeerSection,
-        write_config,
-        write_secret,
-    )
-    from chainnode.devnet import write_private
-    from chainnode.handshake import create_identity
-
-    if directory.exists() and any(directory.iterdir()):
-        raise usage(t(f"{directory} exists and is not empty", f"{directory} 已存在且非空"))
-    seed = secrets.token_bytes(32)
-    identity = create_identity(name, secrets.token_bytes(32))
-    config = NodeConfig(
-        name=name, genesis="genesis.json", data="data", vote_key="vote.key", transport_key="transport.pem",
-        peer=PeerSection(port=port_base), http=HttpSection(port=port_base + 1),
-        admin=AdminSection(port=port_base + 2, token="admin.token"),  # noqa: S106  (a file's name)
-        ingress=IngressSection(port=port_base + 3),
-    )  # fmt: skip
-    entry = to_plain(Validator(name, SigningKey.from_seed(seed).public_key, identity.certificate))
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_secret(directory / "vote.key", seed)
-    write_secret(directory / "admin.token", secrets.token_bytes(32))
-    write_private(directory / "transport.pem", identity.key_pem)
-    write_config(directory / "node.toml", config)
+    entry = make_keys(name, directory, port_base)
     say(t("put the entry into $.validators of the genesis, the genesis beside node.toml, the others into [peers]",
           "请将该条目加入创世文件的 $.validators，创世文件放在 node.toml 旁，并在 [peers] 填写其他节点"))
     answer(entry, msgspec.json.format(msgspec.json.encode(entry), indent=1).decode())
+    return int(Verdict.DONE)
 
 
 @node.command(help=t("Run the node until SIGTERM; logs go to stderr as JSON lines.",

@@ -24,7 +24,7 @@ from ledger.failures import DirectoryRefused, LedgerDamaged, storage_failure
 from ledger.genesis_block import genesis_block
 from ledger.journal import Journal
 from ledger.leveldb import LevelDbStore
-from ledger.schema import ABSTAIN_KEY, Head, unpack_height
+from ledger.schema import ABSTAIN_KEY, Head, pack_height, unpack_height
 from ledger.snapshot_folder import SnapshotFolder
 from ledger.state_tree import StateTree
 from ledger.store import MemoryStore, Store
@@ -66,8 +66,11 @@ class DataDirectory:
         os.close(self.lock)
 
 
-def initialise(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
-    """Make a directory for a new node of this chain at height 0; `changes` is the whole genesis state.
+def initialise(
+    path: Path, genesis: Genesis, changes: Mapping[bytes, bytes], abstains_in: int | None = None
+) -> None:
+    """Make a directory for a node of this chain at height 0; `changes` is the whole genesis state. `abstains_in`: the
+    epoch up to which the node signs nothing, where its key may have voted before (S9).
 
     Raises: DirectoryRefused if anything but an empty directory is there; FatalError. After a crash in between it is
     refused by `open_data_directory` and may be deleted.
@@ -79,7 +82,7 @@ def initialise(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> 
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(path, chain, create=True)
         try:
-            _fill(path, genesis, changes)
+            _fill(path, genesis, changes, abstains_in)
         finally:
             os.close(lock)
     except OSError as error:
@@ -142,7 +145,7 @@ def lock_holder(path: Path) -> str | None:
     return None
 
 
-def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
+def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes], abstains_in: int | None) -> None:
     chain, directory = chain_id(genesis), DiskDirectory(path)
     tree = StateTree(MemoryStore()).update(changes)
     block = genesis_block(genesis, tree.root)
@@ -150,6 +153,8 @@ def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes]) -> None:
     anchor = HeadAnchor.create(directory, chain, header_digest(block.header))
     store = LevelDbStore.create(path / LEDGER_DIRECTORY)
     Chain.create(store, anchor, chain, block, changes, tree)
+    if abstains_in is not None:
+        store.write([(ABSTAIN_KEY, pack_height(abstains_in))])
     store.close()
     anchor.close()
     _complete(directory, chain)

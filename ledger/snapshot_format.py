@@ -27,10 +27,10 @@ from primitives.hashing import Digest
 
 FORMAT: Final = 1
 CHUNK_BYTES: Final = 256 * 1024  # every chunk but the last has just this size
-CHUNKS_MAX: Final = 1 << 18  # 64 GiB
+CHUNKS_MAX: Final = 1 << 17  # 32 GiB
 PROOF_HEADERS_MAX: Final = 512  # from the state to a certified header that names it: some 2 W
 HANDOVERS_MAX: Final = 4096
-MANIFEST_BYTES_MAX: Final = 32 * 1024 * 1024
+MANIFEST_BYTES_MAX: Final = 12 * 1024 * 1024  # 4.5 MB of hashes, the rest is for handovers
 ITEM_BYTES_MAX: Final = 128 * 1024 * 1024  # the receipts of one block at the largest block size
 KEY_BYTES_MAX: Final = 1024
 

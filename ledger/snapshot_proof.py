@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ledger.failures import BadSnapshot
-from ledger.snapshot_format import FORMAT, Manifest
+from ledger.snapshot_format import CHUNK_BYTES, FORMAT, Manifest
 from primitives.block import Header, header_digest
 from primitives.certificate import Phase, Verify, verify_certificate
 from primitives.codec import Malformed
@@ -34,6 +34,8 @@ def check_manifest(manifest: Manifest, genesis: Genesis, verify: Verify) -> Proo
         raise BadSnapshot(f"a snapshot of chain {manifest.chain_id.hex()}, the genesis is of {chain_id(genesis).hex()}")
     if manifest.height == 0:
         raise BadSnapshot("a snapshot of height 0 is the genesis itself")
+    if (manifest.octets + CHUNK_BYTES - 1) // CHUNK_BYTES != len(manifest.chunks):
+        raise BadSnapshot(f"{manifest.octets} bytes in {len(manifest.chunks)} chunks")
     _check_links(manifest.headers, manifest.height)
     members = _members(manifest, genesis, verify)
     last, certificate = manifest.headers[-1], manifest.certificate

@@ -221,6 +221,7 @@ def manifest_faults(good: Manifest) -> Iterator[tuple[str, Manifest]]:
     yield "of chain", changed(chain_id=bytes(32))
     yield "header", changed(height=good.height + 1)
     yield "height 0", changed(height=0)
+    yield "bytes in 1 chunks", changed(octets=good.octets + CHUNK_BYTES)
     yield "certificate", changed(headers=(*good.headers[:-1], msgspec.structs.replace(header, state_root=bytes(32))))
     yield "commit certificate", changed(certificate=msgspec.structs.replace(good.certificate, height=header.height + 1))
     votes = (b"\x01" * 64, *good.certificate.signatures[1:])
