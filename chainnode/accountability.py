@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from chainnode.journal_entries import read_entries
 from consensus.epochs import EpochContext
 from consensus.evidence import (
     EVIDENCE_BYTES_MAX,
@@ -19,7 +20,16 @@ from consensus.evidence import (
     evidence_id,
     statements,
 )
-from consensus.forensics import Transcript, find_evidence, missing_for_verdict, transcript_of
+from consensus.forensics import (
+    Transcript,
+    find_evidence,
+    missing_for_verdict,
+    transcript_of,
+    transcript_of_records,
+)
+from ledger.failures import JournalDamaged
+from ledger.journal import Journal
+from ledger.memory_disk import MemoryDisk
 from primitives.block import Block
 from primitives.certificate import Certificate
 from primitives.codec import U64, Bytes32, Malformed, Record, decode_canonical, decoder, encode
@@ -43,6 +53,8 @@ class EvidenceFile(Record):
 
 _FILE: Final = decoder(EvidenceFile)
 _BLOCK: Final = decoder(Block)
+
+Remembered = Transcript  # what journals add to a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +143,31 @@ def decode_block(raw: bytes) -> Block:
 
 
 def judge_fork(
-    one: Certificate, other: Certificate, blocks: Sequence[Block], more: Sequence[Certificate], chain_id: bytes,
-    members: ValidatorSet,
+    one: Certificate, other: Certificate, blocks: Sequence[Block], journals: Transcript,
+    chain_id: bytes, members: ValidatorSet,
 ) -> ForkVerdict:
     """Who made two certified chains out of one: `one` and `other` are valid COMMIT certificates of one epoch for blocks
-    that are not on one chain; `blocks` of both chains above the height where they part."""
+    that are not on one chain; `blocks` of both chains above the height where they part; `journals`: what
+    those of any nodes add.
+    """
     context = _context(chain_id, one.epoch, members)
-    known = transcript_of(blocks) + Transcript((one, other, *more))
+    known = transcript_of(blocks) + Transcript((one, other)) + journals
     offences = tuple(_offence(evidence, members) for evidence in find_evidence(known, context, verify))
     needed = members.faulty + 1
     enough = len({offence.seat for offence in offences}) >= needed
     missing = None if enough else missing_for_verdict(one, other, known, context)
     return ForkVerdict(one.epoch, (one.height, other.height), offences, needed, missing)
+
+
+def read_journal(raw: bytes, chain_id: bytes) -> Transcript:
+    """What a journal file remembers. Raises: Malformed if it is damaged or of another chain.
+
+    It is read from a copy in memory: opening a journal may cut a torn end.
+    """
+    image = MemoryDisk()
+    image.create("journal").write_at(0, raw)
+    try:
+        _, entries = Journal.open(image, "journal", chain_id)
+        return transcript_of_records(read_entries(entries).records)
+    except JournalDamaged as error:
+        raise Malformed(str(error)) from error

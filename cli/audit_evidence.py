@@ -47,14 +47,17 @@ Plain = Any
 @click.option("--fork", "fork", nargs=2, metavar="URL URL",
               help=t("Two nodes that disagree on a block: name those who made both chains final.",
                      "对同一高度给出不同区块的两个节点：指出使两条链都成为最终的验证者。"))  # fmt: skip
+@click.option("--journal", "journals", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help=t("With --fork: a node's journal, where blocks alone do not suffice; repeat for more.",
+                     "与 --fork 合用：仅凭区块不足以定责时，提供节点的日志文件，可重复。"))  # fmt: skip
 @with_output
 def evidence(
     files: tuple[Path, ...], nodes: tuple[str, ...], directory: Path | None, genesis_path: Path | None,
-    target: Path | None, fail_on_evidence: bool, fork: tuple[str, str] | None,
+    target: Path | None, fail_on_evidence: bool, fork: tuple[str, str] | None, journals: tuple[Path, ...],
 ) -> int:  # fmt: skip
     if fork is not None:
         network = find_network(fork, None)
-        return fork_answer(network, open_outsider(network, genesis_path), target)
+        return fork_answer(network, open_outsider(network, genesis_path), target, journals)
     if files:
         if genesis_path is None:
             raise usage(t("a file is checked against the genesis", "核验文件需要创世文件"), "--genesis FILE")

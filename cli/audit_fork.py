@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Any, Final
 
-from chainnode.accountability import ForkVerdict, decode_block, encode_file, judge_fork
+from chainnode.accountability import (
+    ForkVerdict,
+    Remembered,
+    decode_block,
+    encode_file,
+    judge_fork,
+    read_journal,
+)
 from cli.client import NoAnswer, NotSent, unreachable
 from cli.language import t
 from cli.network import Network
@@ -22,16 +29,17 @@ ABOVE: Final = 64  # blocks of either chain that are looked at: certificates nea
 Plain = Any
 
 
-def fork_answer(network: Network, outsider: Outsider, target: Path | None) -> int:
+def fork_answer(network: Network, outsider: Outsider, target: Path | None, journals: tuple[Path, ...]) -> int:
     """The verdict on the two nodes of `network`. Exit 0: at least f + 1 are named; 1: a node lies; 3: not enough is
     known."""
     one, other = network.nodes[:2]
+    known = _read(journals, outsider.trusted.chain_id)
     try:
         handovers = _shared_handovers(outsider, one, other)
         height = _first_difference(outsider, one, other)
         if height is None:
             raise usage(t("the two nodes have the same blocks", "两个节点的区块一致"))
-        verdict = _judge(outsider, one, other, height)
+        verdict = _judge(outsider, one, other, height, known)
     except Malformed as error:
         raise Refusal(Verdict.REJECTED, Code.LYING_NODE, str(error)) from error
     except Unproven as error:
@@ -102,7 +110,17 @@ def _digest(outsider: Outsider, node: str, height: int) -> bytes:
     return header_digest(header)
 
 
-def _judge(outsider: Outsider, one: str, other: str, height: int) -> ForkVerdict:
+def _read(journals: tuple[Path, ...], chain_id: bytes) -> Remembered:
+    known = Remembered()
+    for path in journals:
+        try:
+            known += read_journal(path.read_bytes(), chain_id)
+        except (OSError, Malformed) as error:
+            raise usage(f"{path}: {error}") from error
+    return known
+
+
+def _judge(outsider: Outsider, one: str, other: str, height: int, journals: Remembered) -> ForkVerdict:
     chains = [_blocks(outsider, node, height) for node in (one, other)]
     epoch = chains[0][0].header.epoch
     certificates = [_certificate(outsider, node, height, epoch) for node in (one, other)]
@@ -112,7 +130,7 @@ def _judge(outsider: Outsider, one: str, other: str, height: int) -> ForkVerdict
             raise Malformed(t(f"the certificate of height {certificate.height} is not of the chain that the node shows",
                               f"高度 {certificate.height} 的证书不属于该节点给出的链"))  # fmt: skip
     return judge_fork(
-        certificates[0], certificates[1], [*chains[0], *chains[1]], (), outsider.trusted.chain_id,
+        certificates[0], certificates[1], [*chains[0], *chains[1]], journals, outsider.trusted.chain_id,
         outsider.trusted.members_of(epoch),
     )  # fmt: skip
 

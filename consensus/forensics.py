@@ -35,6 +35,15 @@ from consensus.evidence import (
     place_of,
     votes_in,
 )
+from consensus.journal_records import (
+    Committed,
+    EnteredView,
+    JournalRecord,
+    LeftView,
+    Prepared,
+    Proposed,
+    SawCertificate,
+)
 from consensus.messages import NewView, Summary, Vote
 from consensus.view_change import Rank, base_of, decode_new_view
 from primitives.block import Block, Header, header_digest
@@ -73,6 +82,34 @@ def transcript_of(blocks: Iterable[Block]) -> Transcript:
                 continue  # it proves nothing
     certificates = tuple(block.certificate for block in held if block.certificate is not None)
     return Transcript(certificates, tuple(new_views), headers=tuple(block.header for block in held))
+
+
+def transcript_of_records(records: Iterable[JournalRecord]) -> Transcript:
+    """What a node's journal remembers: its own votes and locks, the NEWVIEWs it accepted (S9)."""
+    certificates: list[Certificate] = []
+    new_views: list[NewView] = []
+    votes: list[Vote] = []
+    changes: list[Summary] = []
+    blocks: list[Block] = []
+    for record in records:
+        match record:
+            case Prepared(vote, block):
+                votes.append(vote)
+                blocks += [] if block is None else [block]
+            case Proposed(proposal):
+                blocks.append(proposal.block)
+            case Committed(vote, lock):
+                votes.append(vote)
+                certificates.append(lock)
+            case LeftView(message):
+                changes.append(message.summary)
+                certificates += [] if message.certificate is None else [message.certificate]
+            case EnteredView(new_view):
+                new_views.append(new_view)
+            case SawCertificate(certificate):
+                certificates.append(certificate)
+    own = Transcript(tuple(certificates), tuple(new_views), tuple(votes), tuple(changes))
+    return own + transcript_of(blocks)
 
 
 class Headers:

@@ -9,13 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from chainnode.journal_entries import record_entry
 from cli.main import run
 from consensus.epochs import EpochContext
 from consensus.evidence import DoubleVote, Evidence, accuse, evidence_id
+from consensus.journal_records import SawCertificate
 from consensus.messages import Vote
 from ledger.evidence_shelf import EvidenceShelf
-from primitives.certificate import Phase
-from primitives.codec import encode
+from ledger.journal import Journal
+from ledger.memory_disk import MemoryDisk
+from primitives.certificate import Certificate, Phase
+from primitives.codec import decode_canonical, decoder, encode
 from primitives.genesis import genesis_text, validator_set
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.validators import Epoch, Height, ValidatorSet
@@ -137,5 +141,15 @@ def test_two_nodes_with_two_final_chains_name_who_made_both(
     assert {e["kind"] for e in plain["evidence"]} <= {"double_vote", "broken_chain"}
     assert ask(towns[0], "fork.hne")[0] == 0
     assert ask(towns[0], "--fork", left.url, left.url)[0] == 2, "no difference"
+    image = MemoryDisk()
+    journal = Journal.create(image, "journal", towns[0].chain_id)
+    certificate = towns[0].node.chain.certificate(towns[0].node.chain.head.height - 1)
+    assert certificate is not None
+    journal.append([record_entry(SawCertificate(decode_canonical(decoder(Certificate), certificate)))])
+    journal.sync()
+    (tmp_path / "journal").write_bytes(image.durable("journal"))
+    assert ask(towns[0], "--fork", left.url, right.url, "--journal", "journal")[0] == 0
+    (tmp_path / "journal").write_bytes(b"x" * 500)
+    assert ask(towns[0], "--fork", left.url, right.url, "--journal", "journal")[0] == 2
     right.lie = lambda path, truth: truth[:-1] if path.endswith("/bytes") and isinstance(truth, bytes) else truth
     assert ask(towns[0], "--fork", left.url, right.url)[0] == 1

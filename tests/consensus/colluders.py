@@ -11,16 +11,7 @@ from collections import defaultdict
 import msgspec
 
 from consensus.events import Decided, Received, Tick
-from consensus.forensics import Transcript, transcript_of
-from consensus.journal_records import (
-    Committed,
-    EnteredView,
-    JournalRecord,
-    LeftView,
-    Prepared,
-    Proposed,
-    SawCertificate,
-)
+from consensus.forensics import Transcript, transcript_of, transcript_of_records
 from consensus.messages import CertificateMessage, Message, Proposal, Summary, ViewChange, Vote
 from consensus.verification import check_message
 from consensus.view_change import claimed_base
@@ -213,24 +204,6 @@ class Colluders:
             desk = self.net.desks[node]
             whole += transcript_of([*desk.chain, *desk.replica._state.tree._blocks.values()])
             whole += Transcript(tuple(d.certificate for d in desk.decisions))
-            for record in desk.journal:
-                whole += of_record(record, self.net)
+            whole += transcript_of_records(desk.journal)
         return whole
 
-
-def of_record(record: JournalRecord, net: Committee) -> Transcript:
-    """What one journal record adds."""
-    match record:
-        case Prepared(own, block):
-            return Transcript(votes=(own,)) + transcript_of([] if block is None else [block])
-        case Proposed(proposal):
-            return transcript_of([proposal.block])
-        case Committed(own, lock):
-            return Transcript((lock,), votes=(own,))
-        case LeftView(message):
-            return Transcript(() if message.certificate is None else (message.certificate,), changes=(message.summary,))
-        case EnteredView(message):
-            return Transcript(new_views=(message,))
-        case SawCertificate(certificate):
-            return Transcript((certificate,))
-    return Transcript()

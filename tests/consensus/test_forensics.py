@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
-from consensus.evidence import BrokenChain, DoubleVote, HiddenCommit
+from consensus.evidence import BrokenChain, DoubleVote, HiddenCommit, prepare_in
 from consensus.forensics import Transcript, find_evidence, missing_for_verdict, transcript_of
-from consensus.messages import NewView, Summary, ViewChange
+from consensus.messages import NewView, Proposal, Summary, ViewChange, Vote
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, Phase
+from tests.consensus.adversary import Adversary
 from tests.consensus.colluders import Colluders
 from tests.consensus.committee import (
     GENESIS,
@@ -135,7 +136,7 @@ def test_a_long_fork_is_convicted_by_the_certificates_near_its_root() -> None:
 def test_random_colluders_are_convicted_and_nobody_else(size: int, count: int) -> None:
     """Real replicas on either side; more than f colluders. Detectors on the way and the verdict after it agree."""
     forks = 0
-    for seed in range(60):
+    for seed in range(40):
         walk = Colluders(size, count, seed)
         walk.walk(300)
         faulty = walk.net.context.members.faulty
@@ -145,7 +146,7 @@ def test_random_colluders_are_convicted_and_nobody_else(size: int, count: int) -
         if walk.net.fork is not None:
             forks += 1
             assert len(found) >= faulty + 1, f"seed {seed}: only {found}"
-    assert forks >= 3, f"{forks} forks show nothing"
+    assert forks >= 2, f"{forks} forks show nothing"
 
 
 def test_quorums_share_more_than_f() -> None:
@@ -153,3 +154,22 @@ def test_quorums_share_more_than_f() -> None:
     for size in range(4, 23):
         members = context_of(size).members
         assert 2 * members.quorum - size >= members.faulty + 1
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_everything_that_honest_replicas_ever_signed_proves_nothing_against_them(size: int) -> None:
+    """All messages of a walk with one traitor, restarts and view changes included, compared with each other."""
+    for seed in range(30):
+        walk = Adversary(size, seed)
+        walk.walk(250)
+        said = walk.seen
+        whole = transcript_of([m.block for m in said if isinstance(m, Proposal)] + list(walk.blocks.values()))
+        whole += Transcript(
+            tuple(walk.certificates),
+            tuple(m for m in said if isinstance(m, NewView)),
+            tuple(m for m in said if isinstance(m, Vote))
+            + tuple(prepare_in(m, walk.net.context) for m in said if isinstance(m, Proposal)),
+            tuple(m.summary for m in said if isinstance(m, ViewChange)),
+        )
+        accused = {evidence.accused for evidence in find_evidence(whole, walk.net.context, fake_verify)}
+        assert accused <= {walk.villain}, f"seed {seed}"
