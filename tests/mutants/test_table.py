@@ -22,6 +22,12 @@ def test_every_row_applies(mutant: Mutant) -> None:
         assert f"def {name.partition('[')[0]}(" in (ROOT / path).read_text() or not name
 
 
+def test_every_rule_of_the_protocol_has_a_planted_bug() -> None:
+    """Whoever removes a rule turns a test red."""
+    rules = {f"S{i}" for i in range(13)} | {f"L{i}" for i in range(1, 9)} | {f"C{i}" for i in range(1, 18)}
+    assert rules - {mutant.rule for mutant in MUTANTS} == set()
+
+
 def test_there_are_enough() -> None:
     """The floor that the project set itself."""
     assert len(MUTANTS) >= 25

@@ -6,7 +6,7 @@ A script is a comment with the rule and its source, then groups of commands, eac
     pending 0 1 [oldest a]              these nodes hold a batch (arms timers, lets a leader build)
     build 0 X1                          leader 0 answers its request with a block, from now on called X1
     block Y1 on genesis by 0 [field=n]  a block that nobody proposed yet; fields may be spoiled; body=other;
-                                        `opens v1`: it carries the last NEWVIEW of view 1
+                                        `closes`: the close block; `opens v1`: with the last NEWVIEW of view 1
     deliver 0->1 0->2 [kind ...]        what waits on these links (kinds: propose prepare commit viewchange newview
                                         certificate status request blocks; none: all but status); `*` is everybody
     drop 0->1 [kind ...]                the same, lost; what is neither delivered nor dropped waits on
@@ -210,8 +210,13 @@ class Play:
         self._marks += 1
         block = block_on(self.stage, parent, proposer, self._marks)
         changes = dict(option.split("=") for option in options)
-        if changes.pop("body", None) == "other":
+        body = changes.pop("body", None)
+        if body == "other":
             block = replace(block, batch_digests=(Digest(bytes(32)),))
+        if "closes" in words:
+            closing = replace(block.header, next_valset_hash=tagged_hash(b"script", b"next"))
+            empty = replace(closing, batches_root=batches_root(()))
+            block = replace(block, header=closing) if body == "kept" else Block(empty, (), None)
         if "opens" in words:
             raw = encode(self._new_views[_number(words[words.index("opens") + 1])])
             block = replace(block, header=replace(block.header, new_view_hash=new_view_hash(raw)), new_view=raw)
@@ -362,7 +367,7 @@ def block_on(stage: Stage, parent: Block, proposer: int, mark: int) -> Block:
     child = replace(
         header, epoch=0, height=header.height + 1, parent=header_digest(header), batches_root=batches_root(body),
         tx_root=body[0], exec_height=0, cert_height=0, valset_hash=stage.context.members.hash,
-        time_ms=header.time_ms + 1, proposer=proposer,
+        time_ms=header.time_ms + 1, proposer=proposer, next_valset_hash=None, new_view_hash=None,
     )  # fmt: skip
     return Block(child, body, None)
 
