@@ -72,6 +72,6 @@ def _foreign_vote(state: State, phase: Phase, view: int, height: int, digest: by
         return None
     slot = state.slots.get(view, height)
     own = None if slot is None else slot.votes(phase).get(state.me)
-    return (
-        None if own is not None and own.digest == Digest(digest) else f"a {phase.name} at view {view} height {height}"
-    )
+    if own is not None and own.digest == Digest(digest):
+        return None
+    return f"a {phase.name} at view {view} height {height}"

@@ -172,7 +172,7 @@ def test_votes_and_certificates_of_the_former_epoch_are_void() -> None:
     extra = block_on(net.desks[0].chain[-1], old)
     late: list[Message] = [
         vote(old, Phase.PREPARE, 0, extra, 2), view_change(old, 5, 2), propose(old, 0, extra),
-        CertificateMessage(certify(old, Phase.COMMIT, 0, extra, [0, 2, 3, 4])), Status(0, 0, True, 9, 0, ()),
+        CertificateMessage(certify(old, Phase.COMMIT, 3, extra, [0, 2, 3, 4])), Status(0, 0, True, 9, 0, ()),
     ]  # fmt: skip
     for message in late:
         assert epoch_of(message) == 0 and check_message(message, NodeId(2), net.context, fake_verify) is not None
