@@ -62,6 +62,18 @@ def test_every_record_that_the_balance_needs_must_be_there() -> None:
         next(ProvenView(values).range(b"C", b"D"))
 
 
+def test_a_value_that_is_there_cannot_be_shown_as_absent() -> None:
+    town = Town()
+    town.run(town.issue("o1"))
+    town.node.flush()
+    told = evidence(call(town, "GET", f"/v1/accounts/{text('u')}", proof="1")[1])
+    for number in range(len(told.records)):
+        records = list(told.records)
+        records[number] = msgspec.structs.replace(records[number], value=None)
+        with pytest.raises(Malformed, match="absence"):
+            check_evidence(msgspec.structs.replace(told, records=tuple(records)), trusting(town))
+
+
 @pytest.mark.parametrize("blocks", [0, 1])
 def test_an_absent_account_is_proven_absent(blocks: int) -> None:
     town = Town()

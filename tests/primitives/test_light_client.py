@@ -123,6 +123,10 @@ def test_two_certified_headers_at_one_height_are_a_fork() -> None:
         with pytest.raises(Conflict) as caught:
             trusted.certified_header(fork.shown(height))
         assert caught.value.found.headers[0] == fork.headers[height]
+    lonely = trusting(chain)
+    lonely.certified_header(chain.shown(3))
+    with pytest.raises(Conflict):
+        lonely.certified_header(fork.shown(3))
     for beside in (1, 5):
         with pytest.raises(Conflict):
             trusted.certified_header(fork.shown(beside))
