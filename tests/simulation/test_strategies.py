@@ -19,7 +19,7 @@ SEEDS = 3  # one for each size of the network
 def _case(role: Role) -> ParameterSet:
     """Marked with the pitfalls that the strategy names."""
     named = re.search(r"pitfalls? ([\d, ]+)", STRATEGIES[role].attacks)
-    numbers = [int(number) for number in named[1].split(",")] if named else []
+    numbers = [int(number) for number in re.findall(r"\d+", named[1])] if named else []
     return pytest.param(role, marks=[pytest.mark.pitfall(*numbers)] if numbers else [])
 
 
