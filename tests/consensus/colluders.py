@@ -116,8 +116,9 @@ class Colluders:
         if context.leader(state.view) not in self.villains or parent is None or parent.header.height >= HEIGHT_MAX:
             return
         certificate = state.decided_certificate
+        executed = 0 if certificate is None else min(state.executed, certificate.height)
         block = block_on(
-            parent, context, state.view, (), certificate, parent.header.exec_height,
+            parent, context, state.view, (), certificate, max(parent.header.exec_height, executed),
             time_ms=parent.header.time_ms + 1 + self.side[node],
         )  # fmt: skip
         if state.view > 0:

@@ -136,7 +136,7 @@ def test_a_long_fork_is_convicted_by_the_certificates_near_its_root() -> None:
 def test_random_colluders_are_convicted_and_nobody_else(size: int, count: int) -> None:
     """Real replicas on either side; more than f colluders. Detectors on the way and the verdict after it agree."""
     forks = 0
-    for seed in range(40):
+    for seed in range(60):
         walk = Colluders(size, count, seed)
         walk.walk(300)
         faulty = walk.net.context.members.faulty
