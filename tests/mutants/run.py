@@ -1,8 +1,9 @@
 """Proves the suite: plants each bug of the tables in a copy of the tree and demands that the named test turns red.
 
-    python -m tests.mutants.run [--jobs 2] [--limit-s 120] [WORD ...]
+    python -m tests.mutants.run [--jobs 2] [--limit-s 120] [--page] [WORD ...]
 
-Words select rows by name or file. Exit code 1 if a bug survives, does not apply, or its test is not green without it.
+Words select rows by name or file. The results go into docs/*/planted-bugs.md; --page only brings its list of rows up to
+date. Exit code 1 if a bug survives, does not apply, or its test is not green without it.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.mutants.page import Result, write_pages
 from tests.mutants.table import Mutant, load_mutants
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -45,6 +47,13 @@ class Verdict:
 
     killed: bool
     sentence: str
+    seconds: float = 0.0
+
+    @property
+    def result(self) -> Result:
+        """As the page shows it."""
+        said = "killed" if self.killed else self.sentence.partition(":")[0]
+        return Result(said, f"{self.seconds:.1f}" if self.seconds else "")
 
 
 def _run_tests(tree: Path, tests: tuple[str, ...], limit_s: int) -> tuple[int | None, str]:
@@ -73,7 +82,8 @@ def _verdict(tree: Path, mutant: Mutant, limit_s: int) -> Verdict:
     finally:
         path.write_text(text)
     if code == RED:
-        return Verdict(True, f"{time.monotonic() - started:.1f} s")
+        seconds = time.monotonic() - started
+        return Verdict(True, f"{seconds:.1f} s", seconds)
     if code == GREEN:
         return Verdict(False, "SURVIVED")
     return Verdict(False, f"NOT PROVED (pytest ended with {code}): {output}")
@@ -147,15 +157,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit-s", type=int, default=120)
+    parser.add_argument("--page", action="store_true", help="plant nothing, only renew the list of rows")
     parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
+    rows = load_mutants(Path(__file__).parent)
+    if options.page:
+        write_pages(rows, {})
+        return 0
     mutants = [
         mutant
-        for mutant in load_mutants(Path(__file__).parent)
+        for mutant in rows
         if all(word in mutant.name or word in mutant.file for word in options.words)
     ]
     started = time.monotonic()
     proved = prove(mutants, options.jobs, options.limit_s)
+    write_pages(rows, {mutant.name: verdict.result for mutant, verdict in proved})
     killed = sum(verdict.killed for _, verdict in proved)
     print(f"{killed} of {len(proved)} planted bugs killed in {time.monotonic() - started:.0f} s")
     return 0 if proved and killed == len(proved) else 1

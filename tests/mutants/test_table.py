@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.page import PAGES, cell, listed_names
 from tests.mutants.table import Mutant, load_mutants
 
 HERE = Path(__file__).parent
@@ -26,6 +27,14 @@ def test_every_rule_of_the_protocol_has_a_planted_bug() -> None:
     """Whoever removes a rule turns a test red."""
     rules = {f"S{i}" for i in range(13)} | {f"L{i}" for i in range(1, 9)} | {f"C{i}" for i in range(1, 18)}
     assert rules - {mutant.rule for mutant in MUTANTS} == set()
+
+
+def test_the_page_lists_exactly_these_rows() -> None:
+    """`python -m tests.mutants.run --page` renews it."""
+    assert listed_names() == [cell(mutant.name) for mutant in MUTANTS]
+    for page in PAGES[1:]:
+        table = [path.read_text(encoding="utf-8").partition("\n|---|")[2] for path in (PAGES[0], page)]
+        assert table[0] == table[1]
 
 
 def test_there_are_enough() -> None:
