@@ -77,6 +77,7 @@ def test_several_boundaries_decided_at_once_are_one_hand_over() -> None:
         chain.append(block_on(chain[-1], net.context))
     effects = net.step(3, Synced(tuple(chain[1:]), certify(net.context, Phase.COMMIT, 0, chain[7], [0, 1, 2])))
     assert len(effects.decide) == 7 and changes_of(net, 3) == [1]
+    assert net.desks[3].replica.timeout_ms == 1_000  # planned: k does not rise
 
 
 def test_one_that_follows_hands_nothing_over() -> None:
