@@ -7,8 +7,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from consensus.epochs import EpochContext
-from consensus.messages import Message, NewView, Proposal, Status, ViewChange, Vote
-from simulation.node import SHELL_PARCELS, Node
+from consensus.messages import Message as ConsensusMessage
+from consensus.messages import NewView, Proposal, Status, ViewChange, Vote
+from simulation.node import Node
 from simulation.parcels import Parcel
 from simulation.plan import Plan
 from simulation.roles import Role
@@ -35,7 +36,7 @@ class Traitor:
 
     def sends(self, receiver: int, parcel: Parcel) -> Outbox:
         """What goes out instead of what its machine wants to send."""
-        if isinstance(parcel, SHELL_PARCELS):
+        if not isinstance(parcel, ConsensusMessage):
             letters = self.strategy.carries(self.villain, receiver, parcel)
         else:
             self.villain.learns(parcel)
@@ -49,7 +50,7 @@ class Traitor:
 
         A traitor's core does not ask whether somebody else signs with its key, and nobody tells it what it forgot (S9).
         """
-        if not isinstance(parcel, SHELL_PARCELS):
+        if isinstance(parcel, ConsensusMessage):
             self.villain.learns(parcel)
             if self._speaks_for_itself(parcel):
                 return None
@@ -61,7 +62,7 @@ class Traitor:
         self.acts += 1
         return None
 
-    def _speaks_for_itself(self, message: Message) -> bool:
+    def _speaks_for_itself(self, message: ConsensusMessage) -> bool:
         """Whether another relays what carries this traitor's own signature."""
         me, context = self.villain.me, self.villain.context
         match message:
@@ -76,7 +77,7 @@ class Traitor:
 
     def answers(self, parcel: Parcel) -> Outbox:
         """What it says at once to what arrived."""
-        letters = [] if isinstance(parcel, SHELL_PARCELS) else self.strategy.answers(self.villain, parcel)
+        letters = [] if not isinstance(parcel, ConsensusMessage) else self.strategy.answers(self.villain, parcel)
         self.acts += len(letters)
         return letters
 

@@ -21,6 +21,7 @@ from simulation.strategy import Expect, Seat
 
 HEAL_MS: Final = 3_000
 FIRST_SUBMISSION_MS: Final = 20
+EVERY_MS: Final = 250  # between two submissions
 SIZES: Final = (4, 5, 7)
 AWAY: Final = (400, 2_400)  # ms in which the honest leader is cut off
 OFTEN_AWAY: Final = ((300, 700), (900, 1_300), (1_500, 1_900), (2_100, 2_800))  # the same for an honest voter
@@ -63,6 +64,9 @@ def demand(cluster: Cluster, role: Role) -> None:
     """What the strategy expects of a run that kept all rules. Raises AssertionError."""
     strategy, traitors = STRATEGIES[role], set(cluster.plan.byzantine)
     views = {number: cluster.nodes[number].replica.view for number in cluster.honest}
+    if strategy.blames:
+        rules = {rule for sender, rule in cluster.checkers.conduct.blamed if sender in traitors}
+        assert strategy.blames in rules, f"{role}: blamed with {sorted(rules)}, not with {strategy.blames}"
     for expected in sorted(strategy.expects):
         match expected:
             case Expect.EVIDENCE:

@@ -16,11 +16,11 @@ from consensus.verification import epoch_of as epoch_of_message
 from primitives.block import Block, header_digest
 from primitives.certificate import Verify
 from primitives.hashing import Digest
-from simulation.application import Ledger, Stored
 from simulation.checkers_chain import ChainRules
 from simulation.checkers_conduct import ConductRules
 from simulation.checkers_fairness import FairnessRule, fair_bound_ms
 from simulation.checkers_promises import Promises, Slot, epoch_of
+from simulation.stored import Stored
 
 FAIR_LOOK_EVERY: Final = 512  # steps of all nodes between two looks at what waits
 
@@ -34,7 +34,7 @@ class Checkers:
         context: EpochContext,
         verify: Verify,
         honest: Collection[int],
-        genesis: Ledger,
+        genesis: Stored,
         memory_max: int,
         window: int = WINDOW_DEFAULT,
         now_ms: Callable[[], int] = lambda: 0,
@@ -45,7 +45,7 @@ class Checkers:
         self._verify, self._honest = verify, honest
         self._contexts: dict[int, EpochContext] = {context.epoch: context}
         self._seats: dict[int, dict[int, int]] = {context.epoch: {}}
-        self.chain = ChainRules(self._contexts, verify, genesis.blocks[0].digest, genesis.blocks[0].state_root)
+        self.chain = ChainRules(self._contexts, verify, genesis.digest, genesis.state_root)
         self._honest_seats: set[int] = set(honest)
         self.conduct = ConductRules(honest, self._honest_seats, window, memory_max, now_ms)
         bound = fair_bound_ms(context.members.faulty, Timing()) if fair_ms is None else fair_ms

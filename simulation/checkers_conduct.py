@@ -43,6 +43,7 @@ class ConductRules:
         self.wiped: set[int] = set()  # honest machines that lost their disk: these may find out that they forgot
         self.memory_seen = 0
         self.evidence_against: set[int] = set()
+        self.blamed: set[tuple[int, str]] = set()  # who, and the rule that it broke
         self.left_first_view_ms: dict[int, int] = {}  # node -> when it was first seen above view 0
 
     def started(self, node: int, durable_view: int) -> None:
@@ -58,6 +59,7 @@ class ConductRules:
         for sender, sentence in effects.violations:
             amnesiac = node in self.wiped and sender == node and replica.abstains == sentence
             assert sender not in self._seats or amnesiac, f"node {node} blames the honest node {sender}: {sentence}"
+            self.blamed.add((sender, sentence.partition(":")[0]))
         life = self._lives.setdefault(node, _Life(self._durable_view[node], 0))
         assert replica.view >= life.view, f"S3: node {node} falls from view {life.view} to {replica.view}"
         assert replica.decided >= life.decided, f"S5: node {node} falls from {life.decided} to {replica.decided}"

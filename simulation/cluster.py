@@ -2,68 +2,55 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
+from chainnode.membership import Place
 from consensus.epochs import EpochContext
 from consensus.events import ALL, Decided, Effects, Event
+from consensus.evidence import Evidence
 from consensus.journal_records import JournalRecord
-from consensus.messages import MESSAGE_DECODER, Message
+from consensus.messages import MESSAGE_DECODER
+from consensus.messages import Message as ConsensusMessage
 from consensus.replica import Replica
-from consensus.settings import ReplicaConfig
-from consensus.verification import check_message
 from ledger.failures import FatalError
-from primitives import merkle
-from primitives.block import Batch, Block, Header, batches_root, header_digest, tx_root
+from primitives.block import header_digest
 from primitives.codec import Malformed, decode_canonical, encode
-from primitives.hashing import TAG_GENESIS, TAG_TRANSACTION, ZERO_DIGEST, Digest, tagged_hash
-from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
+from primitives.codes import Code
+from primitives.genesis import validator_set
+from primitives.hashing import Digest
+from primitives.transaction import Decoded
+from primitives.validators import Epoch, Height
 from simulation.adaptive import Adversary
-from simulation.application import GENESIS_STATE_ROOT, Stored, genesis_ledger
 from simulation.byzantine import FORGE_MS, Traitor, gangs, villain_of
 from simulation.checkers import Checkers
+from simulation.intake import KnownTransactions
+from simulation.machine import Machine
 from simulation.narration import describe_step, kind_of
 from simulation.network import Network
-from simulation.node import SHELL_PARCELS, Machine, Node
+from simulation.node import Node
 from simulation.parcels import Parcel
 from simulation.plan import HEAL_LIMIT_MS, Plan
 from simulation.schedule import Schedule
-from simulation.shell import WALL_MS
 from simulation.signatures import Ed25519, Modelled, Scheme
+from simulation.stored import Stored, genesis_stored
 from simulation.strategies.catalogue import STRATEGIES
 from simulation.villain import Outbox
+from simulation.world import payment, world_of
 
 CLIENT_PATIENCE_MS: Final = 2_000
+CLIENT_RETRY_MS: Final = 300  # after a node that is down or refuses
 TWIN_ROUND_MS: Final = 700
 # Elements in one core per validator, some four times what the worst of the random runs took.
 MEMORY_PER_MEMBER: Final = 120
 Trace = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the link layer found out about some bytes."""
-
-    message: Message
-    fault: str | None
-
-
 def is_calm(plan: Plan) -> bool:
     """Whether traitors are the only trouble: then nobody may wait longer than the fair bound."""
     flaky = plan.loss_permille or plan.duplicate_permille or plan.tail_permille or plan.thinned
     return not (plan.faults or flaky or plan.drift_permille or plan.adversary)
-
-
-def genesis_block(members: ValidatorSet) -> Block:
-    """Height 0 of the simulated chain."""
-    header = Header(
-        epoch=0, height=0, parent=ZERO_DIGEST, batches_root=batches_root(()), tx_root=tx_root(()), exec_height=0,
-        state_root=GENESIS_STATE_ROOT, receipts_root=merkle.EMPTY_ROOT, cert_height=0, cert_hash=ZERO_DIGEST,
-        valset_hash=members.hash, next_valset_hash=None, time_ms=WALL_MS - 1, proposer=0,
-    )  # fmt: skip
-    return Block(header, (), None)
 
 
 class Cluster:
@@ -73,28 +60,21 @@ class Cluster:
         self.plan, self._trace = plan, trace
         self.schedule = Schedule()
         self.network = Network(self.schedule, plan.seed, plan.nodes, plan.delay_ms, plan.jitter_ms)
-        self.scheme: Scheme = Ed25519(plan.seed, plan.nodes) if plan.real_signatures else Modelled(plan.seed)
-        members = ValidatorSet(tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(plan.nodes)))
-        self.genesis = genesis_block(members)
-        chain_id = tagged_hash(TAG_GENESIS, plan.seed.to_bytes(8, "big"))
-        self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
+        self.scheme: Scheme = Ed25519() if plan.real_signatures else Modelled()
+        self.world = world_of(plan.nodes, plan.window, plan.handover_blocks)
+        self.known = KnownTransactions(self.scheme.verify)
+        members, start = validator_set(self.world.genesis), header_digest(self.world.block.header)
+        self.context = EpochContext(self.world.chain_id, Epoch(0), members, Height(0), start)
         self.honest = [node for node in range(plan.nodes) if node not in plan.byzantine]
         self.checkers = Checkers(
-            self.context,
-            self.scheme.verify,
-            frozenset(self.honest),
-            genesis_ledger(self.genesis),
-            MEMORY_PER_MEMBER * plan.nodes,
-            plan.window,
-            lambda: self.schedule.now_ms,
-            0 if is_calm(plan) else plan.heal_ms,
-            None if is_calm(plan) else HEAL_LIMIT_MS,
-        )
+            self.context, self.scheme.verify, frozenset(self.honest), genesis_stored(self.world.block),
+            MEMORY_PER_MEMBER * plan.nodes, plan.window, lambda: self.schedule.now_ms,
+            0 if is_calm(plan) else plan.heal_ms, None if is_calm(plan) else HEAL_LIMIT_MS,
+        )  # fmt: skip
         self.adversary = Adversary(self.context, plan.adversary)
         self.done: set[Digest] = set()  # transactions that an honest node has executed
         self.counts: Counter[str] = Counter()
-        self._known: dict[bytes, _Known] = {}
-        self._sequence = 0
+        self._decoded: dict[bytes, ConsensusMessage | None] = {}  # None: does not decode
         self._draw = random.Random(f"{plan.seed}/thinning")
         self.thinned = dict(plan.thinned)
         self._sides: dict[tuple[int, int, int], int] = {}
@@ -118,17 +98,11 @@ class Cluster:
             villain = villain_of(plan, number, identity, self.context, sign, self._gangs[identity])
             self.traitors[number] = Traitor(plan, number, plan.byzantine[identity], villain)
         machine = Machine(
-            number,
-            ReplicaConfig(self.context, NodeId(identity), sign, plan.window),
-            self.scheme.verify,
-            plan.sync_ms,
-            plan.execution_ms,
-            plan.tick_ms,
-            plan.rotate_records,
-            draw.randint(-plan.skew_ms, plan.skew_ms),
+            number, identity, (self.scheme.key(f"vote/{identity}"),), self.scheme.verify, plan.sync_ms,
+            plan.execution_ms, plan.tick_ms, plan.rotate_bytes, draw.randint(-plan.skew_ms, plan.skew_ms),
             draw.randint(-plan.drift_permille, plan.drift_permille),
-        )
-        self.nodes[number] = Node(machine, genesis_ledger(self.genesis), self.schedule, draw, self, self._transmit)
+        )  # fmt: skip
+        self.nodes[number] = Node(machine, self.world, self.known, self.schedule, draw, self, self._transmit)
 
     # Time.
 
@@ -142,25 +116,22 @@ class Cluster:
 
     def submit(self, number: int, node: int) -> Digest:
         """A client hands in transaction `number`; it goes on to the next node until it is decided. Returns its id."""
-        raw = number.to_bytes(8, "big") * 4
-        identity = tagged_hash(TAG_TRANSACTION, raw)
-        self._attempt(raw, identity, node)
-        return identity
+        decoded = self.known.decode(payment(self.world, self.scheme, number, self.schedule.now_ms))
+        self._attempt(decoded, node)
+        return decoded.id
 
-    def _attempt(self, raw: bytes, identity: Digest, node: int) -> None:
-        if identity in self.done:
+    def _attempt(self, decoded: Decoded, node: int) -> None:
+        if decoded.id in self.done:
             return
-        target = self.nodes[node]
-        wait = CLIENT_PATIENCE_MS
-        if target.up:
-            self._sequence += 1
-            self.checkers.submitted(node, identity)
-            self.note(node, f"takes transaction {identity.hex()[:8]} in batch {self._sequence}")
-            target.shell.take_batch(encode(Batch(node, self._sequence, (raw,))), own=True)
-        else:
-            wait = 300
+        target, wait = self.nodes[node], CLIENT_RETRY_MS
+        if target.reachable:
+            code = target.take(decoded)
+            self.note(node, f"takes transaction {decoded.id.hex()[:8]}: {code.name}")
+            if code is Code.OK:
+                self.checkers.submitted(node, decoded.id)
+                wait = CLIENT_PATIENCE_MS
         following = (node + 1) % self.plan.nodes
-        self.schedule.after(wait, lambda: self._attempt(raw, identity, following))
+        self.schedule.after(wait, lambda: self._attempt(decoded, following))
 
     # Messages.
 
@@ -176,7 +147,7 @@ class Cluster:
         traitor, node = self.traitors.get(number), self.nodes[number]
         if traitor is not None:
             traitor.at(node.replica.view, self.schedule.now_ms)
-            traitor.villain.root_of = node.shell.application.root_if_held
+            traitor.villain.root_of = node.root_if_held
         return traitor
 
     def _mail(self, number: int, letters: Outbox) -> None:
@@ -196,16 +167,14 @@ class Cluster:
 
     def _post(self, number: int, sender: int, receiver: int, parcel: Parcel) -> None:
         lost = 0
-        if not isinstance(parcel, SHELL_PARCELS):
-            known = self._through_codec(sender, parcel)
-            if known is None or known.fault is not None:
-                assert number in self.traitors, (
-                    f"{known and known.fault}: refused, but sent by the honest node {sender}"
-                )
+        if isinstance(parcel, ConsensusMessage):
+            known = self._through_codec(parcel)
+            if known is None:
+                assert number in self.traitors, f"the honest node {sender} sends what does not decode: {parcel}"
                 self.counts["refused"] += 1
                 return
-            parcel = known.message
-            lost = self.thinned.get(kind_of(parcel), 0) if self.thinned else 0
+            parcel = known
+            lost = self.thinned.get(kind_of(known), 0) if self.thinned else 0
         targets = [node for node in range(self.plan.nodes) if node != sender] if receiver == ALL else [receiver]
         for target in targets:
             machine = self._route(number, sender, target)
@@ -216,7 +185,7 @@ class Cluster:
         """Over the link, unless the adversary wants it otherwise."""
         held: int | None = 0
         if self.adversary.left or self.adversary.last_ms:
-            if not isinstance(parcel, SHELL_PARCELS):
+            if isinstance(parcel, ConsensusMessage):
                 held = self.adversary.holds(sender, target, parcel, self.schedule.now_ms)
             if held is None:
                 self.counts["cut by the adversary"] += 1
@@ -227,18 +196,15 @@ class Cluster:
         else:
             self.network.send(sender, target, deliver)
 
-    def _through_codec(self, sender: int, message: Message) -> _Known | None:
-        """Encode, decode, verify, as two sockets and a verifier would; None if it does not even decode."""
+    def _through_codec(self, message: ConsensusMessage) -> ConsensusMessage | None:
+        """Encode and decode, as two sockets would; None if it does not decode. Each node checks it for itself."""
         raw = encode(message)
-        known = self._known.get(raw)
-        if known is None:
+        if raw not in self._decoded:
             try:
-                decoded: Message = decode_canonical(MESSAGE_DECODER, raw)
+                self._decoded[raw] = decode_canonical(MESSAGE_DECODER, raw)
             except Malformed:
-                return None
-            fault = check_message(decoded, NodeId(sender), self.context, self.scheme.verify)
-            known = self._known[raw] = _Known(decoded, fault)
-        return known
+                self._decoded[raw] = None
+        return self._decoded[raw]
 
     def _route(self, number: int, sender: int, target: int) -> int | None:
         """The machine that hears it: of twins each talks to a part of the others that changes every round."""
@@ -278,6 +244,8 @@ class Cluster:
 
     def started(self, node: int, kept: list[JournalRecord], height: int) -> None:
         """See Watcher."""
+        if node in self.nodes and self.nodes[node].disks.forgetful:
+            self.checkers.conduct.wiped.add(node)
         self.note(node, f"starts with {len(kept)} records at height {height}")
         self.checkers.started(node, kept, height)
 
@@ -285,7 +253,7 @@ class Cluster:
         """See Watcher."""
         self.checkers.synced(node, records)
 
-    def sends(self, node: int, receiver: int, message: Message) -> None:
+    def sends(self, node: int, receiver: int, message: ConsensusMessage) -> None:
         """See Watcher."""
         self.checkers.sends(node, receiver, message)
 
@@ -307,15 +275,41 @@ class Cluster:
             self.done.update(stored.receipts)
         self.checkers.executed(node, stored)
 
-    def refused(self, node: int, block: Block) -> None:
+    def running(self) -> Collection[int]:
         """See Watcher."""
-        self.note(node, f"refuses the content of {block.header.height} {header_digest(block.header).hex()[:8]}")
-        self.checkers.refused(node, block)
+        return {node.me for node in self.nodes.values() if node.up}
+
+    def rejected(self, node: int, sender: int, reason: str) -> None:
+        """See Watcher."""
+        self.counts["refused"] += 1
+        assert not self._both_honest(node, sender), f"node {node} refuses what the honest {sender} sent: {reason}"
+
+    def blamed(self, node: int, other: int, reason: str) -> None:
+        """See Watcher."""
+        self.note(node, f"blames {other}: {reason}")
+        if node == other and node in self.checkers.conduct.wiped:
+            return  # it found out that it has forgotten promises, and abstains
+        if not {node, other} & self.plan.weakened():
+            assert not self._both_honest(node, other), f"node {node} blames the honest {other}: {reason}"
+
+    def accused(self, node: int, other: int, evidence: Evidence) -> None:
+        """See Watcher."""
+        self.note(node, f"holds evidence against {other}")
+        assert not self._both_honest(node, other), f"node {node} accuses the honest {other}: {evidence}"
+
+    def turned(self, node: int, place: Place) -> None:
+        """See Watcher."""
+        self.note(node, f"begins epoch {place.context.epoch} on seat {place.me}")
+        if node in self.traitors:
+            self.traitors[node].villain.context = place.context
 
     def stopped(self, node: int, failure: FatalError) -> None:
         """See Watcher."""
         self.counts[f"stopped by {type(failure).__name__}"] += 1
         self.note(node, f"stops: {failure}")
+
+    def _both_honest(self, node: int, other: int) -> bool:
+        return node in self.honest and other in self.honest
 
     def _trace_step(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
         line = describe_step(replica, event, effects)

@@ -57,7 +57,7 @@ def heal(cluster: Cluster) -> None:
     cluster.thinned = {}
     for number, node in cluster.nodes.items():
         node.lag_ms = node.sync_lag_ms = node.jump_ms = 0
-        node.disk.repair()
+        node.disks.files.repair()
         node.resume()
         restart(cluster, number)
     cluster.note(-1, "healed")
@@ -89,7 +89,7 @@ def _crash(cluster: Cluster, fault: Fault, group: set[int]) -> None:
     for node in members(cluster, group):
         node.crash()
         if fault.kind is FaultKind.BIT_ROT and not node.up:
-            node.rot(draw)
+            node.disks.rot(draw)
         back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, RESTART_SPREAD_MS))
         cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(restart, cluster, node.machine.number))
 
@@ -104,13 +104,13 @@ def _harm_disks(cluster: Cluster, fault: Fault, group: set[int]) -> None:
     draw = random.Random(f"{cluster.plan.seed}/disk/{fault.at_ms}")
     for node in members(cluster, group):
         if fault.kind is FaultKind.DISK_FULL:
-            node.disk.refusal = OSError(errno.ENOSPC, "no space left on device")
+            node.disks.files.refusal = OSError(errno.ENOSPC, "no space left on device")
         else:
-            call = node.disk.operations + draw.randint(1, NEAR_OPERATIONS)
-            node.disk.fail_at(call, OSError(errno.EIO, "input/output error"))
+            call = node.disks.files.operations + draw.randint(1, NEAR_OPERATIONS)
+            node.disks.files.fail_at(call, OSError(errno.EIO, "input/output error"))
         cluster.schedule.at(fault.until_ms, partial(_repair, cluster, node))
 
 
 def _repair(cluster: Cluster, node: Node) -> None:
-    node.disk.repair()
+    node.disks.files.repair()
     restart(cluster, node.machine.number)

@@ -1,198 +1,135 @@
-"""One simulated validator: the real core, the real journal on a disk in memory, and the loop between them.
+"""One simulated node: the product's rooms over disks in memory, and the turns that the product's tasks run.
 
-The loop is the product's: everything in the inbox is stepped, then its records are appended and synced as one group,
-and only then do messages leave and decisions go on (S9). A power cut loses what was not synced.
+The order is the product's: a turn of the driver, its records appended and synced, and only then do messages leave and
+decisions go on (S9); a block is executed, written, and only then acknowledged (C15). A power cut loses what was not
+synced.
 """
 
 import random
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, cast
 
-from consensus.events import Decided, Effects, Event, Received, Tick
-from consensus.journal_records import JOURNAL_DECODER, JournalRecord
-from consensus.messages import Message
+from chainnode.driver import Turn
+from chainnode.execution_queue import Timing, Work
+from chainnode.executor import Execution
+from chainnode.membership import Place
+from chainnode.mempool import MempoolLimits
+from chainnode.rooms import Ledger, Rooms
+from chainnode.wire import Message
+from consensus.events import ALL, Decided
+from consensus.evidence import Evidence
+from consensus.messages import Message as ConsensusMessage
 from consensus.replica import Replica
-from consensus.settings import LedgerHead, ReplicaConfig
 from ledger.failures import FatalError, JournalDamaged
-from ledger.journal import Journal
-from ledger.memory_disk import MemoryDisk
-from primitives.block import Block
-from primitives.codec import decode_canonical, encode
-from primitives.keys import PublicKey, Signature
-from primitives.validators import Height, NodeId
-from simulation.application import Application, Ledger, Stored
-from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
+from points.invariants import violations
+from primitives.block import header_digest, tx_root
+from primitives.codec import Malformed
+from primitives.codes import Code
+from primitives.hashing import Digest
+from primitives.transaction import Decoded
+from primitives.validators import NodeId
+from simulation.disks import Disks
+from simulation.intake import Intake, KnownTransactions, admit
+from simulation.machine import OBSERVERS_FROM, Machine, NodeClock, Watched, Watcher, name_of, number_of
 from simulation.schedule import Schedule
-from simulation.shell import WALL_MS, Shell
+from simulation.stored import WALL_MS, Stored
+from simulation.world import World
 
-JOURNAL: Final = "votes"
-SHELL_PARCELS: Final = (BatchParcel, BatchRequest, ChainRequest, ChainReply)
 BUFFER_PARCELS: Final = 2_000  # that the network keeps for a stopped process
 RETRY_START_MS: Final = 300  # a supervisor starts a process again that ended by itself
-SETTLE_MS: Final = 100  # how often pending batches are looked at
-
-
-class Watcher(Protocol):
-    """Hears everything that the rules speak about; raises AssertionError when one is broken."""
-
-    def started(self, node: int, kept: list[JournalRecord], height: int) -> None:
-        """A node begins with these durable records and this ledger."""
-        ...
-
-    def synced(self, node: int, records: list[JournalRecord]) -> None:
-        """Records became durable."""
-        ...
-
-    def sends(self, node: int, receiver: int, message: Message) -> None:
-        """A node's core wants this on the wire."""
-        ...
-
-    def stepped(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
-        """One step of a core."""
-        ...
-
-    def decided(self, node: int, decided: Decided) -> None:
-        """A core decided."""
-        ...
-
-    def executed(self, node: int, stored: Stored) -> None:
-        """A node executed a decided block."""
-        ...
-
-    def refused(self, node: int, block: Block) -> None:
-        """A node found the content of a proposal wrong."""
-        ...
-
-    def stopped(self, node: int, failure: FatalError) -> None:
-        """A node's process ended by itself."""
-        ...
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a node is and survives every crash: identity, settings of its hardware, and its place in the run."""
-
-    number: int  # of the machine; a twin has another one than its identity
-    config: ReplicaConfig
-    verify: Callable[[PublicKey, bytes, Signature], bool]
-    sync_ms: int
-    execution_ms: int
-    tick_ms: int
-    rotate_records: int
-    skew_ms: int
-    drift_permille: int
 
 
 class Node:
     """A machine that can be switched off and on."""
 
     def __init__(
-        self,
-        machine: Machine,
-        ledger: Ledger,
-        schedule: Schedule,
-        draw: random.Random,
-        watcher: Watcher,
-        transmit: Callable[[int, int, Parcel], None],
-    ) -> None:
-        """transmit(machine number, receiving identity or ALL, parcel)."""
-        self.machine, self.ledger = machine, ledger
-        self.me: Final[NodeId] = machine.config.me
+        self, machine: Machine, world: World, known: KnownTransactions, schedule: Schedule, draw: random.Random,
+        watcher: Watcher, transmit: Callable[[int, int, Message], None],
+    ) -> None:  # fmt: skip
+        """transmit(machine number, receiving identity or ALL, message)."""
+        self.machine, self._world, self._known = machine, world, known
+        self.me: Final = machine.identity
         self._schedule, self._draw, self._watcher, self._transmit = schedule, draw, watcher, transmit
-        self.disk = MemoryDisk()
-        Journal.create(self.disk, JOURNAL, machine.config.context.chain_id).close()
+        self.disks = Disks(world)
         self.up = False
-        self.retired = False  # its journal lost promises: it never votes again with this key
-        self._rotten = 0  # records that the journal had when it rotted
         self.lag_ms = 0  # until what comes in is looked at
         self.sync_lag_ms = 0  # of a slow disk
         self.jump_ms = 0  # of the wall clock
+        self.syncs = 0  # since the birth of the node
+        self.power_cut: tuple[int, bool] | None = None  # (number of the sync, whether the sync still happened)
         self._paused = False
         self._frozen: list[Callable[[], None]] = []  # what falls due while the process is stopped
         self._life = 0  # counts the starts, so that what was scheduled in one life does not reach the next
-        self._inbox: deque[Event] = deque()
-        self._busy = False
-        self._records = 0
-        self.syncs = 0  # since the birth of the node
-        self.power_cut: tuple[int, bool] | None = None  # (number of the sync, whether the sync still happened)
+        self._turning = self._executing = self._turn_due = self._queue_due = False
+        self._packing_at: int | None = None
         self.start()
 
+    # ---- switching
+
     def start(self) -> None:
-        """Switch on: read the journal, restore the core, begin to tick. A disk that fails is tried again later."""
+        """Switch on: open the disks, restore the rooms, begin to tick. What fails is tried again later."""
         assert not self.up, "a node starts once per life"
-        if self.retired:
-            return
         self._life += 1
         try:
-            self._journal, payloads = Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)
-            if len(payloads) < self._rotten:
-                raise JournalDamaged("the newest records are gone: taken for a torn tail, which this run knows better")
+            ledger, records = self.disks.open()
         except JournalDamaged as damage:
-            self.retired = True
             self._watcher.stopped(self.machine.number, damage)
+            self.disks.resync(self.epoch)
+            self._retry()
             return
         except FatalError as failure:
             self._stop(failure)
             return
-        self.up, self._busy, self._paused = True, False, False
+        self.up, self._paused = True, False
+        self._turning = self._executing = self._turn_due = self._queue_due = False
+        self._packing_at = None
         self._frozen.clear()
-        self._inbox.clear()
-        kept = [decode_canonical(JOURNAL_DECODER, raw) for raw in payloads]
-        self._records = len(kept)
-        self.shell = Shell(
-            self.me,
-            self.machine.config.context,
-            Application(self.ledger),
-            self,
-            self._draw,
-            self.machine.verify,
-            self.machine.execution_ms,
-        )
-        self._watcher.started(self.machine.number, kept, self.ledger.height)
-        self.replica = Replica.restore(self.machine.config, kept, self._head())
+        self._watcher.started(self.machine.number, records, ledger.chain.head.height)
+        self.rooms = self._furnished(ledger)
+        self.rooms.start()
         self.later(self._draw.randrange(self.machine.tick_ms), self._tick)
-        self.later(self._draw.randrange(SETTLE_MS), self._settle)
+
+    def _furnished(self, ledger: Ledger) -> Rooms:
+        machine, genesis = self.machine, self._world.genesis
+        limits = MempoolLimits(genesis.limits.batch_transactions, genesis.limits.batch_bytes)
+        rooms = Rooms(
+            genesis, ledger, lambda: machine.keys, limits, NodeClock(self.wall_ms), self.now_ms, self, self,
+            machine.verify, lambda rooms: Intake(rooms, self._known, self.now_ms),
+        )  # fmt: skip
+        self._journal = ledger.journal
+        rooms.driver.rotate_bytes = machine.rotate_bytes
+        self._watch(rooms)
+        return rooms
+
+    def _watch(self, rooms: Rooms) -> None:
+        told = partial(self._watcher.stepped, self.machine.number)
+        rooms.driver.replica = cast(Replica, Watched(rooms.driver.replica, told))
 
     def crash(self) -> None:
         """Power cut: memory and everything not synced is gone; the tail may be torn."""
         if self.up:
-            self.up = self._paused = False
             self._lose_power()
 
     def _lose_power(self) -> None:
         """What was not synced is there up to some point, or any part of it; a disk reorders."""
+        self.up = self._paused = False
         self._frozen.clear()
         self._life += 1
-        pending = range(self.disk.pending)
+        files = self.disks.files
+        pending = range(files.pending)
         prefix = range(self._draw.randint(0, len(pending)))
         kept = prefix if self._draw.random() < 0.5 else [i for i in pending if self._draw.random() < 0.5]
-        self.disk.crash(kept, self._draw.choice((None, 0, 3, 30, 200)))
+        files.crash(kept, self._draw.choice((None, 0, 3, 30, 200)))
 
     def _stop(self, failure: FatalError) -> None:
         """The process ends at the first error of its disk and is started again; what was not synced may be lost."""
-        self.up = self._paused = False
         self._watcher.stopped(self.machine.number, failure)
         self._lose_power()
+        self._retry()
+
+    def _retry(self) -> None:
         self._schedule.after(RETRY_START_MS, lambda: None if self.up else self.start())
-
-    def rot(self, draw: random.Random) -> None:
-        """While it is off, a synced byte of the journal changes, save in the newest records (see ledger/journal)."""
-        try:
-            self._rotten = len(Journal.open(self.disk, JOURNAL, self.machine.config.context.chain_id)[1])
-        except JournalDamaged:
-            return  # once is enough
-        size = self.disk.size(JOURNAL)
-        self.disk.flip(JOURNAL, draw.randrange(max(1, size // 2)), 1 << draw.randrange(8))
-
-    def wipe(self) -> None:
-        """While it is off, the disk is replaced by an empty one: neither journal nor chain is left."""
-        assert not self.up, "a running node keeps its disk"
-        self.disk = MemoryDisk()
-        Journal.create(self.disk, JOURNAL, self.machine.config.context.chain_id).close()
-        self.ledger = Ledger(self.ledger.blocks[:1])
 
     def pause(self) -> None:
         """Stop the process (SIGSTOP): nothing is lost, nothing happens; what comes in waits in bounded buffers."""
@@ -205,151 +142,240 @@ class Node:
         for action in frozen:
             self.later(0, action)
 
-    def receive(self, sender: int, parcel: Parcel) -> None:
-        """A parcel from the link of `sender`, already found correct if it is a consensus message."""
-        if self._paused:
-            if len(self._frozen) < BUFFER_PARCELS:
-                self._frozen.append(partial(self._take, sender, parcel))
-        elif self.lag_ms:
-            self.later(self.lag_ms, lambda: self._take(sender, parcel))
-        elif self.up:
-            self._take(sender, parcel)
+    def wipe(self) -> None:
+        """While it is off, the disks are replaced by empty ones."""
+        assert not self.up, "a running node keeps its disk"
+        self.disks.wipe()
 
-    def _take(self, sender: int, parcel: Parcel) -> None:
-        if isinstance(parcel, SHELL_PARCELS):
-            self.shell.receive(sender, parcel)
-        else:
-            self.offer(Received(NodeId(sender), parcel))
+    @property
+    def reachable(self) -> bool:
+        """Whether a client finds it."""
+        return self.up and not self._paused
 
-    # What the shell needs of its node.
+    # ---- looking in
+
+    @property
+    def replica(self) -> Replica:
+        """The core of the last life."""
+        return self.rooms.driver.replica
+
+    @property
+    def height(self) -> int:
+        """Of the ledger."""
+        return self.rooms.chain.head.height
+
+    @property
+    def epoch(self) -> int:
+        """That the node stands in."""
+        return self.rooms.membership.place.context.epoch
+
+    def waiting(self) -> int:
+        """Transactions in the pool and batches in the store that no executed block settled yet."""
+        return self.rooms.mempool.counts.held + self.rooms.store.held_count
+
+    def books(self) -> list[str]:
+        """What the invariants of the points rules say about its state; nothing if all is well."""
+        return violations(self.rooms.executor.cache, self.rooms.executor.time_s)
+
+    def root_if_held(self, digests: Sequence[bytes]) -> Digest | None:
+        """The tx_root of these batches if all are in the store."""
+        held = [self.rooms.store.get(Digest(digest)) for digest in digests]
+        return tx_root([i for one in held if one is not None for i in one.ids]) if all(held) else None
 
     def now_ms(self) -> int:
         """Virtual time."""
         return self._schedule.now_ms
-
-    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Run it in this life only."""
-        life = self._life
-
-        def act() -> None:
-            if self._life == life and self._paused:
-                self._frozen.append(action)
-            elif self._life == life:
-                action()
-
-        self._schedule.after(delay_ms, act)
 
     def wall_ms(self) -> int:
         """This node's wall clock."""
         now = self._schedule.now_ms
         return WALL_MS + now + now * self.machine.drift_permille // 1000 + self.machine.skew_ms + self.jump_ms
 
-    def offer(self, event: Event) -> None:
-        """Queue for the core; stepped at once unless the disk or an earlier step is busy."""
-        self._inbox.append(event)
-        if not self._busy:
-            self._run()
+    # ---- what comes in
 
-    def send(self, receiver: int, parcel: Parcel) -> None:
-        """A parcel of the shell."""
-        self._transmit(self.machine.number, receiver, parcel)
+    def take(self, decoded: Decoded) -> Code:
+        """A client's transaction."""
+        code = admit(self.rooms, self._known, decoded, self.wall_ms() // 1000, self.now_ms())
+        self.pack_due()
+        return code
 
-    def leader(self) -> int:
-        """Who leads the view of the core."""
-        return self.machine.config.context.leader(self.replica.view)
+    def receive(self, sender: int, message: Message) -> None:
+        """A message from the link of identity `sender`."""
+        if self._paused:
+            if len(self._frozen) < BUFFER_PARCELS:
+                self._frozen.append(partial(self._take, sender, message))
+        elif self.lag_ms:
+            self.later(self.lag_ms, partial(self._take, sender, message))
+        elif self.up:
+            self._take(sender, message)
 
-    def executed(self, stored: Stored) -> None:
-        """Pass on to the checkers."""
-        self._watcher.executed(self.machine.number, stored)
+    def _take(self, sender: int, message: Message) -> None:
+        seat = self.rooms.membership.members.named(name_of(sender))
+        try:
+            self.rooms.inbound.receive(NodeId(OBSERVERS_FROM + sender) if seat is None else seat, message)
+        except Malformed as error:
+            self._watcher.rejected(self.machine.number, sender, str(error))
 
-    def refused(self, block: Block) -> None:
-        """Pass on to the checkers."""
-        self._watcher.refused(self.machine.number, block)
+    def later(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Run it in this life only; a disk that fails ends the life."""
+        life = self._life
 
-    # The loop.
-
-    def _run(self) -> None:
-        self._busy = True
-        while self._inbox:
-            groups: list[Effects] = []
-            records: list[JournalRecord] = []
-            while self._inbox:
-                event = self._inbox.popleft()
-                effects = self.replica.step(event)
-                self._watcher.stepped(self.machine.number, self.replica, event, effects)
-                groups.append(effects)
-                records.extend(effects.persist)
-            if records:
-                try:
-                    self._journal.append([encode(record) for record in records])
-                except FatalError as failure:
-                    self._stop(failure)
-                    return
-                self.later(self.machine.sync_ms + self.sync_lag_ms, partial(self._persisted, records, groups))
+        def act() -> None:
+            if self._life != life:
                 return
-            self._release(groups)
-        self._busy = False
+            if self._paused:
+                self._frozen.append(action)
+                return
+            try:
+                action()
+            except FatalError as failure:
+                self._stop(failure)
 
-    def _persisted(self, records: list[JournalRecord], groups: list[Effects]) -> None:
+        self._schedule.after(delay_ms, act)
+
+    # ---- the turns (see chainnode/turns.py)
+
+    def _tick(self) -> None:
+        self.later(self.machine.tick_ms, self._tick)
+        self.rooms.tick()
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        if self._turning or self.rooms.driver.idle:
+            return
+        self._turning = True
+        turn = self.rooms.driver.begin()
+        if turn.written:
+            self.later(self.machine.sync_ms + self.sync_lag_ms, partial(self._synced, turn))
+        else:
+            self._end(turn)
+
+    def _synced(self, turn: Turn) -> None:
         self.syncs += 1
         if self.power_cut == (self.syncs, False):
             self.crash()
             return
-        try:
-            self._journal.sync()
-        except FatalError as failure:
-            self._stop(failure)
-            return
-        self.shell.application.synced()
-        self._records += len(records)
-        self._watcher.synced(self.machine.number, records)
+        self._journal.sync()
+        self._watcher.synced(self.machine.number, turn.effects.persist)
         if self.power_cut == (self.syncs, True):
             self.crash()
             return
-        try:
-            self._rotate()
-        except FatalError as failure:
-            self._stop(failure)
+        self._end(turn)
+
+    def _end(self, turn: Turn) -> None:
+        for decided in turn.effects.decide:
+            self._watcher.decided(self.machine.number, decided)
+        self.rooms.driver.end(turn)
+        self._turning = False
+        if not self.rooms.driver.idle:
+            self.driver_due()
+
+    def _execute(self) -> None:
+        self._queue_due = False
+        if self._executing:
             return
-        self._release(groups)
-        self._run()
+        work = self.rooms.queue.begin()
+        if work is not None:
+            self._executing = True
+            self.later(self.machine.execution_ms, partial(self._commit, work))
 
-    def _release(self, groups: list[Effects]) -> None:
-        """Carry out what may be seen now. The loop counts as busy meanwhile, so the shell's answers are only queued."""
-        number = self.machine.number
-        for effects in groups:
-            for receiver, message in effects.send:
-                self._watcher.sends(number, receiver, message)
-                self._transmit(number, receiver, message)
-            for decided in effects.decide:
-                self._watcher.decided(number, decided)
-                self.shell.decide(decided)
-            for check in effects.check:
-                self.shell.check(check)
-            for build in effects.build:
-                self.shell.build(build)
-            for fetch in effects.fetch:
-                self.shell.catch_up(fetch)
+    def _commit(self, work: Work) -> None:
+        self.rooms.queue.commit(work)
+        self.rooms.evidence.write()
+        self._executing = False
+        self.rooms.queue.end(work)
+        self.queue_due()
 
-    def _rotate(self) -> None:
-        """C15: keep what still binds."""
-        if self._records <= self.machine.rotate_records:
-            return
-        kept = self.replica.journal_snapshot()
-        self._journal.rotate([encode(record) for record in kept])
-        self._records = len(kept)
+    def _pack(self, due_ms: int) -> None:
+        if self._packing_at == due_ms:
+            self._packing_at = None
+        self.rooms.pack()
+        self.pack_due()
 
-    def _tick(self) -> None:
-        self.later(self.machine.tick_ms, self._tick)
-        self.offer(Tick(self._schedule.now_ms))
+    # ---- rooms.Surroundings
 
-    def _settle(self) -> None:
-        self.later(SETTLE_MS, self._settle)
-        self.shell.disseminate()
+    def driver_due(self) -> None:
+        """See Surroundings."""
+        if not self._turn_due:
+            self._turn_due = True
+            self.later(0, self._turn)
 
-    def _head(self) -> LedgerHead:
-        stored = self.ledger.blocks
-        last = stored[-1]
-        changed = max((s.block.header.height for s in stored if s.receipts), default=0)
-        window = 2 * self.machine.config.window
-        return LedgerHead(tuple(s.block for s in stored[-window:]), last.certificate, Height(changed))
+    def queue_due(self) -> None:
+        """See Surroundings."""
+        if not self._queue_due:
+            self._queue_due = True
+            self.later(0, self._execute)
+
+    def pack_due(self) -> None:
+        """See Surroundings."""
+        pool, store = self.rooms.mempool, self.rooms.store
+        due = pool.due_ms(store.own_busy) if store.own_room() else None
+        if due is not None and (self._packing_at is None or due < self._packing_at):
+            self._packing_at = due
+            self.later(max(0, due - self.now_ms()), partial(self._pack, due))
+
+    def executed(self, execution: Execution, decided: Decided, took: Timing, expired: Sequence[Digest]) -> None:
+        """See Surroundings."""
+        pairs = zip(execution.ids, execution.receipts, strict=True)
+        done = tuple(identity for identity, receipt in pairs if receipt is not None)
+        block = decided.block
+        self._watcher.executed(
+            self.machine.number, Stored(block, header_digest(block.header), execution.tree.root, done)
+        )
+
+    def blamed(self, name: str, reason: str) -> None:
+        """See Surroundings."""
+        self._watcher.blamed(self.machine.number, number_of(name), reason)
+
+    def accused(self, name: str, evidence: Evidence) -> None:
+        """See Surroundings."""
+        self._watcher.accused(self.machine.number, number_of(name), evidence)
+
+    def starved(self, name: str, batch: Digest) -> None:
+        """See Surroundings."""
+
+    def turned(self, place: Place) -> None:
+        """See Surroundings."""
+        self._watch(self.rooms)
+        self._watcher.turned(self.machine.number, place)
+
+    # ---- rooms.Links
+
+    def send(self, node: NodeId, message: Message) -> bool:
+        """See Links."""
+        receiver = self._identity(node)
+        if receiver is None:
+            return False
+        if isinstance(message, ConsensusMessage):
+            self._watcher.sends(self.machine.number, receiver, message)
+        self._transmit(self.machine.number, receiver, message)
+        return True
+
+    def broadcast(self, message: Message) -> int:
+        """See Links."""
+        if isinstance(message, ConsensusMessage):
+            self._watcher.sends(self.machine.number, ALL, message)
+        self._transmit(self.machine.number, ALL, message)
+        return len(self.connected())
+
+    def connected(self) -> list[NodeId]:
+        """See Links. Lines are up to every machine that runs: a process that ends closes its own."""
+        members = self.rooms.membership.members
+        seats = ((members.named(name_of(n)), n) for n in self._watcher.running() if n != self.me)
+        return sorted(NodeId(OBSERVERS_FROM + n) if seat is None else seat for seat, n in seats)
+
+    def charge(self, node: NodeId, cost: int, reason: str) -> bool:
+        """See Links. The rooms tell of it through `blamed` as well; nobody is cut off here, traitors stay dangerous."""
+        return True
+
+    def ban(self, node: NodeId, reason: str) -> None:
+        """See Links."""
+        sender = self._identity(node)
+        if sender is not None:
+            self._watcher.rejected(self.machine.number, sender, reason)
+
+    def _identity(self, node: NodeId) -> int | None:
+        if node >= OBSERVERS_FROM:
+            return node - OBSERVERS_FROM
+        members = self.rooms.membership.members
+        return number_of(members.at(node).name) if node in members else None

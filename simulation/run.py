@@ -67,6 +67,7 @@ def play(cluster: Cluster) -> Outcome:
     healed = _wait_for_all(cluster, wanted)
     _grow(cluster, wanted)
     _demand_silence(cluster)
+    _look_into_the_books(cluster)
     nodes = _reliable(cluster)
     cluster.checkers.finished([node.machine.number for node in nodes])
     counts = cluster.counts + network.counts
@@ -75,7 +76,7 @@ def play(cluster: Cluster) -> Outcome:
         cluster.schedule.executed,
         cluster.schedule.now_ms,
         healed,
-        nodes[0].ledger.height,
+        nodes[0].height,
         max(node.replica.view for node in nodes),
         cluster.checkers.memory_seen,
         counts,
@@ -89,15 +90,15 @@ def _submit(cluster: Cluster, number: int, node: int, wanted: set[Digest]) -> No
 def _grow(cluster: Cluster, wanted: set[Digest]) -> None:
     """Add transactions, one after the other, until the chain is as high as the plan wants it."""
     number = len(cluster.plan.submissions)
-    while _reliable(cluster)[0].ledger.height < cluster.plan.until_height:
+    while _reliable(cluster)[0].height < cluster.plan.until_height:
         _submit(cluster, number, number % cluster.plan.nodes, wanted)
         _wait_for_all(cluster, wanted)
         number += 1
 
 
 def _reliable(cluster: Cluster) -> list[Node]:
-    """The honest nodes that still have their promises."""
-    return [cluster.nodes[number] for number in cluster.honest if not cluster.nodes[number].retired]
+    """The honest nodes."""
+    return [cluster.nodes[number] for number in cluster.honest]
 
 
 def _lacking(cluster: Cluster, wanted: set[Digest]) -> str | None:
@@ -105,13 +106,12 @@ def _lacking(cluster: Cluster, wanted: set[Digest]) -> str | None:
     if not wanted <= cluster.done:
         return f"{len(wanted - cluster.done)} of {len(wanted)} transactions are undecided"
     nodes = _reliable(cluster)
-    heights = sorted({node.ledger.height for node in nodes})
+    heights = sorted({node.height for node in nodes})
     if len(heights) > 1:
         return f"the honest nodes stand at the heights {heights}"
     for node in nodes:
-        pending = node.shell.application.pending()
-        if pending:
-            return f"node {node.me} still holds {len(pending)} undecided batches"
+        if node.waiting():
+            return f"node {node.me} still holds {node.waiting()} undecided batches or transactions"
     return None
 
 
@@ -125,8 +125,14 @@ def _wait_for_all(cluster: Cluster, wanted: set[Digest]) -> int:
     return cluster.schedule.now_ms - started
 
 
+def _look_into_the_books(cluster: Cluster) -> None:
+    """The invariants of the points rules hold; the state is the same everywhere, so one node speaks for all."""
+    node = _reliable(cluster)[0]
+    cluster.checkers.conserved(node.me, node.height, next(iter(node.books()), None))
+
+
 def _position(cluster: Cluster) -> list[tuple[int, int]]:
-    return [(node.ledger.height, node.replica.view) for node in _reliable(cluster)]
+    return [(node.height, node.replica.view) for node in _reliable(cluster)]
 
 
 def _demand_silence(cluster: Cluster) -> None:

@@ -13,8 +13,8 @@ T = TypeVar("T")
 SHRINK_SECONDS: Final = 60
 CALM: Final[dict[str, object]] = {
     "loss_permille": 0, "duplicate_permille": 0, "tail_permille": 0, "thinned": {}, "jitter_ms": 0, "skew_ms": 0,
-    "drift_permille": 0, "sync_ms": 1, "execution_ms": 1, "rotate_records": 1000, "real_signatures": False,
-    "until_height": 0, "idle_ms": 2_500, "window": 8, "tick_ms": 25, "delay_ms": 10,
+    "drift_permille": 0, "sync_ms": 1, "execution_ms": 1, "rotate_bytes": 1 << 20, "handover_blocks": 0,
+    "real_signatures": False, "until_height": 0, "idle_ms": 2_500, "window": 8, "tick_ms": 25, "delay_ms": 10,
 }  # fmt: skip
 Run = Callable[[Plan], SimulationFailed | None]
 

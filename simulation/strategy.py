@@ -35,6 +35,8 @@ class Strategy:
     expects: frozenset[Expect] = frozenset()
     seat: Seat = Seat.FIRST
     ends_ms: int = 3_000  # three timeouts of one second (C7)
+    blames: str = ""  # the rule with which an honest core must blame it, such as "C3"
+    traffic_ms: int = 3_000  # how long clients go on in a trial
     perturb: Callable[[Villain, int, Message], Outbox] = pass_on  # what the own core sends
     carries: Callable[[Villain, int, Parcel], Outbox] = carry  # bodies and pieces of chain
     hears: Callable[[Villain, int, Parcel], bool] = listen  # False: the own machine never gets it

@@ -28,10 +28,9 @@ from primitives.block import Block, Header, batches_root, header_digest, new_vie
 from primitives.certificate import certificate_hash
 from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
-from simulation.application import genesis_ledger
 from simulation.checkers import Checkers
-from simulation.cluster import genesis_block
 from simulation.signatures import Modelled
+from simulation.stored import genesis_block, genesis_stored
 
 TIMING: Final = Timing(progress_ms=1_000, round_cap_ms=1_000, progress_cap_ms=1_000)  # no back-off: a view per round
 TICK_MS: Final = 400
@@ -40,7 +39,6 @@ BUILDS_PER_ROUND: Final = 2  # blocks that one machine may propose in a round
 HEALED_ROUNDS_MAX: Final = 12
 MESSAGES_MAX: Final = 20_000  # in one round: far more would be a storm
 MEMORY_MAX: Final = 10_000
-KEYS_SEED: Final = 7
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Twins:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario, nodes = scenario, scenario.nodes
-        scheme = Modelled(KEYS_SEED)
+        scheme = Modelled()
         members = ValidatorSet(tuple(Validator(f"node{i}", scheme.public_key(i), b"") for i in range(nodes)))
         genesis = genesis_block(members)
         leaders = tuple(NodeId(i) for i in scenario.leaders)
@@ -69,7 +67,7 @@ class Twins:
         self.identity = [*range(nodes), *range(scenario.twins)]  # of each machine
         self.honest = range(scenario.twins, nodes)
         self.checkers = Checkers(
-            self.context, scheme.verify, frozenset(self.honest), genesis_ledger(genesis), MEMORY_MAX
+            self.context, scheme.verify, frozenset(self.honest), genesis_stored(genesis), MEMORY_MAX
         )
         self.now_ms = 0
         self.mail: deque[tuple[int, int, Message]] = deque()  # from machine, to machine

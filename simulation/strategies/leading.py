@@ -9,7 +9,7 @@ from consensus.messages import BlockReply, Message, Proposal, Vote
 from primitives.block import Block, batches_root, decode_batch, header_digest
 from primitives.certificate import Phase
 from primitives.codec import Malformed
-from simulation.parcels import BatchParcel, Parcel
+from simulation.parcels import BatchBytes, Parcel
 from simulation.roles import Role
 from simulation.strategy import Expect, Seat, Strategy
 from simulation.villain import FAR_HEIGHT, Letter, Outbox, Villain
@@ -108,7 +108,7 @@ def _starve_one(villain: Villain, receiver: int, parcel: Parcel) -> Outbox:
 def _censored(villain: Villain, sender: int, parcel: Parcel) -> bool:
     """Does not hear of a batch that the victim took in, whoever carries it."""
     del sender
-    if not isinstance(parcel, BatchParcel):
+    if not isinstance(parcel, BatchBytes):
         return True
     try:
         return decode_batch(parcel.raw).origin != villain.victim()
@@ -163,7 +163,7 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     ),
     Role.CENSOR: Strategy(
         "L7: never proposes what one member took in (W23); it commits under another leader", _DEPOSED,
-        ends_ms=9_000, hears=_censored,
+        ends_ms=9_000, traffic_ms=13_000, hears=_censored,
     ),
     Role.THROTTLE: Strategy("L1: every proposal just under the timeout (pitfall 14)", perturb=_throttle),
     Role.SLEEPER: Strategy(

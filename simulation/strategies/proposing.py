@@ -140,33 +140,40 @@ def _false_record(villain: Villain, block: Block) -> Block:
 
 
 _DEPOSED: Final = frozenset({Expect.DEPOSED})
+_REFUSED: Final = frozenset({Expect.DEPOSED, Expect.REFUSED})
 _LATER: Final = 4_500  # the first block is a good one
 
-_TWISTS: Final[dict[Role, tuple[str, Twist, int]]] = {
-    Role.WRONG_STATE: ("C3: a state root that is not that of exec_height", _wrong_state, 3_000),
-    Role.WRONG_RECEIPTS: ("C3: a receipts root that covers nothing", _wrong_receipts, 3_000),
-    Role.WRONG_BATCHES: ("C2: a batches root of other batches", _wrong_batches, 3_000),
-    Role.WRONG_TX_ROOT: ("C2: a tx root of other transactions", _wrong_tx_root, 3_000),
-    Role.FUTURE_TIME: ("C14: one hour ahead", _future, 3_000),
-    Role.PAST_TIME: ("C14: one hour back", _past, 3_000),
-    Role.PARENT_TIME: ("C14: not after the parent", _parent_time, _LATER),
-    Role.ABSENT_BODY: ("C5: names a batch that nobody has", _absent_body, 3_000),
-    Role.OVERSIZE: ("C5: more batches than a block holds", _oversize, 3_000),
-    Role.GAP: ("S2: proposes h + 2 before h + 1 (pitfall 12)", _gap, 3_000),
-    Role.CHAIN_BREAK: ("S2: a block whose parent nobody knows", _chain_break, _LATER),
-    Role.FAR_HEIGHT: ("S12: heights around 10^12 (pitfalls 13, 56)", _far_height, 3_000),
-    Role.STALE_CERTIFICATE: ("C9: the oldest certificate it has, below exec_height", _stale_certificate, _LATER),
-    Role.DUPLICATE_SIGNER: ("C16: embeds one signature q times (pitfall 2)", _duplicate_signer, _LATER),
-    Role.FORGED_CLOSE: ("C8: closes the epoch though no change is pending", _forged_close, 3_000),
-    Role.FOREIGN_SET: ("S11: names another validator set", _foreign_set, 3_000),
-    Role.EARLY_EXECUTION: ("C3: says to have executed the block itself", _early_execution, 3_000),
-    Role.FALSE_PROPOSER: ("C13: names another proposer than itself", _false_proposer, 3_000),
-    Role.FALSE_RECORD: ("C11: carries a NEWVIEW in view 0", _false_record, 3_000),
-}
+
+def _bad(attacks: str, twist: Twist, blames: str = "", ends_ms: int = 3_000) -> Strategy:
+    """Nobody prepares it, so the view ends; who can tell from the block alone blames its leader."""
+    return Strategy(attacks, _DEPOSED, ends_ms=ends_ms, blames=blames, perturb=twisting(twist))
+
 
 STRATEGIES: Final[dict[Role, Strategy]] = {
-    role: Strategy(attacks, _DEPOSED, ends_ms=ends_ms, perturb=twisting(twist))
-    for role, (attacks, twist, ends_ms) in _TWISTS.items()
-} | {
+    Role.WRONG_STATE: _bad("C3: a state root that is not that of exec_height", _wrong_state),
+    Role.WRONG_RECEIPTS: _bad("C3: a receipts root that covers nothing", _wrong_receipts),
+    Role.WRONG_BATCHES: _bad("C2: a batches root of other batches", _wrong_batches, "C2"),
+    Role.WRONG_TX_ROOT: _bad("C2: a tx root of other transactions", _wrong_tx_root),
+    Role.FUTURE_TIME: _bad("C14: one hour ahead", _future),
+    Role.PAST_TIME: _bad("C14: one hour back", _past),
+    Role.PARENT_TIME: _bad("C14: not after the parent", _parent_time, "C14", _LATER),
+    Role.ABSENT_BODY: _bad("C5: names a batch that nobody has", _absent_body),
+    Role.OVERSIZE: Strategy(
+        "C5: more batches than a block holds", _REFUSED, perturb=twisting(_oversize)
+    ),
+    Role.GAP: _bad("S2: proposes h + 2 before h + 1 (pitfall 12)", _gap),
+    Role.CHAIN_BREAK: _bad("S2: a block whose parent nobody knows", _chain_break, ends_ms=_LATER),
+    Role.FAR_HEIGHT: _bad("S12: heights around 10^12 (pitfalls 13, 56)", _far_height, "C9"),
+    Role.STALE_CERTIFICATE: _bad(
+        "C9: the oldest certificate it has, below exec_height", _stale_certificate, "C3", _LATER
+    ),
+    Role.DUPLICATE_SIGNER: Strategy(
+        "C16: embeds one signature q times (pitfall 2)", _REFUSED, ends_ms=_LATER, perturb=twisting(_duplicate_signer)
+    ),
+    Role.FORGED_CLOSE: _bad("C8: closes the epoch though no change is pending", _forged_close),
+    Role.FOREIGN_SET: _bad("S11: names another validator set", _foreign_set, "S11"),
+    Role.EARLY_EXECUTION: _bad("C3: says to have executed the block itself", _early_execution, "C3"),
+    Role.FALSE_PROPOSER: _bad("C13: names another proposer than itself", _false_proposer, "C13"),
+    Role.FALSE_RECORD: _bad("C11: carries a NEWVIEW in view 0", _false_record, "C11"),
     Role.TWICE: Strategy("C6: every batch twice in a block (pitfall 15)", perturb=twisting(_twice)),
-}
+}  # fmt: skip

@@ -1,6 +1,5 @@
 """Members that lie to those who fetch: about heights, votes held, blocks, bodies and pieces of the chain."""
 
-from dataclasses import replace as replace_parcel
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,7 +8,7 @@ from consensus.events import ALL
 from consensus.messages import BlockReply, BlockRequest, Message, SlotStatus, Status
 from primitives.certificate import bitmap
 from simulation.byzantine_mutators import MUTATORS
-from simulation.parcels import BatchParcel, BatchRequest, ChainReply, ChainRequest, Parcel
+from simulation.parcels import BatchBytes, BatchRequest, BlockRangeReply, BlockRangeRequest, Parcel
 from simulation.roles import Role
 from simulation.strategy import Expect, Seat, Strategy
 from simulation.villain import FAR_HEIGHT, Letter, Outbox, Villain
@@ -42,24 +41,26 @@ def _forged_blocks(villain: Villain, receiver: int, message: Message) -> Outbox:
 
 def _forged_chain(villain: Villain, receiver: int, parcel: Parcel) -> Outbox:
     """A piece of chain with another block at its end, in its middle, or under a certificate of something else."""
-    if not isinstance(parcel, ChainReply):
+    if not isinstance(parcel, BlockRangeReply) or not parcel.blocks:
         return [Letter(receiver, parcel)]
     blocks = parcel.blocks
     match villain.draw.randrange(3):
         case 0:
-            blocks = (*blocks[:-1], villain.alternative(blocks[-1]))
+            last = replace(blocks[-1], block=villain.alternative(blocks[-1].block))
+            blocks = (*blocks[:-1], last)
         case 1:
             middle = len(blocks) // 2
-            blocks = (*blocks[:middle], villain.alternative(blocks[middle]), *blocks[middle + 1 :])
+            other = replace(blocks[middle], block=villain.alternative(blocks[middle].block))
+            blocks = (*blocks[:middle], other, *blocks[middle + 1 :])
         case _ if villain.certificates:
-            return [Letter(receiver, replace_parcel(parcel, certificate=villain.draw.choice(villain.certificates)))]
-    return [Letter(receiver, replace_parcel(parcel, blocks=blocks))]
+            return [Letter(receiver, replace(parcel, certificate=villain.draw.choice(villain.certificates)))]
+    return [Letter(receiver, replace(parcel, blocks=blocks))]
 
 
 def _withhold_bodies(villain: Villain, receiver: int, parcel: Parcel) -> Outbox:
     """Answers no request for bodies or chain; asks as ever (pitfall 57)."""
     del villain
-    return [] if isinstance(parcel, BatchParcel | ChainReply) else [Letter(receiver, parcel)]
+    return [] if isinstance(parcel, BatchBytes | BlockRangeReply) else [Letter(receiver, parcel)]
 
 
 def _withhold_blocks(villain: Villain, receiver: int, message: Message) -> Outbox:
@@ -69,9 +70,8 @@ def _withhold_blocks(villain: Villain, receiver: int, message: Message) -> Outbo
 
 def _slow_drip(villain: Villain, receiver: int, parcel: Parcel) -> Outbox:
     """One block at a time, three seconds late."""
-    if isinstance(parcel, ChainReply) and parcel.blocks:
-        certificate = parcel.blocks[-1].certificate
-        parcel = parcel if certificate is None else ChainReply(parcel.blocks[:1], certificate)
+    if isinstance(parcel, BlockRangeReply):
+        parcel = replace(parcel, blocks=parcel.blocks[:1])
     return [Letter(receiver, parcel, DRIP_MS)]
 
 
@@ -84,14 +84,15 @@ def _garbage_batches(villain: Villain) -> Outbox:
     """Bytes that are no batch, no canonical one, or too large."""
     sizes = (0, 1, 100, 5_000)
     garbage = [villain.draw.randbytes(size) for size in sizes]
-    return [Letter(ALL, BatchParcel(raw)) for raw in garbage]
+    return [Letter(ALL, BatchBytes(raw)) for raw in garbage]
 
 
 def _request_flood(villain: Villain) -> Outbox:
     """Asks everybody for everything, known or not, without end."""
     wanted = [BlockRequest(block.header.parent, 0) for _, block in list(villain.blocks)[-8:]]
     wanted += [BlockRequest(villain.noise(), 0) for _ in range(8)]
-    everything: list[Parcel] = [*wanted, BatchRequest((villain.noise(),)), ChainRequest(0), ChainRequest(FAR_HEIGHT)]
+    everything: list[Parcel] = [*wanted, BatchRequest((villain.noise(),))]
+    everything += [BlockRangeRequest(first, 256) for first in (0, FAR_HEIGHT)]
     return [Letter(node, parcel) for parcel in everything for node in villain.others()]
 
 

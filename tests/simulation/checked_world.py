@@ -9,8 +9,8 @@ from primitives.block import Block, batches_root, header_digest
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import Digest
 from primitives.validators import Height
-from simulation.application import Stored, genesis_ledger
 from simulation.checkers import Checkers
+from simulation.stored import Stored, genesis_stored
 from simulation.villain import Villain
 from tests.simulation.stage import Stage
 
@@ -28,7 +28,7 @@ class World:
     def new(self, memory_max: int) -> Checkers:
         stage = self.stage
         fresh = Checkers(
-            stage.context, stage.scheme.verify, frozenset((0, ME, OTHER)), genesis_ledger(stage.genesis), memory_max
+            stage.context, stage.scheme.verify, frozenset((0, ME, OTHER)), genesis_stored(stage.genesis), memory_max
         )
         for node in (0, ME, OTHER):
             fresh.started(node, [], 0)
@@ -69,7 +69,7 @@ class World:
         self.checkers.decided(node, Decided(Height(block.header.height), block, proof))
 
     def executes(self, node: int, block: Block, root: bytes = bytes(32), receipts: tuple[Digest, ...] = ()) -> None:
-        stored = Stored(block, header_digest(block.header), None, Digest(root), receipts)
+        stored = Stored(block, header_digest(block.header), Digest(root), receipts)
         self.checkers.executed(node, stored)
 
 

@@ -31,10 +31,9 @@ from primitives.certificate import Certificate, Phase, build_certificate, certif
 from primitives.hashing import TAG_GENESIS, ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import Signature
 from primitives.validators import Epoch, Height, NodeId, Validator, ValidatorSet
-from simulation.application import genesis_ledger
 from simulation.checkers import Checkers
-from simulation.cluster import genesis_block
 from simulation.signatures import Modelled
+from simulation.stored import genesis_block, genesis_stored
 from simulation.villain import Gang, Villain
 
 TICK_MS = 25
@@ -45,14 +44,14 @@ class Stage:
     """`honest` members have real cores; `villain(i)` is the pen of another one."""
 
     def __init__(self, size: int, honest: Iterable[int], window: int = 8) -> None:
-        self.scheme = Modelled(0)
+        self.scheme = Modelled()
         members = ValidatorSet(tuple(Validator(f"node{i}", self.scheme.public_key(i), b"") for i in range(size)))
         self.genesis = genesis_block(members)
         chain_id = tagged_hash(TAG_GENESIS, b"stage")
         self.context = EpochContext(chain_id, Epoch(0), members, Height(0), header_digest(self.genesis.header))
         self.now_ms = dict.fromkeys(honest, 0)
         self.checkers = Checkers(
-            self.context, self.scheme.verify, frozenset(self.now_ms), genesis_ledger(self.genesis), 10_000
+            self.context, self.scheme.verify, frozenset(self.now_ms), genesis_stored(self.genesis), 10_000
         )
         self.links: dict[tuple[int, int], deque[Message]] = {}
         self.builds: dict[int, BuildBlock] = {}

@@ -30,7 +30,7 @@ def test_power_cut_at_every_sync(node: int, synced: bool) -> None:
 @pytest.mark.parametrize("synced", [False, True], ids=["before", "after"])
 def test_power_cut_at_every_sync_with_a_journal_that_rotates(synced: bool) -> None:
     """C15: what a rotation keeps is enough."""
-    _cut_at_every_sync(replace(CALM, rotate_records=2), 0, synced)
+    _cut_at_every_sync(replace(CALM, rotate_bytes=1_000), 0, synced)
 
 
 def _cut_at_every_sync(plan: Plan, node: int, synced: bool) -> None:
@@ -40,7 +40,7 @@ def _cut_at_every_sync(plan: Plan, node: int, synced: bool) -> None:
         cluster.nodes[node].power_cut = number, synced
         cluster.schedule.after(700, partial(_switch_on, cluster))
         play(cluster)
-        cut += cluster.nodes[node].disk.crashes
+        cut += cluster.nodes[node].disks.files.crashes
     assert cut == SYNCS, "each run has its crash"
 
 
@@ -98,7 +98,7 @@ def test_a_paused_leader_is_replaced_and_comes_back() -> None:
 
 
 def _demand_height(cluster: Cluster, height: int) -> None:
-    assert all(cluster.nodes[node].ledger.height >= height for node in (1, 2, 3)), "f = 1 node away stops nobody"
+    assert all(cluster.nodes[node].height >= height for node in (1, 2, 3)), "f = 1 node away stops nobody"
 
 
 @pytest.mark.parametrize("seed", range(12))
