@@ -126,7 +126,7 @@ async def get_history(backend: NodeBackend, call: Call) -> Answer:
     cursor = query.cursor or f"{certified.headers[0].exec_height + 1}.0"
     query = replace(query, cursor=cursor, limit=min(query.limit, PROVEN_ITEMS_MAX))
     plain = await history_plain(backend, address, query)
-    await add_proofs(backend, plain["items"], query.epoch)
+    await add_proofs(backend, plain, query.epoch)
     return json_answer(plain | proof_member(evidence))
 
 

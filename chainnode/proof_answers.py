@@ -11,6 +11,7 @@ from chainnode.proofs import build_receipt_proof, handovers_from, newest_certifi
 from chainnode.proven_account import account_keys, supply_keys
 from chainnode.proven_states import HANDOVERS_LISTED, build_evidence, evidence_of, open_proven_state
 from ledger.chain import Chain
+from ledger.failures import Pruned
 from points import queries
 from points.keys import class_key
 from primitives.codec import U64, Record
@@ -98,11 +99,22 @@ async def proven_supply_plain(backend: NodeBackend, query: ProvenQuery) -> Plain
     return {"supply": plain, "proof": to_plain(evidence)}
 
 
-async def add_proofs(backend: NodeBackend, items: list[dict[str, Plain]], epoch: int) -> None:
-    """A receipt's file in hex as "proof" of each item; a certified header covers them all."""
-    for item in items:
-        proof = build_receipt_proof(backend.chain, bytes.fromhex(item["tx"]), epoch)
-        assert proof is not None, f"receipt {item['tx']} is covered"
+async def add_proofs(backend: NodeBackend, page: dict[str, Plain], epoch: int) -> None:
+    """A receipt's file in hex as "proof" of each item; a certified header covers them all.
+
+    The page ends above the first receipt whose neighbours under the same root are pruned. Raises: Pruned if that is the
+    first of the page.
+    """
+    for number, item in enumerate(page["items"]):
+        try:
+            proof = build_receipt_proof(backend.chain, bytes.fromhex(item["tx"]), epoch)
+            if proof is None:  # forgotten since the page was read
+                raise Pruned(item["height"], backend.chain.floor)
+        except Pruned:
+            if not number:
+                raise
+            page.update(items=page["items"][:number], next=f"{item['height']}.{item['index'] + 1}")
+            return
         item["proof"] = encode_proof(proof).hex()
         await asyncio.sleep(0)
 

@@ -174,3 +174,21 @@ def test_the_newest_certified_header_and_the_genesis_are_told() -> None:
     answer = asyncio.run(ask(town, "GET", "/v1/genesis"))
     assert load_genesis(answer.body) == town.genesis
     assert call(town, "GET", "/v1/handovers")[1] == {"epoch": 0, "handovers": []}
+
+
+def test_a_page_ends_where_a_receipt_can_be_proven_no_more() -> None:
+    """A node that has pruned: what stands under one root with pruned receipts is left out, the rest is proven."""
+    town = Town()
+    for number in range(4):
+        town.run(town.issue(f"o{number}"))
+    town.node.flush()
+    path = f"/v1/accounts/{text('u')}/history"
+    whole = call(town, "GET", path)[1]["items"]
+    town.node.chain.raise_floor(3)
+    page = call(town, "GET", path, proof="1")[1]
+    assert [item["tx"] for item in page["items"]] == [item["tx"] for item in whole[:2]]
+    for item in page["items"]:
+        verify_receipt_proof(bytes.fromhex(item["proof"]), town.genesis)
+    town.node.chain.raise_floor(4)
+    page = call(town, "GET", path, proof="1")[1]
+    assert [item["height"] for item in page["items"]] == [4] and page["next"] == "4.0"

@@ -196,6 +196,17 @@ def test_silent_and_unreachable_nodes_are_passed_over(world: World, ask: Ask) ->
     assert ask(*BALANCE, doors=(closed,))[0] == 4
 
 
+def test_without_a_network_file_the_first_chain_is_taken_aloud(world: World, ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "home" / "network.json").unlink()
+    code, found, said = ask(*BALANCE, doors=(world.honest,))
+    assert code == 0 and found["proven"]["epoch"] == 2
+    assert world.town.chain_id.hex()[:16] in said
+    genesis = tmp_path / "other.json"
+    genesis.write_bytes(genesis_text(world.other.genesis))
+    code, found, _ = ask(*BALANCE, "--genesis", str(genesis), doors=(world.honest,))
+    assert (code, found["name"]) == (1, "LYING_NODE"), "what the file says counts, not the node"
+
+
 def test_who_asks_for_no_check_gets_none(world: World, ask: Ask) -> None:
     world.liar.lie = lambda path, answer: answer | {"spendable": 99_999} if ACCOUNT in path else answer
     code, found, _ = ask(*BALANCE, "--trust", doors=(world.liar,))
