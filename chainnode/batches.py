@@ -10,14 +10,13 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from chainnode.mempool import Packed
+from chainnode.wishes import Wishes, others
 from primitives.block import Batch, batch_digest, decode_batch
 from primitives.codec import Malformed
 from primitives.hashing import Digest
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction
 from primitives.validators import OBSERVER, VALIDATORS_MAX, NodeId
 
-ASK_AGAIN_MS: Final = 150  # a batch of 512 KiB crosses a WAN in less; then the next holder is asked
-ASKED_MAX: Final = 4096  # digests that were asked for lately
 REFUSED_MAX: Final = 1024  # digests of bad batches that are remembered
 
 
@@ -68,17 +67,6 @@ class Declined(Enum):
     LATE = "asked for once, but nobody needs it any more"
 
 
-class _Wanted:
-    """A missing batch: whom to ask, in turn, and when next."""
-
-    __slots__ = ("ask", "due_ms", "turn")
-
-    def __init__(self, ask: Sequence[NodeId], now_ms: int) -> None:
-        self.ask = list(dict.fromkeys(ask))
-        self.turn = 0
-        self.due_ms = now_ms
-
-
 class BatchStore:
     """The batches of one node."""
 
@@ -94,8 +82,7 @@ class BatchStore:
         self._blocks: Final[dict[Digest, tuple[Digest, ...]]] = {}  # block -> batches that it names
         self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
         self._in_hand: Final[dict[Digest, Candidate]] = {}
-        self._wanted: Final[dict[Digest, _Wanted]] = {}
-        self._asked: Final[dict[Digest, None]] = {}  # the last ASKED_MAX: an answer that comes late is no lie
+        self._wanted: Final = Wishes(limits.wanted)
         self._done: Final[dict[Digest, None]] = {}  # executed; forgotten when none of it can be valid any more
         self._done_until: Final[dict[int, list[Digest]]] = {}
         self._expired_to = -1
@@ -130,13 +117,13 @@ class BatchStore:
         try:
             batch = self._check_form(raw)
         except Malformed as error:
-            if digest in self._asked and not wanted:
+            if self._wanted.was_asked(digest) and not wanted:
                 return Declined.LATE
             if not wanted:
                 raise
             batch, fault = Batch(0, 0, ()), str(error)
         if not wanted:
-            if batch.origin != sender and digest in self._asked:
+            if batch.origin != sender and self._wanted.was_asked(digest):
                 return Declined.LATE
             if batch.origin != sender:
                 raise Malformed(f"a batch of origin {batch.origin} that nobody asked node {sender} for")
@@ -156,7 +143,7 @@ class BatchStore:
     def refuse(self, candidate: Candidate, reason: str) -> None:
         """One transaction is bad, so the whole batch is; a block that names it is not acceptable."""
         self._let_go(candidate)
-        self._wanted.pop(candidate.digest, None)
+        self._wanted.drop(candidate.digest)
         if len(self._refused) >= REFUSED_MAX:
             del self._refused[next(iter(self._refused))]
         self._refused[candidate.digest] = reason
@@ -255,7 +242,7 @@ class BatchStore:
             if self._names[digest]:
                 continue
             del self._names[digest]
-            self._wanted.pop(digest, None)
+            self._wanted.drop(digest)
             held = self._held.get(digest)
             if held is not None:
                 self._count(held.origin, len(held.raw), 1)
@@ -273,7 +260,7 @@ class BatchStore:
             if held is not None and digest not in self._names:
                 self._drop(held)
             if digest not in self._names:
-                self._wanted.pop(digest, None)
+                self._wanted.drop(digest)
         self.release(block)
 
     def expire(self, block_time_s: int) -> list[HeldBatch]:
@@ -295,53 +282,32 @@ class BatchStore:
         """Fetch these: ask the nodes of `ask` in turn, the likeliest holder (leader, carrier) first. At most
         `limits.wanted` at a time; call it again with each tick while a block waits for them. Whom an earlier call did
         not name is asked as well: the one that it named may be a liar (pitfall 57)."""
+        ask = others(ask, self._me)
         for digest in digests:
             if digest in self._held or digest in self._refused:
                 continue
-            wanted = self._wanted.get(digest)
-            if wanted is not None:
-                wanted.ask += [node for node in ask if node != self._me and node not in wanted.ask]
-                continue
-            if len(self._wanted) >= self._limits.wanted:
+            if not self._wanted.add(digest, ask, now_ms):
                 return
-            self._wanted[digest] = _Wanted([node for node in ask if node != self._me], now_ms)
 
     def unwant(self, digests: Iterable[Digest]) -> None:
         """Nobody needs these any more."""
         for digest in digests:
-            self._wanted.pop(digest, None)
+            self._wanted.drop(digest)
 
     def unwant_unnamed(self, digests: Iterable[Digest]) -> None:
         """Stop asking for these, except for what a block names."""
         for digest in digests:
             if digest not in self._names:
-                self._wanted.pop(digest, None)
+                self._wanted.drop(digest)
 
     def unknown(self, node: NodeId, digests: Iterable[Digest], now_ms: int) -> None:
         """`node` said that it lacks these: the next one is asked at once."""
         for digest in digests:
-            wanted = self._wanted.get(digest)
-            if wanted is not None and wanted.ask and wanted.ask[(wanted.turn - 1) % len(wanted.ask)] == node:
-                wanted.due_ms = now_ms
+            self._wanted.unknown(node, digest, now_ms)
 
     def requests(self, now_ms: int, at_most: int) -> list[tuple[NodeId, tuple[Digest, ...]]]:
         """Requests to send now, at most `at_most` digests in each; every call with a later time gives what is due."""
-        asked: dict[NodeId, list[Digest]] = {}
-        for digest, wanted in self._wanted.items():
-            if wanted.due_ms > now_ms or not wanted.ask or digest in self._in_hand:
-                continue
-            node = wanted.ask[wanted.turn % len(wanted.ask)]
-            wanted.turn += 1
-            wanted.due_ms = now_ms + ASK_AGAIN_MS
-            self._asked[digest] = None
-            if len(self._asked) > ASKED_MAX:
-                del self._asked[next(iter(self._asked))]
-            asked.setdefault(node, []).append(digest)
-        return [
-            (node, tuple(digests[i : i + at_most]))
-            for node, digests in asked.items()
-            for i in range(0, len(digests), at_most)
-        ]
+        return self._wanted.requests(now_ms, at_most, self._in_hand.__contains__)
 
     @property
     def wanted_count(self) -> int:
@@ -382,7 +348,7 @@ class BatchStore:
         self._held[digest] = held
         self._by_origin[origin][digest] = None
         self._mention(held)
-        self._wanted.pop(digest, None)
+        self._wanted.drop(digest)
         if digest not in self._names:
             self._count(origin, len(raw), 1)
         return held

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from chainnode.batches import ASK_AGAIN_MS, BatchLimits, BatchStore, Candidate, Declined, HeldBatch
+from chainnode.batches import BatchLimits, BatchStore, Candidate, Declined, HeldBatch
 from chainnode.intake import BatchIntake
 from chainnode.mempool import Mempool, MempoolLimits
 from chainnode.signatures import BulkVerifier, SignatureCache
+from chainnode.wishes import ASK_AGAIN_MS
 from primitives.block import Batch
 from primitives.codec import Malformed, encode
 from primitives.hashing import Digest
