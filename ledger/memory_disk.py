@@ -176,6 +176,14 @@ class MemoryDisk:
         content.live[offset] ^= mask
         content.durable[offset] ^= mask
 
+    def image(self) -> "MemoryDisk":
+        """Another disk with what is durable here: a backup."""
+        copy = MemoryDisk()
+        for name, content in self._durable_names.items():
+            kept = _Content(bytearray(content.durable), bytearray(content.durable))
+            copy._names[name] = copy._durable_names[name] = kept
+        return copy
+
     def durable(self, name: str) -> bytes:
         """What a file would hold after losing power now; b"" if its name itself would be lost."""
         content = self._durable_names.get(name)
