@@ -202,6 +202,7 @@ def test_a_crash_at_any_write_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         while pruner.piece():
             pass
         assert list(cut.range(b"", None)) == expected
+        assert Pruner(again).cleared == chain.floor, "nothing is gone through twice"
 
 
 def octets(path: Path) -> int:
