@@ -43,6 +43,9 @@ class PeerStatus:
     round_trip_ms: int | None = None
 
 
+NodeRole = Literal["validator", "abstaining", "observer"]  # abstaining: has a seat and signs nothing in this epoch
+
+
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """What a node knows about itself at this moment. Times in ms; `leader` is the name of the view's leader."""
@@ -55,8 +58,9 @@ class NodeStatus:
     decided_height: int  # >= the executed height of chain.head
     pool_transactions: int
     pool_bytes: int
-    ready: bool  # caught up and in touch with a quorum: it takes transactions
-    reason: str  # why it is not ready; "" if it is
+    ready: bool  # has a seat, is caught up and in touch with a quorum: it takes transactions
+    reason: str  # why it is not ready, or why it signs nothing; "" for a validator that works
+    role: NodeRole
     uptime_ms: int
     peers: tuple[PeerStatus, ...]
 

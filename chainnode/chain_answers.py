@@ -101,6 +101,7 @@ class StatusAnswer(Record):
     pool_bytes: U64
     ready: bool
     reason: str
+    role: Literal["validator", "abstaining", "observer"]
     uptime_ms: U64
     validators: U64
     quorum: U64
@@ -233,6 +234,7 @@ def status_answer(backend: NodeBackend) -> StatusAnswer:
         block_time_ms=header.time_ms, clock_ms=backend.now_ms(), test_clock=genesis.test_clock, epoch=node.epoch,
         view=node.view, leader=node.leader, decided_height=node.decided_height,
         pool_transactions=node.pool_transactions, pool_bytes=node.pool_bytes, ready=node.ready, reason=node.reason,
+        role=node.role,
         uptime_ms=node.uptime_ms, validators=members.size, quorum=members.quorum, peers=_peers(node),
     )  # fmt: skip
 

@@ -180,12 +180,9 @@ class Devnet:
             return None
 
     def is_ready(self, place: NodePlace) -> bool:
-        """Whether the node takes transactions."""
-        try:
-            call(place.http_port, "GET", "/health")
-        except (NoAnswer, Refused):
-            return False
-        return True
+        """Whether the node takes transactions, or has no seat and so never will in this epoch."""
+        status = self.status(place)
+        return status is not None and (status["ready"] or status["role"] == "observer")
 
     def wait_answering(self, places: Sequence[NodePlace], seconds: float = READY_SECONDS) -> None:
         """Until these nodes answer; they may still lack a quorum. Raises: as wait_ready."""
@@ -213,8 +210,16 @@ class Devnet:
 
     def _sees(self, place: NodePlace, names: set[str]) -> bool:
         status = self.status(place)
+        if status is not None and status["role"] == "observer":
+            return True
         connected = {peer["name"] for peer in (status or {}).get("peers", []) if peer["connected"]}
-        return names <= connected | {place.name}
+        missing = names - connected - {place.name}
+        return all(self._observes(self.place(name)) for name in missing)
+
+    def _observes(self, place: NodePlace) -> bool:
+        """Whether it runs without a seat: validators have no link to it."""
+        status = self.status(place)
+        return status is not None and status["role"] == "observer"
 
     def last_words(self, place: NodePlace, lines: int = 3) -> str:
         """The end of a node's log."""

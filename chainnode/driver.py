@@ -35,6 +35,7 @@ from consensus.messages import Message
 from consensus.replica import Replica
 from ledger.journal import Journal
 from primitives.block import Block, header_digest
+from primitives.certificate import Certificate
 from primitives.hashing import Digest
 from primitives.validators import NodeId
 
@@ -69,6 +70,7 @@ class Driver:
         on_catch_up: Callable[[CatchUp], None],
         on_violation: Callable[[NodeId, str], None],
         on_evidence: Callable[[Evidence], None],
+        on_fork: Callable[[Certificate], None],
     ) -> None:  # fmt: skip
         """on_work: a turn is due now; called again and again until one begins."""
         self.replica = replica
@@ -86,6 +88,7 @@ class Driver:
         self._on_catch_up: Final = on_catch_up
         self._on_violation: Final = on_violation
         self._on_evidence: Final = on_evidence
+        self._on_fork: Final = on_fork
         self._inbox: Final[deque[Event]] = deque()
         self._between: Final[deque[Callable[[], None]]] = deque()
         self._journaled: Final[set[Digest]] = set()  # batches in the present journal file
@@ -189,6 +192,8 @@ class Driver:
             self._on_violation(sender, reason)
         for evidence in effects.evidence:
             self._on_evidence(evidence)
+        for certificate in effects.forks:
+            self._on_fork(certificate)
         if self._journal.size > self.rotate_bytes:
             self._rotate()
 
@@ -216,6 +221,7 @@ class Driver:
         turn.fetch += effects.fetch
         turn.violations += effects.violations
         turn.evidence += effects.evidence
+        turn.forks += effects.forks
         if effects.decide:
             self._decide(turn, effects.decide)
         for check in effects.check:

@@ -25,6 +25,13 @@ class Diverged(NodeFailure):
     exit_code = 74
 
 
+class Forked(NodeFailure):
+    """A quorum signed another chain than the one that is final here: more than f validators lie. The node stops and
+    does not start again until people have decided (T24)."""
+
+    exit_code = 74
+
+
 class LedgerFailure(NodeFailure):
     """A fatal error of the ledger, with its sentence and exit code, for callers above this layer."""
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from chainnode.admissions import Admissions
-from chainnode.backend import BULKS_DECODED_MAX, Admission, ExactBlock, NodeStatus, PeerStatus, PendingState
+from chainnode.backend import (
+    BULKS_DECODED_MAX,
+    Admission,
+    ExactBlock,
+    NodeRole,
+    NodeStatus,
+    PeerStatus,
+    PendingState,
+)
 from chainnode.clock import Clock, TestClock, WallClock, monotonic_ms
 from chainnode.commit_feed import CommitFeed
 from chainnode.config import NodeConfig
@@ -19,6 +27,7 @@ from chainnode.exact_blocks import ExactBlocks
 from chainnode.execution_queue import Timing
 from chainnode.executor import Execution
 from chainnode.failures import BadConfiguration, PortTaken
+from chainnode.fork_file import write_fork
 from chainnode.handshake import TransportIdentity
 from chainnode.intake import BatchIntake
 from chainnode.listeners import Listeners
@@ -36,6 +45,7 @@ from chainnode.wire import Message
 from consensus.events import Decided
 from consensus.evidence import KINDS, Evidence, evidence_id, statements
 from ledger.data_directory import DataDirectory
+from primitives.certificate import Certificate
 from primitives.codes import Code
 from primitives.genesis import Genesis, Limits
 from primitives.hashing import Digest
@@ -241,6 +251,10 @@ class Node:
         self.metrics.observe_evidence(name)
         self._evidence_wake.set()
 
+    def forked(self, certificate: Certificate) -> None:
+        """See Surroundings."""
+        self.fail(write_fork(Path(self.config.data), self.chain, certificate))
+
     def starved(self, name: str, batch: Digest) -> None:
         """See Surroundings: whose batch it was, and who led, is for the operators to ask."""
         LOG.warning("%s leaves a view: its leader passed over batch %s", name, batch.hex())
@@ -270,11 +284,10 @@ class Node:
         rooms, replica = self.rooms, self.rooms.driver.replica
         connected = set(self._mesh.connected())
         enough = len(connected) + 1 >= self.members.quorum
+        role: NodeRole = "abstaining" if replica.abstains else "validator"
         reason = "" if enough else f"in touch with {len(connected)} of {self.members.size - 1} validators"
         if not rooms.has_seat:
-            reason = "it has no seat in the validator set and only follows the chain"
-        elif replica.abstains:
-            reason = replica.abstains
+            role, reason = "observer", "it has no seat in the validator set and only follows the chain"
         missing = self._certain_height() - self.chain.head.height
         if replica.behind or missing > 2 * self.genesis.limits.window:
             reason = f"catching up with the chain, {missing} blocks to go"
@@ -288,7 +301,7 @@ class Node:
         return NodeStatus(
             self.config.name, VERSION, rooms.membership.place.context.epoch, replica.view,
             rooms.membership.name_of(replica.leader), replica.decided,
-            rooms.mempool.counts.held, rooms.mempool.octets, not reason, reason,
+            rooms.mempool.counts.held, rooms.mempool.octets, not reason, reason or replica.abstains or "", role,
             monotonic_ms() - self._started_ms, peers,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from chainnode.config import NodeConfig, load_config, read_secret
 from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
+from chainnode.fork_file import check_no_fork
 from chainnode.handshake import TransportIdentity, identity_of
 from chainnode.listening_ports import holder_of, is_free
 from chainnode.membership import place_at
@@ -191,6 +192,7 @@ def run(config_path: Path) -> int:
         check_private(config, genesis)
         check_free(config)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
+        check_no_fork(Path(config.data))
         data = open_data_directory(Path(config.data), genesis)
         try:
             place = place_at(genesis, data.chain, StateCache(data.chain.state()), keys)

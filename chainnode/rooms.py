@@ -99,6 +99,10 @@ class Surroundings(Protocol):
         """A validator signed what it must not."""
         ...
 
+    def forked(self, certificate: Certificate) -> None:
+        """A quorum certified another chain than the one that is decided here: stop, and keep the proof (T24)."""
+        ...
+
     def starved(self, name: str, batch: Digest) -> None:
         """A validator leaves a view whose leader passed over this batch (L7)."""
         ...
@@ -160,6 +164,7 @@ class Rooms:
             BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links,
             on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
             on_violation=self._violation, on_evidence=self.evidence.found,
+            on_fork=around.forked,
         )  # fmt: skip
         self.driver.restored(restored)
         self.queue: Final = ExecutionQueue(

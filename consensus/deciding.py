@@ -36,7 +36,12 @@ def adopt(state: State, certificate: Certificate, effects: Effects) -> None:
 
 
 def _commit(state: State, certificate: Certificate, effects: Effects) -> None:
-    if certificate.height <= state.decided or decide(state, certificate, effects):
+    if certificate.height <= state.decided:
+        known = state.tree.ancestor(state.decided_digest, certificate.height)
+        if known is not None and known != certificate.digest:
+            effects.forks.append(certificate)
+        return
+    if decide(state, certificate, effects):
         return
     if state.pending_commit is None or certificate.height > state.pending_commit.height:
         state.pending_commit = certificate
@@ -53,7 +58,7 @@ def decide(state: State, certificate: Certificate, effects: Effects) -> bool:
         return False
     if path.blocks[0].header.parent != state.decided_digest:
         # More than f validators are faulty, or this ledger is not of this chain: never overwrite what was final.
-        effects.violations.append((state.me, f"S5: the certificate for {certificate.height} is of another chain"))
+        effects.forks.append(certificate)
         return True
     if any(closes(block, state.context.epoch) for block in path.blocks[:-1]):
         effects.violations.append((state.me, f"C8: the certificate for {certificate.height} is above a close block"))

@@ -166,3 +166,4 @@ class Effects:
     fetch: list[CatchUp] = field(default_factory=list)
     violations: list[tuple[NodeId, str]] = field(default_factory=list)  # sender, sentence that names the rule
     evidence: list[Evidence] = field(default_factory=list)
+    forks: list[Certificate] = field(default_factory=list)  # valid COMMIT certificates that contradict what is decided

@@ -108,6 +108,7 @@ class Room:
             BlockBuilder(self.membership, limits, self.executor), Announcements(self.store), self.clock, self,
             on_work=self.wake.set, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
             on_violation=lambda node, why: self.blamed.append(why), on_evidence=self._evidence,
+            on_fork=lambda certificate: self.blamed.append(f"a fork at {certificate.height}"),
         )  # fmt: skip
         for node in place.context.members.nodes:  # past its probation: nobody remembers more than it does (S9)
             if node != self.me:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from chainnode.backend import Admission, ExactBlock, NodeStatus, PendingState
 from chainnode.commit_feed import CommitFeed
+from chainnode.maintenance import Maintenance
 from chainnode.play_identities import single_validator
 from chainnode.play_instant import InstantEngine
 from ledger.chain import Chain
@@ -22,6 +23,7 @@ class SoloBackend:
     """With `paused` set, submitted transactions wait until `commit_pool`; otherwise each list is a block at once."""
 
     def __init__(self, engine: InstantEngine) -> None:
+        self.maintenance: Maintenance | None = None
         self.engine = engine
         self.commits = CommitFeed(engine.height)
         self.decoding = asyncio.Semaphore(1)
@@ -51,7 +53,7 @@ class SoloBackend:
         return NodeStatus(
             name=name, version="0.1.0", epoch=0, view=0, leader=name, decided_height=self.engine.height,
             pool_transactions=len(self.pool), pool_bytes=sum(len(d.raw) for d in self.pool), ready=self.ready,
-            reason="" if self.ready else "catching up", uptime_ms=1, peers=(),
+            reason="" if self.ready else "catching up", role="validator", uptime_ms=1, peers=(),
         )  # fmt: skip
 
     async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:
@@ -102,10 +104,6 @@ class SoloBackend:
         before = self.engine.height
         admissions = tuple(self.commit(transactions))
         return ExactBlock(self.engine.height if self.engine.height > before else None, admissions)
-
-    @property
-    def maintenance(self) -> None:
-        return None
 
     def drop_peers(self, names: frozenset[str]) -> None:
         self.dropped = names

@@ -107,7 +107,7 @@ def test_power_cut_between_a_quorum_of_prepares_and_the_commit(tmp_path: Path) -
             assert network.get(place, "/v1/blocks/1")["hash"] == block_hash.hex()
         assert check_nothing_twice(network) == 1
         forgetful = network.get(network.places[2], "/v1/status")
-        assert not forgetful["ready"] and "signs nothing" in forgetful["reason"], forgetful
+        assert forgetful["role"] == "abstaining" and "signs nothing" in forgetful["reason"], forgetful
 
 
 async def lock_without_commit(network: Network) -> tuple[bytes, bytes]:
