@@ -93,7 +93,7 @@ class BlockChecks:
         found = self._executor.state_root(header.exec_height)
         if found != header.state_root:
             mine = "none" if found is None else found.hex()
-            return Verdict.REFUSE, f"state root of {header.exec_height} is {header.state_root.hex()}, here {mine}"
+            return Verdict.REFUSE, f"C3: state root of {header.exec_height} is {header.state_root.hex()}, here {mine}"
         receipts = self._executor.receipts_root(parent.exec_height, header.exec_height)
         if receipts != header.receipts_root:
             return Verdict.REFUSE, f"C3: receipts root {header.receipts_root.hex()}, here {receipts.hex()}"
@@ -113,7 +113,7 @@ class BlockChecks:
         block, limits = check.block, self._limits
         digests = block.batch_digests
         if len(digests) > limits.block_batches or len(set(digests)) != len(digests):
-            return Verdict.REFUSE, f"{len(digests)} batches, limit {limits.block_batches}, each once"
+            return Verdict.REFUSE, f"C5: {len(digests)} batches, limit {limits.block_batches}, each once"
         for digest in digests:
             reason = self._store.refused(Digest(digest))
             if reason is not None:
@@ -122,7 +122,7 @@ class BlockChecks:
             return Verdict.WAIT, ""
         octets = self._bodies.octets(block)
         if octets > limits.block_bytes:
-            return Verdict.REFUSE, f"a body of {octets} bytes, limit {limits.block_bytes}"
+            return Verdict.REFUSE, f"C5: a body of {octets} bytes, limit {limits.block_bytes}"
         ids = [decoded.id for decoded in self._bodies.mentions(block)]
         if tx_root(ids) != block.header.tx_root:
             return Verdict.REFUSE, f"C2: tx_root {block.header.tx_root.hex()} is not that of its {len(ids)} mentions"

@@ -1,5 +1,6 @@
 """How an honest core behaves from step to step: whom it accuses, where it stands, how much it holds."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from primitives.certificate import Phase
 from simulation.footprint import elements_of
 
 MEMORY_EVERY: Final = 256  # steps of one node between two looks at its memory
+_RULE: Final = re.compile(r"\b[SCLTW]\d+\b")
 Signed = tuple[int, int, int, int]  # signer, phase, view, height
 
 
@@ -46,6 +48,12 @@ class ConductRules:
         self.blamed: set[tuple[int, str]] = set()  # who, and the rule that it broke
         self.left_first_view_ms: dict[int, int] = {}  # node -> when it was first seen above view 0
 
+    def hears_blame(self, sender: int, sentence: str) -> None:
+        """Remember the first rule that a sentence names."""
+        rule = _RULE.search(sentence)
+        if rule is not None:
+            self.blamed.add((sender, rule[0]))
+
     def started(self, node: int, durable_view: int) -> None:
         """A new life; its first step must not stand below what is on its disk."""
         self._lives.pop(node, None)
@@ -59,7 +67,7 @@ class ConductRules:
         for sender, sentence in effects.violations:
             amnesiac = node in self.wiped and sender == node and replica.abstains == sentence
             assert sender not in self._seats or amnesiac, f"node {node} blames the honest node {sender}: {sentence}"
-            self.blamed.add((sender, sentence.partition(":")[0]))
+            self.hears_blame(sender, sentence)
         life = self._lives.setdefault(node, _Life(self._durable_view[node], 0))
         assert replica.view >= life.view, f"S3: node {node} falls from view {life.view} to {replica.view}"
         assert replica.decided >= life.decided, f"S5: node {node} falls from {life.decided} to {replica.decided}"

@@ -287,6 +287,7 @@ class Cluster:
     def blamed(self, node: int, other: int, reason: str) -> None:
         """See Watcher."""
         self.note(node, f"blames {other}: {reason}")
+        self.checkers.conduct.hears_blame(other, reason)
         if node == other and node in self.checkers.conduct.wiped:
             return  # it found out that it has forgotten promises, and abstains
         if not {node, other} & self.plan.weakened():

@@ -150,11 +150,11 @@ def _bad(attacks: str, twist: Twist, blames: str = "", ends_ms: int = 3_000) -> 
 
 
 STRATEGIES: Final[dict[Role, Strategy]] = {
-    Role.WRONG_STATE: _bad("C3: a state root that is not that of exec_height", _wrong_state),
-    Role.WRONG_RECEIPTS: _bad("C3: a receipts root that covers nothing", _wrong_receipts),
+    Role.WRONG_STATE: _bad("C3: a state root that is not that of exec_height", _wrong_state, "C3"),
+    Role.WRONG_RECEIPTS: _bad("C3: a receipts root that covers nothing", _wrong_receipts, "C3"),
     Role.WRONG_BATCHES: _bad("C2: a batches root of other batches", _wrong_batches, "C2"),
-    Role.WRONG_TX_ROOT: _bad("C2: a tx root of other transactions", _wrong_tx_root),
-    Role.FUTURE_TIME: _bad("C14: one hour ahead", _future),
+    Role.WRONG_TX_ROOT: _bad("C2: a tx root of other transactions", _wrong_tx_root, "C2"),
+    Role.FUTURE_TIME: _bad("C14: one hour ahead", _future, "C14"),
     Role.PAST_TIME: _bad("C14: one hour back", _past),
     Role.PARENT_TIME: _bad("C14: not after the parent", _parent_time, "C14", _LATER),
     Role.ABSENT_BODY: _bad("C5: names a batch that nobody has", _absent_body),
@@ -170,10 +170,10 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.DUPLICATE_SIGNER: Strategy(
         "C16: embeds one signature q times (pitfall 2)", _REFUSED, ends_ms=_LATER, perturb=twisting(_duplicate_signer)
     ),
-    Role.FORGED_CLOSE: _bad("C8: closes the epoch though no change is pending", _forged_close),
+    Role.FORGED_CLOSE: _bad("C8: closes the epoch though no change is pending", _forged_close, "C8"),
     Role.FOREIGN_SET: _bad("S11: names another validator set", _foreign_set, "S11"),
     Role.EARLY_EXECUTION: _bad("C3: says to have executed the block itself", _early_execution, "C3"),
     Role.FALSE_PROPOSER: _bad("C13: names another proposer than itself", _false_proposer, "C13"),
     Role.FALSE_RECORD: _bad("C11: carries a NEWVIEW in view 0", _false_record, "C11"),
-    Role.TWICE: Strategy("C6: every batch twice in a block (pitfall 15)", perturb=twisting(_twice)),
+    Role.TWICE: _bad("C5: every batch twice in a block (pitfall 15)", _twice, "C5"),
 }  # fmt: skip

@@ -133,7 +133,7 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.NO_LOCK: Strategy("S4: COMMIT before there is a lock", seat=Seat.LAST, answers=_no_lock),
     Role.OLD_VOTES: Strategy("S3: votes of older views, again and anew", seat=Seat.NEXT, forges=_old_votes),
     Role.FOREIGN_EPOCH: Strategy(
-        "S11: votes for other epochs (pitfall 4)", frozenset({Expect.REFUSED}), Seat.LAST, perturb=_foreign_epoch
+        "S11: votes for other epochs (pitfall 4)", _UNMOVED, Seat.LAST, perturb=_foreign_epoch
     ),
     Role.FAR_VOTES: Strategy(
         "S12: votes at heights of 10^12 and views of 10^9 (pitfalls 25, 56)", _UNMOVED, Seat.LAST, forges=_far_votes
