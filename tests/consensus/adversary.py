@@ -36,7 +36,7 @@ class Adversary:
 
     def __init__(self, size: int, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.net = Committee(size, window=3)
+        self.net = Committee(size, window=3, handover_blocks=seed % 3)  # C11: never, every height, every second
         self.villain = self.draw.randrange(size)
         self.honest = [node for node in range(size) if node != self.villain]
         self.seen: list[Message] = []
@@ -51,7 +51,7 @@ class Adversary:
     def walk(self, steps: int) -> None:
         """Act; AssertionError when a rule breaks."""
         actions = [self.deliver] * 25 + [self.propose, self.vote] * 2 + [self.certify] * 4
-        actions += [self.time_out, self.change_view, self.enter_view, self.restart, self.submit]
+        actions += [self.time_out, self.change_view, self.enter_view, self.restart, self.rotate, self.submit]
         for _ in range(steps):
             self.draw.choice(actions)()
             self._collect()
@@ -176,6 +176,11 @@ class Adversary:
     def restart(self) -> None:
         """Power cut of one honest replica; its journal is what was persisted."""
         self.net.restart(self.draw.choice(self.honest))
+
+    def rotate(self) -> None:
+        """One honest replica begins a new journal file (C15)."""
+        desk = self.net.desks[self.draw.choice(self.honest)]
+        desk.journal = list(desk.replica.journal_snapshot())
 
     def submit(self) -> None:
         """A batch for everybody honest."""
