@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo test lint sim sim-strategies mutants pitfalls chaos properties play-devnet micro lock clean
+.PHONY: demo test lint sim sim-strategies mutants exhaustive pitfalls chaos properties play-devnet micro lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ sim-strategies: $(STAMP)  ## every Byzantine strategy a hundred times, and the e
 
 mutants: $(STAMP)         ## every planted bug must turn a named test red
 	$(BIN)/python -m tests.mutants.run
+
+exhaustive: $(STAMP)      ## every order of events in small scopes of real cores, to the end
+	$(BIN)/python -m tests.exhaustive.run --jobs $(JOBS)
 
 pitfalls: $(STAMP)        ## the 80 pitfalls: number, title, tests, result
 	$(BIN)/python -m tests.pitfalls.run

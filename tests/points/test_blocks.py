@@ -25,7 +25,7 @@ market_head = Head(0)
 
 
 def test_envelope_precedence() -> None:
-    """Each row repairs the fault above it (2.10)."""
+    """Each row repairs the fault above it (2.10, C17)."""
     market = Market()
     body = Issue("hA", ADDRESS["u"], 1, "o", "EARN", 0)
     rows = [
