@@ -1,6 +1,6 @@
 """What is fixed for one epoch: the chain, the members, the order of leaders, the block it starts from (S10, S11, C11).
 
-The seam for validator changes: a later epoch is another EpochContext with the close block as its start.
+A later epoch is another EpochContext with the close block as its start, and another Replica.
 """
 
 import struct
