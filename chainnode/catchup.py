@@ -137,7 +137,7 @@ class CatchUpClient:
         proven = proven_piece((decided.block for decided in reply.blocks), reply.certificate, self._valid)
         if proven is None:
             self._turn += 1
-            if reply.blocks:
+            if reply.blocks and self._decided() < self._target:  # else it is late, perhaps of an epoch that is over
                 self._on_liar(sender, f"S5: {len(reply.blocks)} blocks from {reply.first} without a valid certificate")
             return
         blocks, certificate = proven

@@ -105,9 +105,15 @@ def _reaches_handover(state: State, certificate: Certificate) -> bool:
 
 
 def seek(state: State, certificate: Certificate, missing: tuple[Height, Digest], effects: Effects) -> None:
-    """Get the missing part of a certified chain: single blocks by hash, a longer piece by catch-up (L8)."""
+    """Get the missing part of a certified chain: single blocks by hash, a longer piece by catch-up (L8).
+
+    A single one too that everybody was asked for in vain: a close block falls out of the cores of those who are far in
+    a later epoch, while its certificate stays the highest that this epoch will ever have (C8, pitfall 32).
+    """
     height, digest = missing
-    if certificate.phase is Phase.COMMIT and certificate.height > state.decided + state.window:
+    want = state.wants.get(digest)
+    in_vain = want is not None and want.tries >= len(state.context.members.nodes)
+    if certificate.phase is Phase.COMMIT and (certificate.height > state.decided + state.window or in_vain):
         last = state.caught_up_at
         if last is None or state.clock.now - last >= state.config.timing.catch_up_ms:
             state.caught_up_at = state.clock.now

@@ -148,6 +148,17 @@ def test_a_piece_that_comes_after_its_blocks_were_executed_holds_no_bodies() -> 
     assert not peers.liars and room.store.held_count == 0
 
 
+def test_a_piece_of_an_epoch_that_ended_meanwhile_is_no_lie() -> None:
+    """C8: the close block came by another way; the members of the next epoch have not signed what this piece proves."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    peers.decided = 3
+    former = msgspec.structs.replace(certificate_of(blocks[2]), epoch=7)  # valid for none but the members of then
+    client.receive(NodeId(0), piece(blocks, former), 100)
+    assert not peers.liars and not peers.synced
+
+
 def test_what_one_ledger_serves_another_accepts() -> None:
     """From a room that decided and executed to a piece that proves itself."""
     room = Room(1)
