@@ -42,6 +42,8 @@ class ValidatorSet:
         self.size: Final = len(self.nodes)
         self.hash: Final[Digest] = valset_hash(seats)
         self._index: Final = {PublicKey(self.at(node).vote_key): node for node in self.nodes}
+        self._names: Final = {self.at(node).name: node for node in reversed(self.nodes)}
+        self._occupied: Final = frozenset(self.nodes)  # asked for every message
         if len(self._index) != self.size:
             raise ValueError("two validators share a voting key")
 
@@ -60,7 +62,7 @@ class ValidatorSet:
         return (self.size + self.faulty) // 2 + 1
 
     def __contains__(self, node: int) -> bool:
-        return 0 <= node < len(self.seats) and self.seats[node] is not None
+        return node in self._occupied
 
     def at(self, node: int) -> Validator:
         """The member on a seat; IndexError for a node that is none."""
@@ -79,7 +81,7 @@ class ValidatorSet:
 
     def named(self, name: str) -> NodeId | None:
         """The member of this name, or None."""
-        return next((node for node in self.nodes if self.at(node).name == name), None)
+        return self._names.get(name)
 
     def key_of(self, node: int) -> PublicKey:
         """The voting key of a member; IndexError for a node that is none."""
