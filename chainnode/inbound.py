@@ -93,7 +93,7 @@ class Inbound:
         """One message. Raises: Malformed for a forged or contradictory one; the mesh then bans the sender."""
         match message:
             case BatchBytes():
-                self._intake.receive(sender, message.raw)
+                self._take_batch(sender, message.raw)
             case BatchRequest():
                 self._serve_batches(sender, message)
             case BatchesUnknown():
@@ -139,6 +139,15 @@ class Inbound:
             raw = self._chain.handover(epoch)
             if raw is not None and self._may_ask(sender, BLOCKS_SHARE):
                 self._links.send(sender, CertificateMessage(decode_handover(raw).certificate))
+
+    def _take_batch(self, sender: NodeId, raw: bytes) -> None:
+        """A batch that nobody asked for is blamed only on a member: who has no seat here may have one in an epoch that
+        this node has not reached, and then it names that seat as its origin."""
+        try:
+            self._intake.receive(sender, raw)
+        except Malformed:
+            if sender in self._membership.members:
+                raise
 
     def _executed(self, digest: Digest) -> bool:
         """A peer that is behind names what the ledger has: fetched again, it would be proposed again, for nothing."""

@@ -90,7 +90,10 @@ def keep_vote(state: State, vote: Vote, effects: Effects) -> None:
 
 def confront(state: State, slot: Slot, vote: Vote, effects: Effects) -> None:
     """Show the leader's proposal to one who prepared another block in its slot, once: either that one lies, or the
-    leader signed both, and then nobody else might ever hold the two together (pitfall 9)."""
+    leader signed both, and then nobody else might ever hold the two together (pitfall 9). From an observer nobody
+    takes a proposal (W15)."""
+    if not state.context.is_member(state.me):
+        return
     foreign = vote.phase is Phase.PREPARE and slot.digest is not None and vote.digest != slot.digest
     if foreign and slot.proposal is not None and vote.signer not in (state.me, state.context.leader(slot.view)):
         effects.send.append((NodeId(vote.signer), slot.proposal))

@@ -52,6 +52,7 @@ class Checkers:
         self.fairness = FairnessRule(bound, quiet_ms, now_ms)
         self._promises: dict[tuple[int, int], Promises] = {}  # node, epoch
         self._proposed: set[Digest] = set()  # by honest nodes
+        self._epochs: dict[int, int] = {}  # that a node stands in; 0 if it is not here
         self._steps = 0
 
     def opens(self, context: EpochContext, seats: Mapping[int, int]) -> None:
@@ -59,6 +60,12 @@ class Checkers:
         self._contexts[context.epoch] = context
         self._seats[context.epoch] = dict(seats)
         self._honest_seats.update(seats.values())
+
+    def enters(self, node: int, epoch: int) -> None:
+        """From its next step on a node stands in view 0 of this epoch."""
+        if self._epochs.get(node, 0) != epoch:
+            self._epochs[node] = epoch
+            self.conduct.started(node, 0)
 
     # What the nodes report.
 
@@ -88,7 +95,7 @@ class Checkers:
     def stepped(self, node: int, replica: Replica, event: Event, effects: Effects) -> None:
         """See ConductRules; now and then also what waits."""
         if node in self._honest:
-            self.conduct.stepped(node, self._contexts[max(self._contexts)], replica, event, effects)
+            self.conduct.stepped(node, self._contexts[self._epochs.get(node, 0)], replica, event, effects)
         self._steps += 1
         if self._steps % FAIR_LOOK_EVERY == 0:
             self.fairness.look()

@@ -16,6 +16,7 @@ from consensus.messages import Message as ConsensusMessage
 from consensus.replica import Replica
 from ledger.failures import FatalError
 from primitives.block import header_digest
+from primitives.certificate import Certificate
 from primitives.codec import Malformed, decode_canonical, encode
 from primitives.codes import Code
 from primitives.genesis import validator_set
@@ -26,18 +27,18 @@ from simulation.adaptive import Adversary
 from simulation.byzantine import FORGE_MS, Traitor, gangs, villain_of
 from simulation.checkers import Checkers
 from simulation.intake import KnownTransactions
-from simulation.machine import Machine
+from simulation.machine import Machine, name_of
 from simulation.narration import describe_step, kind_of
 from simulation.network import Network
 from simulation.node import Node
 from simulation.parcels import Parcel
-from simulation.plan import HEAL_LIMIT_MS, Plan
+from simulation.plan import HEAL_LIMIT_MS, Change, Plan
 from simulation.schedule import Schedule
 from simulation.signatures import Ed25519, Modelled, Scheme
 from simulation.stored import Stored, genesis_stored
 from simulation.strategies.catalogue import STRATEGIES
 from simulation.villain import Outbox
-from simulation.world import payment, world_of
+from simulation.world import change_of, next_key, payment, signed, world_of
 
 CLIENT_PATIENCE_MS: Final = 2_000
 CLIENT_RETRY_MS: Final = 300  # after a node that is down or refuses
@@ -59,16 +60,16 @@ class Cluster:
     def __init__(self, plan: Plan, trace: Trace | None = None) -> None:
         self.plan, self._trace = plan, trace
         self.schedule = Schedule()
-        self.network = Network(self.schedule, plan.seed, plan.nodes, plan.delay_ms, plan.jitter_ms)
+        self.network = Network(self.schedule, plan.seed, plan.machines, plan.delay_ms, plan.jitter_ms)
         self.scheme: Scheme = Ed25519() if plan.real_signatures else Modelled()
         self.world = world_of(plan.nodes, plan.window, plan.handover_blocks)
         self.known = KnownTransactions(self.scheme.verify)
         members, start = validator_set(self.world.genesis), header_digest(self.world.block.header)
         self.context = EpochContext(self.world.chain_id, Epoch(0), members, Height(0), start)
-        self.honest = [node for node in range(plan.nodes) if node not in plan.byzantine]
+        self.honest = [node for node in range(plan.machines) if node not in plan.byzantine]
         self.checkers = Checkers(
             self.context, self.scheme.verify, frozenset(self.honest), genesis_stored(self.world.block),
-            MEMORY_PER_MEMBER * plan.nodes, plan.window, lambda: self.schedule.now_ms,
+            MEMORY_PER_MEMBER * plan.machines, plan.window, lambda: self.schedule.now_ms,
             0 if is_calm(plan) else plan.heal_ms, None if is_calm(plan) else HEAL_LIMIT_MS,
         )  # fmt: skip
         self.adversary = Adversary(self.context, plan.adversary)
@@ -81,13 +82,13 @@ class Cluster:
         self.traitors: dict[int, Traitor] = {}  # by machine
         self._gangs = gangs(plan)
         self.nodes: dict[int, Node] = {}
-        self._machines: dict[int, list[int]] = {node: [node] for node in range(plan.nodes)}
-        for node in range(plan.nodes):
+        self._machines: dict[int, list[int]] = {node: [node] for node in range(plan.machines)}
+        for node in range(plan.machines):
             self._add_machine(node, node)
         for node, role in plan.byzantine.items():
             if STRATEGIES[role].twin:
-                self._machines[node].append(plan.nodes + node)
-                self._add_machine(plan.nodes + node, node)
+                self._machines[node].append(plan.machines + node)
+                self._add_machine(plan.machines + node, node)
         for number in self.traitors:
             self.schedule.after(FORGE_MS + number, partial(self._forge, number))
 
@@ -97,8 +98,9 @@ class Cluster:
         if identity in plan.byzantine:
             villain = villain_of(plan, number, identity, self.context, sign, self._gangs[identity])
             self.traitors[number] = Traitor(plan, number, plan.byzantine[identity], villain)
+        keys = self.scheme.key(f"vote/{identity}"), self.scheme.key(next_key(identity))
         machine = Machine(
-            number, identity, (self.scheme.key(f"vote/{identity}"),), self.scheme.verify, plan.sync_ms,
+            number, identity, keys, self.scheme.verify, plan.sync_ms,
             plan.execution_ms, plan.tick_ms, plan.rotate_bytes, draw.randint(-plan.skew_ms, plan.skew_ms),
             draw.randint(-plan.drift_permille, plan.drift_permille),
         )  # fmt: skip
@@ -120,6 +122,13 @@ class Cluster:
         self._attempt(decoded, node)
         return decoded.id
 
+    def change(self, number: int, change: Change) -> Digest:
+        """The operator hands in a change of the validators, as a client does. Returns its id."""
+        body = change_of(self.world, self.scheme, change)
+        decoded = self.known.decode(signed(self.world, self.scheme, "operator", number, body, self.schedule.now_ms))
+        self._attempt(decoded, number % self.plan.nodes)
+        return decoded.id
+
     def _attempt(self, decoded: Decoded, node: int) -> None:
         if decoded.id in self.done:
             return
@@ -130,7 +139,7 @@ class Cluster:
             if code is Code.OK:
                 self.checkers.submitted(node, decoded.id)
                 wait = CLIENT_PATIENCE_MS
-        following = (node + 1) % self.plan.nodes
+        following = (node + 1) % self.plan.machines
         self.schedule.after(wait, lambda: self._attempt(decoded, following))
 
     # Messages.
@@ -175,11 +184,12 @@ class Cluster:
                 return
             parcel = known
             lost = self.thinned.get(kind_of(known), 0) if self.thinned else 0
-        targets = [node for node in range(self.plan.nodes) if node != sender] if receiver == ALL else [receiver]
+        targets = [node for node in range(self.plan.machines) if node != sender] if receiver == ALL else [receiver]
         for target in targets:
             machine = self._route(number, sender, target)
             if machine is not None and (not lost or self._draw.random() * 1000 >= lost):
-                self._carry(sender, target, partial(self._deliver, sender, machine, parcel), parcel)
+                deliver = partial(self._deliver, sender, machine, self.nodes[machine].life, parcel)
+                self._carry(sender, target, deliver, parcel)
 
     def _carry(self, sender: int, target: int, deliver: Callable[[], None], parcel: Parcel) -> None:
         """Over the link, unless the adversary wants it otherwise."""
@@ -223,9 +233,10 @@ class Cluster:
             self._sides[key] = random.Random(f"{self.plan.seed}/{key}").randrange(2)
         return self._sides[key]
 
-    def _deliver(self, sender: int, machine: int, parcel: Parcel) -> None:
+    def _deliver(self, sender: int, machine: int, life: int, parcel: Parcel) -> None:
+        """A line ends with the process at its end; what consensus says may come all the same, which is harder."""
         node = self.nodes[machine]
-        if node.up:
+        if node.up and (node.life == life or isinstance(parcel, ConsensusMessage)):
             traitor = self._traitor(machine)
             if traitor is None:
                 node.receive(sender, parcel)
@@ -298,9 +309,21 @@ class Cluster:
         self.note(node, f"holds evidence against {other}")
         assert not self._both_honest(node, other), f"node {node} accuses the honest {other}: {evidence}"
 
+    def forked(self, node: int, certificate: Certificate) -> None:
+        """See Watcher."""
+        assert node not in self.honest, f"FORK: node {node} holds {certificate}, which its chain contradicts"
+
     def turned(self, node: int, place: Place) -> None:
         """See Watcher."""
-        self.note(node, f"begins epoch {place.context.epoch} on seat {place.me}")
+        context = place.context
+        self.note(node, f"is in epoch {context.epoch} on seat {place.me}")
+        if context.epoch > self.context.epoch and node in self.honest:
+            self.context = context
+            seats = {n: seat for n in self.honest if (seat := place.members.named(name_of(n))) is not None}
+            self.checkers.opens(context, seats)
+            self.counts["epochs"] += 1
+        if node in self.honest:
+            self.checkers.enters(node, context.epoch)
         if node in self.traitors:
             self.traitors[node].villain.context = place.context
 

@@ -19,7 +19,7 @@ RESTART_SPREAD_MS: Final = 300
 
 def begin(cluster: Cluster, fault: Fault) -> None:
     """Start a fault and plan its end."""
-    plan, every = cluster.plan, range(cluster.plan.nodes)
+    plan, every = cluster.plan, range(cluster.plan.machines)
     cluster.counts[f"fault {fault.kind.value}"] += 1
     group = set(fault.nodes)
     if fault.kind is FaultKind.ISOLATE_LEADER:

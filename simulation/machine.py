@@ -12,6 +12,7 @@ from consensus.journal_records import JournalRecord
 from consensus.messages import Message
 from consensus.replica import Replica
 from ledger.failures import FatalError
+from primitives.certificate import Certificate
 from primitives.keys import PublicKey, Signature, SigningKey
 from simulation.stored import Stored
 
@@ -100,8 +101,12 @@ class Watcher(Protocol):
         """A node holds a proof against another one."""
         ...
 
+    def forked(self, node: int, certificate: Certificate) -> None:
+        """A node holds a certificate against its own chain."""
+        ...
+
     def turned(self, node: int, place: Place) -> None:
-        """A node begins an epoch."""
+        """A node starts, or begins an epoch."""
         ...
 
     def stopped(self, node: int, failure: FatalError) -> None:

@@ -24,6 +24,7 @@ from consensus.replica import Replica
 from ledger.failures import FatalError, JournalDamaged
 from points.invariants import violations
 from primitives.block import header_digest, tx_root
+from primitives.certificate import Certificate
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.hashing import Digest
@@ -87,6 +88,7 @@ class Node:
         self._frozen.clear()
         self._watcher.started(self.machine.number, records, ledger.chain.head.height)
         self.rooms = self._furnished(ledger)
+        self._watcher.turned(self.machine.number, self.rooms.membership.place)
         self.rooms.start()
         self.later(self._draw.randrange(self.machine.tick_ms), self._tick)
 
@@ -170,8 +172,9 @@ class Node:
         return self.rooms.membership.place.context.epoch
 
     def waiting(self) -> int:
-        """Transactions in the pool and batches in the store that no executed block settled yet."""
-        return self.rooms.mempool.counts.held + self.rooms.store.held_count
+        """Transactions in the pool and batches in the store that no executed block settled yet. Without a seat nothing
+        obliges it: what it held when it left waits for its end."""
+        return 0 if not self.rooms.has_seat else self.rooms.mempool.counts.held + self.rooms.store.held_count
 
     def books(self) -> list[str]:
         """What the invariants of the points rules say about its state; nothing if all is well."""
@@ -215,6 +218,11 @@ class Node:
             self.rooms.inbound.receive(NodeId(OBSERVERS_FROM + sender) if seat is None else seat, message)
         except Malformed as error:
             self._watcher.rejected(self.machine.number, sender, str(error))
+
+    @property
+    def life(self) -> int:
+        """Another number after each start and each crash."""
+        return self._life
 
     def later(self, delay_ms: int, action: Callable[[], None]) -> None:
         """Run it in this life only; a disk that fails ends the life."""
@@ -330,6 +338,10 @@ class Node:
     def accused(self, name: str, evidence: Evidence) -> None:
         """See Surroundings."""
         self._watcher.accused(self.machine.number, number_of(name), evidence)
+
+    def forked(self, certificate: Certificate) -> None:
+        """See Surroundings."""
+        self._watcher.forked(self.machine.number, certificate)
 
     def starved(self, name: str, batch: Digest) -> None:
         """See Surroundings."""

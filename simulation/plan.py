@@ -41,6 +41,7 @@ class FaultKind(StrEnum):
     CLOCK = "clock"  # the wall clocks of `nodes` are off by `offset_ms`
 
 
+LEAVING: Final = frozenset({"remove", "replace"})
 # At most f members are traitors or meet one of these: their journal or their clock cannot be relied on.
 WEAKENING: Final = frozenset({FaultKind.BIT_ROT, FaultKind.CLOCK})
 
@@ -63,6 +64,24 @@ class Submission(msgspec.Struct, frozen=True):
     node: int
 
 
+class ChangeKind(StrEnum):
+    """Of the validator set."""
+
+    ADD = "add"  # `newcomer` takes a free seat
+    REMOVE = "remove"  # `node` leaves, and follows from then on
+    REPLACE = "replace"  # `newcomer` takes the seat of `node`
+    REKEY = "rekey"  # `node` votes with its next key
+
+
+class Change(msgspec.Struct, frozen=True):
+    """The operator hands in a change of the validators; an epoch closes after it if the rules accept it."""
+
+    at_ms: int
+    kind: ChangeKind
+    node: int = 0
+    newcomer: int = 0
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Everything a run depends on besides the code."""
 
@@ -71,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True):
     byzantine: dict[int, Role]
     faults: tuple[Fault, ...]
     submissions: tuple[Submission, ...]
+    changes: tuple[Change, ...] = ()
+    reserve: int = 0  # further nodes that follow without a seat, with the numbers from `nodes` on
     heal_ms: int = DISTURBED_MS
     until_height: int = 0  # after healing transactions are added until the chain has this height
     real_signatures: bool = False
@@ -93,8 +114,18 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def faulty(self) -> int:
-        """f: how many members may be beyond trust."""
-        return (self.nodes - 1) // 3
+        """f: how many members may be beyond trust, in every epoch of the run."""
+        return (self.fewest - 1) // 3
+
+    @property
+    def machines(self) -> int:
+        """Nodes with and without a seat."""
+        return self.nodes + self.reserve
+
+    @property
+    def fewest(self) -> int:
+        """Members that are left if every removal is accepted."""
+        return max(NODES_MIN, self.nodes - sum(change.kind is ChangeKind.REMOVE for change in self.changes))
 
     def weakened(self) -> frozenset[int]:
         """The members that a WEAKENING fault meets."""
@@ -105,17 +136,24 @@ def check_plan(plan: Plan) -> None:
     """Raises ValueError with a sentence for a plan under which the protocol promises nothing, or that names nobody."""
     if not NODES_MIN <= plan.nodes <= NODES_MAX:
         raise ValueError(f"a network has {NODES_MIN} to {NODES_MAX} nodes, not {plan.nodes}")
-    named = {*plan.byzantine, *(s.node for s in plan.submissions), *(n for f in plan.faults for n in f.nodes)}
+    named = {*plan.byzantine, *(s.node for s in plan.submissions), *(c.node for c in plan.changes)}
     if not named <= set(range(plan.nodes)):
         raise ValueError(f"there is no node {max(named)} among {plan.nodes}")
+    others = {*(n for f in plan.faults for n in f.nodes), *(c.newcomer for c in plan.changes)}
+    if not others <= set(range(plan.machines)):
+        raise ValueError(f"there is no node {max(others)} among {plan.machines}")
+    if not 0 <= plan.reserve <= NODES_MAX:
+        raise ValueError(f"{plan.reserve} nodes without a seat, at most {NODES_MAX}")
+    if {c.node for c in plan.changes if c.kind in LEAVING} & {*plan.byzantine}:
+        raise ValueError("a traitor that leaves is no traitor any more; let another one leave")
     beyond = {*plan.byzantine, *plan.weakened()}
     if len(beyond) > plan.faulty:
         raise ValueError(f"{plan.nodes} nodes bear {plan.faulty} faulty ones, the plan has {sorted(beyond)}")
     for fault in plan.faults:
         if not 0 <= fault.at_ms <= fault.until_ms <= plan.heal_ms:
             raise ValueError(f"{fault} is not inside 0..{plan.heal_ms} ms")
-    if any(submission.at_ms < 0 for submission in plan.submissions):
-        raise ValueError("a submission has a time below 0")
+    if min([0, *(s.at_ms for s in plan.submissions), *(c.at_ms for c in plan.changes)]) < 0:
+        raise ValueError("a submission or a change has a time below 0")
 
 
 def load_plan(path: Path) -> Plan:
@@ -146,6 +184,11 @@ def plan_of(seed: int, nodes: int) -> Plan:
     heal_ms, most = (20_000, 3 * FAULTS_MAX) if draw.random() < 0.05 else (DISTURBED_MS, FAULTS_MAX)
     count = draw.randint(0, most) if kinds else 0
     faults = tuple(_fault(draw, draw.choice(kinds), nodes, weak, heal_ms) for _ in range(count))
+    changes = _changes(draw, nodes, honest, heal_ms) if draw.random() < 0.25 else ()
+    beyond = len({*traitors, *(n for f in faults if f.kind in WEAKENING for n in f.nodes)})
+    removed = sum(change.kind is ChangeKind.REMOVE for change in changes)
+    if beyond > (max(NODES_MIN, nodes - removed) - 1) // 3:
+        changes = tuple(change for change in changes if change.kind is not ChangeKind.REMOVE)
     flaky, thin = draw.random() < 0.5, draw.random() < 0.3
     return Plan(
         seed=seed,
@@ -153,6 +196,8 @@ def plan_of(seed: int, nodes: int) -> Plan:
         byzantine={node: draw.choice(list(Role)) for node in sorted(traitors)},
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
         heal_ms=heal_ms,
+        changes=changes,
+        reserve=sum(change.kind in (ChangeKind.ADD, ChangeKind.REPLACE) for change in changes),
         submissions=tuple(
             Submission(draw.randint(0, heal_ms + 500), draw.randrange(nodes)) for _ in range(draw.randint(4, 16))
         ),
@@ -172,8 +217,20 @@ def plan_of(seed: int, nodes: int) -> Plan:
         drift_permille=draw.choice((0, 0, 5)),
         thinned={kind: draw.choice((300, 600, 900)) for kind in draw.sample(KINDS, draw.randint(1, 3))} if thin else {},
         idle_ms=35_000 if draw.random() < 0.03 else 2_500,
-        adversary=draw.choice((20, 60)) if draw.random() < 0.1 else 0,
+        adversary=draw.choice((20, 60)) if draw.random() < 0.1 and not changes else 0,  # it knows the first members
     )
+
+
+def _changes(draw: random.Random, nodes: int, honest: list[int], heal_ms: int) -> tuple[Change, ...]:
+    """Some changes, in order of time; nodes without a seat come in by number."""
+    made: list[Change] = []
+    reserve = nodes
+    for at_ms in sorted(draw.randint(0, heal_ms) for _ in range(draw.randint(1, 4))):
+        kind = draw.choice(list(ChangeKind))
+        comes = kind in (ChangeKind.ADD, ChangeKind.REPLACE)
+        made.append(Change(at_ms, kind, draw.choice(honest), reserve if comes else 0))
+        reserve += comes
+    return tuple(made)
 
 
 def with_roles(plan: Plan, roles: Sequence[str]) -> Plan:

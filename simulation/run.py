@@ -10,9 +10,10 @@ from simulation.cluster import Cluster, Trace
 from simulation.failure import SimulationFailed
 from simulation.faults import begin, heal
 from simulation.node import Node
-from simulation.plan import HEAL_LIMIT_MS, Plan, check_plan
+from simulation.plan import HEAL_LIMIT_MS, Change, Plan, check_plan
 
 SLICE_MS: Final = 100  # how often the end is looked for
+CHANGES_FROM: Final = 1_000_000  # numbers of the operator's transactions
 SETTLED_MS: Final = 1_000  # flush blocks and views that were under way may take this long
 
 
@@ -57,12 +58,14 @@ def play(cluster: Cluster) -> Outcome:
     wanted: set[Digest] = set()
     for number, submission in enumerate(plan.submissions):
         cluster.schedule.at(submission.at_ms, partial(_submit, cluster, number, submission.node, wanted))
+    for number, change in enumerate(plan.changes):
+        cluster.schedule.at(change.at_ms, partial(_change, cluster, CHANGES_FROM + number, change, wanted))
     network = cluster.network
     network.loss_permille, network.duplicate_permille = plan.loss_permille, plan.duplicate_permille
     network.tail_permille = plan.tail_permille
     cluster.run_until(plan.heal_ms)
     heal(cluster)
-    last_submission = max((s.at_ms for s in plan.submissions), default=0)
+    last_submission = max([0, *(s.at_ms for s in plan.submissions), *(c.at_ms for c in plan.changes)])
     cluster.run_until(max(plan.heal_ms, last_submission) + 1)
     healed = _wait_for_all(cluster, wanted)
     _grow(cluster, wanted)
@@ -81,6 +84,11 @@ def play(cluster: Cluster) -> Outcome:
         cluster.checkers.memory_seen,
         counts,
     )
+
+
+def _change(cluster: Cluster, number: int, change: Change, wanted: set[Digest]) -> None:
+    cluster.counts[f"fault change {change.kind.value}"] += 1
+    wanted.add(cluster.change(number, change))
 
 
 def _submit(cluster: Cluster, number: int, node: int, wanted: set[Digest]) -> None:
@@ -131,8 +139,8 @@ def _look_into_the_books(cluster: Cluster) -> None:
     cluster.checkers.conserved(node.me, node.height, next(iter(node.books()), None))
 
 
-def _position(cluster: Cluster) -> list[tuple[int, int]]:
-    return [(node.height, node.replica.view) for node in _reliable(cluster)]
+def _position(cluster: Cluster) -> list[tuple[int, int, int]]:
+    return [(node.epoch, node.height, node.replica.view) for node in _reliable(cluster)]
 
 
 def _demand_silence(cluster: Cluster) -> None:
@@ -144,7 +152,7 @@ def _demand_silence(cluster: Cluster) -> None:
         now = _position(cluster)
         if now != position:
             moved = cluster.schedule.now_ms - started
-            assert moved < HEAL_LIMIT_MS, f"SILENCE: {moved} ms after the last decision (height, view) goes on: {now}"
+            assert moved < HEAL_LIMIT_MS, f"SILENCE: {moved} ms after the last decision it still moves: {now}"
             since, position = cluster.schedule.now_ms, now
-    heights = {height for height, _ in position}
+    heights = {height for _, height, _ in position}
     assert len(heights) == 1, f"LIVENESS: at the end the honest nodes stand at the heights {sorted(heights)}"

@@ -49,6 +49,8 @@ def simpler(plan: Plan) -> Iterator[Plan]:
 def _candidates(plan: Plan) -> Iterator[Plan]:
     for fewer in _without_parts(plan.faults):
         yield replace(plan, faults=fewer)
+    for fewer_changes in _without_parts(plan.changes):
+        yield replace(plan, changes=fewer_changes)
     for fewer_submissions in _without_parts(plan.submissions):
         yield replace(plan, submissions=fewer_submissions)
     for node in plan.byzantine:

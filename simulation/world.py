@@ -25,9 +25,21 @@ from primitives.genesis import (
 )
 from primitives.hashing import Digest, tagged_hash
 from primitives.keys import address_of
-from primitives.kinds import AccountKey, ClassCreate, Issue, Operation, Transfer
+from primitives.kinds import (
+    AccountKey,
+    ClassCreate,
+    Issue,
+    Operation,
+    Transfer,
+    ValidatorAdd,
+    ValidatorRekey,
+    ValidatorRemove,
+    ValidatorReplace,
+)
 from primitives.transaction import Envelope, sign_transaction
-from primitives.validators import Validator
+from primitives.validators import Validator, vote_key_digest
+from simulation.machine import name_of
+from simulation.plan import Change, ChangeKind
 from simulation.signatures import Scheme, real_key
 from simulation.stored import WALL_MS
 
@@ -90,10 +102,39 @@ def _genesis(nodes: int, limits: Limits) -> Genesis:
 def payment(world: World, scheme: Scheme, number: int, now_ms: int) -> bytes:
     """Transaction `number` of a run, signed: the hotel grants points, or one tourist gives some to another."""
     who, body = _operation(number)
+    return signed(world, scheme, who, number, body, now_ms)
+
+
+def signed(world: World, scheme: Scheme, who: str, number: int, body: Operation, now_ms: int) -> bytes:
+    """A transaction of somebody; `number` makes it another one than every other of the same body."""
     key = scheme.key(who)
     nonce = tagged_hash(TAG_NONCE, number.to_bytes(8, "big"))[:16]
     valid_until = (WALL_MS + now_ms) // 1000 + LIFETIME_S
     return sign_transaction(Envelope(world.chain_id, address_of(key.public_key), nonce, valid_until, body), [key])
+
+
+def next_key(identity: int) -> str:
+    """The name of the voting key that a member changes to."""
+    return f"vote/{identity}/next"
+
+
+def change_of(world: World, scheme: Scheme, change: Change) -> Operation:
+    """What the operator signs; the voting keys sign for themselves."""
+    name, newcomer = name_of(change.node), change.newcomer
+    fresh = scheme.key(f"vote/{newcomer}")
+    address, certificate = f"10.0.0.{newcomer % 250 + 1}:26600", b"\x30" + newcomer.to_bytes(1, "big")
+    possession = fresh.sign(vote_key_digest(world.chain_id, name_of(newcomer), fresh.public_key))
+    match change.kind:
+        case ChangeKind.ADD:
+            return ValidatorAdd(name_of(newcomer), fresh.public_key, certificate, address, possession)
+        case ChangeKind.REMOVE:
+            return ValidatorRemove(name)
+        case ChangeKind.REPLACE:
+            return ValidatorReplace(name, name_of(newcomer), fresh.public_key, certificate, address, possession)
+        case ChangeKind.REKEY:
+            old, new = scheme.key(f"vote/{change.node}"), scheme.key(next_key(change.node))
+            digest = vote_key_digest(world.chain_id, name, new.public_key)
+            return ValidatorRekey(name, old.public_key, new.public_key, old.sign(digest), new.sign(digest))
 
 
 def _operation(number: int) -> tuple[str, Operation]:
