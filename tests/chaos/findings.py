@@ -1,6 +1,7 @@
 """What a chaos scenario measured against its target, and the report of a run."""
 
 import json
+import os
 import platform
 import subprocess
 import time
@@ -17,12 +18,15 @@ class Finding:
     target: str
     measured: str
     held: bool
+    skipped: str = ""  # why it was not even tried; then `held` says nothing
 
 
 def line(finding: Finding) -> str:
     """For the terminal."""
+    if finding.skipped:
+        return f"skip  {finding.scenario:10} {finding.what}: {finding.skipped}"
     mark = "ok  " if finding.held else "MISS"
-    return f"{mark}  {finding.scenario:10} {finding.what:52} {finding.measured:>18}   target {finding.target}"
+    return f"{mark}  {finding.scenario:10} {finding.what:64} {finding.measured:>18}   target {finding.target}"
 
 
 def write_report(path: Path, findings: list[Finding], seed: int, seconds: float) -> None:
@@ -30,7 +34,9 @@ def write_report(path: Path, findings: list[Finding], seed: int, seconds: float)
     revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     report = {
         "revision": revision.stdout.strip(), "seed": seed, "seconds": round(seconds), "time": int(time.time()),
-        "machine": platform.platform(), "findings": [asdict(finding) for finding in findings],
+        "machine": platform.platform(), "cores": os.cpu_count(),
+        "load_average": [round(load, 1) for load in os.getloadavg()],
+        "findings": [asdict(finding) for finding in findings],
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")

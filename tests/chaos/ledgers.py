@@ -6,7 +6,12 @@ from pathlib import Path
 from chainnode.devnet_layout import NodePlace
 from chainnode.ledger_audit import audit_config
 from ledger.data_directory import open_data_directory
+from primitives.codec import decode_canonical, decoder
+from primitives.codes import Code
+from primitives.receipt import Receipt
 from tests.integration.local_network import Network
+
+_RECEIPT = decoder(Receipt)
 
 
 def count_lost(network: Network, acknowledged: Mapping[str, tuple[int, int]], places: Sequence[NodePlace]) -> int:
@@ -28,17 +33,37 @@ def count_lost(network: Network, acknowledged: Mapping[str, tuple[int, int]], pl
     return lost
 
 
-def count_twice(network: Network, place: NodePlace) -> int:
-    """Transactions that have more than one receipt in a whole ledger."""
+def count_twice(network: Network, place: NodePlace, issued: int) -> int:
+    """Transactions that have more than one receipt in a ledger, and units beyond (or short of) its receipts.
+
+    `issued`: what the running node said of the class "hotel"; each committed issue of a load is one unit. A ledger
+    with a floor is not compared with it.
+    """
     data = open_data_directory(network.devnet.folder(place) / "data", network.genesis)
     try:
-        chain, seen, twice = data.chain, set[bytes](), 0
+        chain, seen, twice, units = data.chain, set[bytes](), 0, 0
         for height in range(max(1, chain.floor), chain.head.height + 1):
-            for identity, receipt in zip(chain.transaction_ids(height), chain.receipts(height), strict=True):
-                if receipt is not None:
+            for identity, raw in zip(chain.transaction_ids(height), chain.receipts(height), strict=True):
+                if raw is not None:
                     twice += identity in seen
                     seen.add(identity)
-        return twice
+                    receipt = decode_canonical(_RECEIPT, raw)
+                    units += receipt.code == Code.OK and any(event.kind == "Issued" for event in receipt.events)
+        return twice + (abs(issued - units) if chain.floor == 0 else 0)
+    finally:
+        data.close()
+
+
+def issued_units(network: Network, place: NodePlace) -> int:
+    """The state's own count of what the load issued."""
+    return int(network.get(place, "/v1/classes/hotel")["issued"])
+
+
+def floor_of(network: Network, place: NodePlace) -> int:
+    """The lowest height that a stopped node's ledger holds; 0 for a whole one."""
+    data = open_data_directory(network.devnet.folder(place) / "data", network.genesis)
+    try:
+        return data.chain.floor
     finally:
         data.close()
 

@@ -2,10 +2,11 @@
 
     python -m tests.chaos.run [--kills 200] [--seed 1] [--report FILE] [SCENARIO ...]
 
-Scenarios: kills, pause, leader, members; all without a name. Exit code 1 if a target is missed.
+Scenarios: leader, members, pause, cuts, kills; all without a name. Exit code 1 if a target is missed.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos.findings import Finding, line, write_report
-from tests.chaos.kills import kill_often
+from tests.chaos.kills import cut_often, kill_often
 from tests.chaos.members import join_and_change
 from tests.chaos.outages import kill_leaders, pause_half
 
@@ -32,6 +33,7 @@ def main() -> int:
         "leader": kill_leaders,
         "members": join_and_change,
         "pause": pause_half,
+        "cuts": cut_often,
         "kills": partial(kill_often, kills=options.kills),
     }
     unknown = set(options.names) - set(scenarios)
@@ -46,9 +48,12 @@ def main() -> int:
             found = play(Path(folder), options.seed)
         findings += found
         print("\n".join(line(finding) for finding in found), flush=True)
+        print(f"  load average now {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     write_report(options.report, findings, options.seed, time.monotonic() - began)
-    missed = sum(not finding.held for finding in findings)
-    print(f"{len(findings) - missed} of {len(findings)} held in {time.monotonic() - began:.0f} s; {options.report}")
+    tried = [finding for finding in findings if not finding.skipped]
+    missed = sum(not finding.held for finding in tried)
+    print(f"{len(tried) - missed} of {len(tried)} targets held, {len(findings) - len(tried)} skipped, "
+          f"{time.monotonic() - began:.0f} s; {options.report}")  # fmt: skip
     return 1 if missed else 0
 
 
