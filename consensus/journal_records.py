@@ -4,7 +4,7 @@
 re-sends identical bytes and never signs a slot again (S1, pitfalls 38 and 39).
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from consensus.messages import Counter, NewView, Proposal, ViewChange, Vote
 from primitives.block import Block
 from primitives.certificate import Certificate, Phase
 from primitives.codec import Record, decoder
+
+REASON_MAX: Final = 1_000
 
 
 class Proposed(Record, tag=1):
@@ -68,6 +70,31 @@ class Strayed(Record, tag=8):
     phase: Phase
 
 
-JournalRecord = Proposed | Prepared | Committed | LeftView | EnteredView | SawCertificate | Position | Strayed
+class OnProbation(Record, tag=9):
+    """A start for which nobody has vouched yet, and the highest own place known then. As long as no Trusted follows,
+    later starts go by this place: what others brought meanwhile is no memory (pitfall 44)."""
+
+    epoch: Counter
+    view: Counter
+    height: Counter
+
+
+class Trusted(Record, tag=10):
+    """Enough others have spoken, and not more than f remember more (S9)."""
+
+    epoch: Counter
+
+
+class Abstained(Record, tag=11):
+    """Nothing is signed in the rest of this epoch, also after a restart; `reason` is for operators (S9, T3)."""
+
+    epoch: Counter
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_MAX)]
+
+
+JournalRecord = (
+    Proposed | Prepared | Committed | LeftView | EnteredView | SawCertificate | Position | Strayed | OnProbation
+    | Trusted | Abstained
+)  # fmt: skip
 
 JOURNAL_DECODER: Final[msgspec.msgpack.Decoder[JournalRecord]] = decoder(JournalRecord)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ Abstaining lasts for the epoch: the replica follows, decides, answers, and signs
 """
 
 from consensus.events import Effects
+from consensus.journal_records import REASON_MAX, Abstained, OnProbation, Trusted
 from consensus.messages import Message, NewView, Proposal, Status, ViewChange, Vote
 from consensus.probation import Place
 from consensus.state import VIEWS_BEHIND, State
@@ -19,14 +20,27 @@ def place_at_start(state: State) -> Place:
     return max([Place(state.view, state.decided), *votes])
 
 
+def begin(state: State, effects: Effects) -> None:
+    """Write down once per start what this replica remembers, before anything that others bring can look like memory."""
+    probation = state.probation
+    if probation.recorded or probation.over:
+        return
+    probation.recorded, probation.unvouched = True, probation.own
+    effects.persist.append(OnProbation(state.context.epoch, *probation.own))
+
+
 def hear_status(state: State, sender: NodeId, status: Status, effects: Effects) -> None:
     """Count the STATUS of a member towards the end of the probation, and weigh what it has seen (pitfall 44)."""
     if not state.context.is_member(sender) or not state.context.is_member(state.me):
         return
-    state.probation.hear(sender, status, state.me)
+    probation = state.probation
+    probation.hear(sender, status, state.me)
     sentence = state.probation.amnesia(state.context.members.faulty)
     if sentence is not None:
         abstain(state, sentence, effects)
+    elif probation.over and probation.unvouched is not None:
+        probation.unvouched = None
+        effects.persist.append(Trusted(state.context.epoch))
 
 
 def watch(state: State, message: Message, effects: Effects) -> None:
@@ -39,9 +53,10 @@ def watch(state: State, message: Message, effects: Effects) -> None:
 
 
 def abstain(state: State, sentence: str, effects: Effects) -> None:
-    """Sign nothing more in this epoch; the first reason stays."""
+    """Sign nothing more in this epoch, also after a restart; the first reason stays."""
     if state.abstains is None and not state.closed:
-        state.abstains = sentence
+        state.abstains = sentence[:REASON_MAX]
+        effects.persist.append(Abstained(state.context.epoch, state.abstains))
         effects.violations.append((state.me, sentence))
 
 

@@ -31,6 +31,8 @@ class Probation:
 
     own: Place
     needed: int  # STATUS of so many others; 0 for one that does not sign anyway
+    unvouched: Place | None = None  # the own place of the first start since which nobody vouched for this memory
+    recorded: bool = False  # the journal holds that
     heard: set[NodeId] = field(default_factory=set)
     claims: dict[NodeId, Place] = field(default_factory=dict)  # member -> what it has seen of the own seat
     seen: dict[NodeId, Place] = field(default_factory=dict)  # what is told to others

@@ -117,6 +117,7 @@ class Replica:
     def step(self, event: Event) -> Effects:
         """Advance by one event. Total: never raises on anything a peer can send."""
         state, effects = self._state, Effects()
+        key_watch.begin(state, effects)
         match event:
             case Received():
                 self._receive(event.sender, event.message, effects)

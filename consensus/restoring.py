@@ -3,18 +3,22 @@
 from collections.abc import Iterable
 
 from consensus.journal_records import (
+    Abstained,
     Committed,
     EnteredView,
     JournalRecord,
     LeftView,
+    OnProbation,
     Position,
     Prepared,
     Proposed,
     SawCertificate,
     Strayed,
+    Trusted,
 )
 from consensus.key_watch import place_at_start
 from consensus.messages import Proposal, Vote
+from consensus.probation import Place
 from consensus.proposal_rules import closes
 from consensus.settings import LedgerHead, ReplicaConfig
 from consensus.state import VIEWS_BEHIND, Promise, State, Tip
@@ -67,7 +71,8 @@ def restore_state(config: ReplicaConfig, records: Iterable[JournalRecord], head:
     state.view_changes = {n: m for n, m in state.view_changes.items() if m.summary.view >= state.view}
     _place_tip(state)
     state.watch.entered(state.view)
-    state.probation.own = place_at_start(state)
+    state.probation.own = state.probation.unvouched or place_at_start(state)
+    state.probation.recorded = state.probation.unvouched is not None
     state.status_due = True
     return state
 
@@ -107,6 +112,19 @@ def _replay(state: State, record: JournalRecord) -> None:
         case Strayed():
             if (record.epoch, record.view) == (epoch, state.view):
                 state.strayed.add(record.phase)
+        case OnProbation() | Trusted() | Abstained():
+            if record.epoch == epoch:
+                _replay_memory(state, record)
+
+
+def _replay_memory(state: State, record: OnProbation | Trusted | Abstained) -> None:
+    match record:
+        case OnProbation():
+            state.probation.unvouched = Place(record.view, record.height)
+        case Trusted():
+            state.probation.unvouched = None
+        case Abstained():
+            state.abstains = state.abstains or record.reason
 
 
 def _stand(state: State, view: int, active: bool) -> None:
@@ -179,6 +197,10 @@ def snapshot(state: State) -> tuple[JournalRecord, ...]:
         records.append(LeftView(own))
     records.extend(promise.record for promise in state.promises)
     records.extend(Strayed(state.context.epoch, state.view, phase) for phase in sorted(state.strayed))
+    if state.probation.unvouched is not None:
+        records.append(OnProbation(state.context.epoch, *state.probation.unvouched))
+    if state.abstains is not None and state.abstains != state.config.abstains:
+        records.append(Abstained(state.context.epoch, state.abstains))
     return tuple(records)
 
 

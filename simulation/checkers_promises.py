@@ -5,15 +5,18 @@ from typing import assert_never
 
 from consensus.epochs import EpochContext
 from consensus.journal_records import (
+    Abstained,
     Committed,
     EnteredView,
     JournalRecord,
     LeftView,
+    OnProbation,
     Position,
     Prepared,
     Proposed,
     SawCertificate,
     Strayed,
+    Trusted,
 )
 from consensus.messages import Message, NewView, Proposal, ViewChange, Vote
 from primitives.block import header_digest
@@ -43,7 +46,7 @@ def epoch_of(record: JournalRecord) -> int:
             return new_view.epoch
         case SawCertificate(certificate):
             return certificate.epoch
-        case Position() | Strayed():
+        case Position() | Strayed() | OnProbation() | Trusted() | Abstained():
             return record.epoch
 
 
@@ -88,7 +91,7 @@ class Promises:
                 self._moves_to(certificate.view)
             case Strayed(_, view, phase):
                 self.strayed.add((view, phase))
-            case Position():
+            case Position() | OnProbation() | Trusted() | Abstained():
                 pass
             case _:
                 assert_never(record)

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.events import BlockChecked, Effects, Pending, Received, Tick
+from consensus.events import BlockChecked, Effects, Pending, Received, Synced, Tick
+from consensus.journal_records import OnProbation, Trusted
 from consensus.messages import COUNTER_MAX, CertificateMessage, Message, Proposal, Sighting, Status, ViewChange, Vote
 from consensus.probation import Place
 from consensus.replica import Replica
 from consensus.settings import LedgerHead
 from primitives.certificate import Phase
 from primitives.hashing import ZERO_DIGEST, Digest
-from primitives.validators import Height, NodeId
+from primitives.validators import Epoch, Height, NodeId
 from tests.consensus.committee import (
     GENESIS,
     Committee,
@@ -265,3 +266,49 @@ def test_amnesia_is_more_than_f_last_words_above_the_own_place(
         last |= {sender: seen[0]} if 0 in seen else {}
     assert (probation.amnesia(1) is not None) == (sum(place > own for place in last.values()) > 1)
     assert probation.over == (len({sender for sender, _ in words}) >= 2)
+
+
+@pytest.mark.pitfall(44)
+@pytest.mark.parametrize("rotated", [False, True])
+def test_what_others_brought_is_no_memory_after_a_restart_either(rotated: bool) -> None:
+    """Pitfall 44: wiped, caught up to height 4 before anybody vouched, stopped, started again: its ledger now reaches
+    as far as its forgotten votes, and it abstains all the same."""
+    net = run_some_blocks()
+    desk = net.desks[2]
+    certificate = net.desks[0].replica.decided_certificate
+    assert certificate is not None
+    first = Replica(desk.config, LedgerHead((GENESIS,), None, Height(0)))
+    journal = list(first.step(Tick(0)).persist)
+    assert journal == [OnProbation(0, 0, 0)]
+    journal += first.step(Synced(tuple(net.desks[0].chain[1:]), certificate)).persist
+    assert first.decided == 4
+    again = Replica.restore(desk.config, first.journal_snapshot() if rotated else journal, desk.head())
+    assert again.step(Tick(0)).persist == [] and hear_all(again, net, 2)
+    assert again.abstains is not None
+
+
+@pytest.mark.pitfall(44, 45)
+@pytest.mark.parametrize("rotated", [False, True])
+def test_abstaining_outlives_a_restart_and_ends_with_the_epoch(rotated: bool) -> None:
+    """S9, T3: the journal remembers the reason; in the next epoch the key has signed nothing yet."""
+    net = Committee(5)
+    desk = net.desks[2]
+    net.step(2, Received(NodeId(3), vote(net.context, Phase.COMMIT, 0, block_on(GENESIS, net.context), 2)))
+    reason = desk.replica.abstains
+    records = desk.replica.journal_snapshot() if rotated else desk.journal
+    again = Replica.restore(desk.config, records, desk.head())
+    assert reason is not None and again.abstains == reason
+    context = replace(net.context, epoch=Epoch(1))
+    later = Replica.restore(replace(desk.config, context=context), records, desk.head())
+    assert later.abstains is None
+
+
+def test_who_was_vouched_for_remembers_by_its_journal() -> None:
+    """S9: one record at the start and one at the end of the probation; the next start goes by the votes since."""
+    net = Committee()
+    net.restart(2)
+    assert net.desks[2].journal[:2] == [OnProbation(0, 0, 0), Trusted(0)]
+    net.submit("a")
+    net.deliver()
+    net.restart(2)
+    assert net.desks[2].replica.abstains is None and OnProbation(0, 0, 2) in net.desks[2].journal
