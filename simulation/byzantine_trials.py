@@ -56,7 +56,10 @@ def plan_of_trial(role: Role, nodes: int, seed: int) -> Plan:
         delay_ms=(5, 20, 60)[seed % 3],
         jitter_ms=5,
         window=2 if seat is Seat.SYNC else 8,
-        submissions=tuple(Submission(at_ms=FIRST_SUBMISSION_MS + 250 * i, node=(i + seed) % nodes) for i in range(12)),
+        submissions=tuple(
+            Submission(at_ms=FIRST_SUBMISSION_MS + EVERY_MS * i, node=(i + seed) % nodes)
+            for i in range(STRATEGIES[role].traffic_ms // EVERY_MS)
+        ),
     )
 
 

@@ -67,9 +67,11 @@ def _foreign_epoch(villain: Villain, receiver: int, message: Message) -> Outbox:
 
 def _far_votes(villain: Villain) -> Outbox:
     """Heights of 10^12, views of 10^9, and the largest numbers that a message can hold (pitfall 25)."""
+    newest = villain.newest()
+    known = 0 if newest is None else newest.header.height
     places = (
         (villain.view, FAR_HEIGHT), (FAR_VIEW, 1), (COUNTER_MAX, COUNTER_MAX), (villain.view, COUNTER_MAX),
-        *((FAR_VIEW + villain.draw.randrange(10**6), height) for height in range(20)),
+        *((FAR_VIEW + villain.draw.randrange(10**6), known + 1 + step % 12) for step in range(60)),
         (villain.view + villain.draw.randrange(20), villain.draw.randrange(100)),
     )  # fmt: skip
     return [Letter(ALL, villain.vote(phase, v, h, villain.noise())) for v, h in places for phase in Phase]
