@@ -259,6 +259,8 @@ class Cluster:
             self.checkers.conduct.wiped.add(node)
         self.note(node, f"starts with {len(kept)} records at height {height}")
         self.checkers.started(node, kept, height)
+        if node in self.checkers.conduct.wiped:
+            self.checkers.conduct.started(node, 0)  # it stands where its disk says; what it signs is judged as ever
 
     def synced(self, node: int, records: list[JournalRecord]) -> None:
         """See Watcher."""

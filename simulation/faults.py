@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from simulation.cluster import Cluster
+from simulation.disks import Disks
 from simulation.node import Node
 from simulation.plan import Fault, FaultKind
 from simulation.schedule import Action
@@ -32,8 +33,11 @@ def begin(cluster: Cluster, fault: Fault) -> None:
             _cut(cluster, fault, [(a, b) for a in every for b in group if a != b])
         case FaultKind.DUMB:
             _cut(cluster, fault, [(a, b) for a in group for b in every if a != b])
-        case FaultKind.CRASH | FaultKind.CRASH_ALL | FaultKind.BIT_ROT:
+        case FaultKind.CRASH | FaultKind.CRASH_ALL | FaultKind.BIT_ROT | FaultKind.WIPE:
             _crash(cluster, fault, group or set(every))
+        case FaultKind.ROLLBACK:
+            for node in members(cluster, group):
+                cluster.schedule.at(fault.until_ms, partial(_go_back, cluster, node, node.disks.image()))
         case FaultKind.PAUSE:
             for node in members(cluster, group):
                 node.pause()
@@ -90,8 +94,16 @@ def _crash(cluster: Cluster, fault: Fault, group: set[int]) -> None:
         node.crash()
         if fault.kind is FaultKind.BIT_ROT and not node.up:
             node.disks.rot(draw)
+        if fault.kind is FaultKind.WIPE and not node.up:
+            node.wipe()
         back = min(cluster.plan.heal_ms, fault.until_ms + draw.randint(0, RESTART_SPREAD_MS))
         cluster.schedule.at(max(back, cluster.schedule.now_ms), partial(restart, cluster, node.machine.number))
+
+
+def _go_back(cluster: Cluster, node: Node, image: Disks) -> None:
+    node.crash()
+    node.disks.go_back(image)
+    restart(cluster, node.machine.number)
 
 
 def _set_for_a_while(cluster: Cluster, fault: Fault, group: set[int], attribute: str, value: int) -> None:

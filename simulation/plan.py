@@ -38,12 +38,14 @@ class FaultKind(StrEnum):
     DISK_ERROR = "disk-error"  # a write or a sync of `nodes` fails with EIO: the node stops, and comes back at the end
     DISK_FULL = "disk-full"  # no write of `nodes` succeeds until the end
     BIT_ROT = "bit-rot"  # `nodes` lose power, and a synced byte of their journal is another one afterwards
+    WIPE = "wipe"  # `nodes` lose their disks and come back with the old key (pitfall 44)
+    ROLLBACK = "rollback"  # `nodes` come back with a backup of the beginning, made at `at_ms`
     CLOCK = "clock"  # the wall clocks of `nodes` are off by `offset_ms`
 
 
 LEAVING: Final = frozenset({"remove", "replace"})
 # At most f members are traitors or meet one of these: their journal or their clock cannot be relied on.
-WEAKENING: Final = frozenset({FaultKind.BIT_ROT, FaultKind.CLOCK})
+WEAKENING: Final = frozenset({FaultKind.BIT_ROT, FaultKind.WIPE, FaultKind.ROLLBACK, FaultKind.CLOCK})
 
 
 class Fault(msgspec.Struct, frozen=True):
