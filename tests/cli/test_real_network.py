@@ -245,6 +245,24 @@ def test_the_audit_from_outside_and_from_inside(ask: Ask, folder: Path) -> None:
     assert "has lost its ledger" in lost["detail"], "never made again without being told to (F04)"
 
 
+@pytest.mark.pitfall(44)
+def test_a_lost_ledger_comes_back_as_a_snapshot_of_another_node(ask: Ask, folder: Path) -> None:
+    """It abstains until the epoch ends; the test behind this one ends it by a new key."""
+    network, config = open_devnet(folder), folder / "node2" / "node.toml"
+    issue(ask, "before-snapshot", 10)
+    made = ask("node", "snapshot", "--config", str(folder / "node0" / "node.toml"), devnet=False)
+    sources = [argument for place in network.places[:2] for argument in ("--from", place.url)]
+    found = ask("node", "resync", "--config", str(config), *sources, devnet=False)
+    assert (found["height"], found["abstains_in"]) == (made["height"], 0)
+    assert Path(found["old"]).name == "data.old-1" and Path(found["old"]).is_dir()
+    assert not any(blamed["lied"] for blamed in found["blamed"])
+    ask("devnet", "start", "node2", "--dir", str(folder), devnet=False)
+    back = ask("node", "status", "--node", network.place("node2").url, devnet=False)
+    assert back["role"] == "abstaining" and back["height"] >= made["height"]
+    refused = ask("node", "resync", "--config", str(config), *sources, code=2, devnet=False)
+    assert "in use by pid" in refused["detail"]
+
+
 def members(ask: Ask) -> dict[str, Any]:
     return {member["name"]: member for member in ask("gov", "validators")["members"]}
 
