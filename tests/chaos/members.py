@@ -55,7 +55,7 @@ def join_and_change(folder: Path, seed: int) -> list[Finding]:
     seconds = f"<= {PAUSE_SECONDS_MAX} s"
     return [
         Finding("members", "fresh node at the head under load, by snapshot", f"<= {JOIN_SECONDS_MAX:.0f} s",
-                f"{joined:.1f} s, from {snapshot} to {head}", joined <= JOIN_SECONDS_MAX and 0 < min(snapshot, floor)),
+                f"{joined:.1f} s, from {snapshot} to {head}", joined <= JOIN_SECONDS_MAX and min(snapshot, floor) > 0),
         Finding("members", "longest gap around adding a validator", seconds, f"{added:.2f} s",
                 added <= PAUSE_SECONDS_MAX),
         Finding("members", "longest gap around removing one", seconds, f"{removed:.2f} s",
