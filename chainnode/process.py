@@ -22,7 +22,7 @@ from chainnode.listening_ports import holder_of, is_free
 from chainnode.membership import place_at
 from chainnode.node import Node
 from chainnode.state_cache import StateCache
-from chainnode.voting_keys import read_keys
+from chainnode.voting_keys import adopt_key, read_keys
 from ledger.data_directory import initialise, lock_holder, open_data_directory
 from ledger.failures import FatalError
 from points.state import encode_value
@@ -197,6 +197,8 @@ def run(config_path: Path) -> int:
         try:
             place = place_at(genesis, data.chain, StateCache(data.chain.state()), keys)
             identity = check_seat(config, place.members, keys, identity, f"epoch {place.context.epoch}")
+            if place.key is not None:  # a crash at the start of the epoch, or a resync into it, left both keys there
+                adopt_key(Path(config.vote_key), place.key)
             asyncio.run(_serve(Node(config, genesis, data, keys, identity, token)))
         finally:
             data.close()

@@ -94,3 +94,18 @@ def test_a_validator_changes_its_key_and_the_old_one_is_erased(tmp_path: Path, d
         lines = network.submit(place, [network.issue("with-the-new-key")])
         assert lines[0]["status"] == "committed", lines
         assert path.read_text().strip() == new.seed.hex() and not next_path(path).exists()
+
+
+@pytest.mark.pitfall(65)
+def test_a_start_inside_the_new_epoch_erases_the_old_key_too(tmp_path: Path) -> None:
+    """The node ended after the close block was durable and before its key file was changed, or its directory came by a
+    resync: no epoch opens while it runs, and yet the key of the former one must not stay on the disk."""
+    with local_network(tmp_path, start=False) as network:
+        place = network.places[2]
+        path, voting = network.devnet.folder(place) / "vote.key", vote_key(SEED, place.index)
+        path.rename(next_path(path))
+        path.write_text(SigningKey.from_seed(b"the key of a former epoch, 32 B.").seed.hex() + "\n")
+        path.chmod(0o600)
+        network.devnet.start(place)
+        network.devnet.wait_answering((place,))
+        assert path.read_text().strip() == voting.seed.hex() and not next_path(path).exists()
