@@ -138,10 +138,11 @@ def check_plan(plan: Plan) -> None:
     """Raises ValueError with a sentence for a plan under which the protocol promises nothing, or that names nobody."""
     if not NODES_MIN <= plan.nodes <= NODES_MAX:
         raise ValueError(f"a network has {NODES_MIN} to {NODES_MAX} nodes, not {plan.nodes}")
-    named = {*plan.byzantine, *(s.node for s in plan.submissions), *(c.node for c in plan.changes)}
+    named = {*plan.byzantine, *(c.node for c in plan.changes)}
     if not named <= set(range(plan.nodes)):
         raise ValueError(f"there is no node {max(named)} among {plan.nodes}")
-    others = {*(n for f in plan.faults for n in f.nodes), *(c.newcomer for c in plan.changes)}
+    others = {*(n for f in plan.faults for n in f.nodes), *(s.node for s in plan.submissions)}
+    others.update(change.newcomer for change in plan.changes)
     if not others <= set(range(plan.machines)):
         raise ValueError(f"there is no node {max(others)} among {plan.machines}")
     if not 0 <= plan.reserve <= NODES_MAX:

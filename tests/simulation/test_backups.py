@@ -1,4 +1,4 @@
-"""A node with an old backup, an empty disk or a damaged journal follows, and never signs against itself (pitfall 44)."""
+"""A node with an old backup, an empty disk or a damaged journal follows and never contradicts itself (pitfall 44)."""
 
 import pytest
 

@@ -53,7 +53,11 @@ def test_the_set_changes(changes: tuple[Change, ...], epochs: set[int], left: se
 def test_who_was_away_at_the_close_comes_after(kind: FaultKind) -> None:
     """A node that misses the end of an epoch gets the certificate of the close block, and goes on in the next one."""
     nodes = () if kind is FaultKind.CRASH_ALL else (2,)
-    plan = replace(CALM, changes=(ADD,), reserve=1, heal_ms=4_000, faults=(Fault(kind, 310, 4_000, nodes),))
+    late = tuple(Submission(at_ms=1_500 + 300 * i, node=4) for i in range(4))  # batches under the new seat
+    plan = replace(
+        CALM, changes=(ADD,), reserve=1, heal_ms=4_000, faults=(Fault(kind, 310, 4_000, nodes),),
+        submissions=(*CALM.submissions, *late),
+    )  # fmt: skip
     cluster = _played(plan)
     assert {cluster.nodes[node].epoch for node in cluster.honest} == {1}
 
