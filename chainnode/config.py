@@ -74,7 +74,7 @@ class NodeConfig(_Section, kw_only=True):
     log_level: str = "info"
     snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # 0: only when the operator asks
     prune_keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # of history; 0: all of it
-    observer: bool = False  # may run without a seat: it follows the chain, and votes once it has one
+    observer: bool = False  # may run without a seat: validators take its links, and it catches up, once it has one
     directory: str = ""  # where the file lies; set by load_config, never written
 
 

@@ -287,7 +287,7 @@ class Node:
         role: NodeRole = "abstaining" if replica.abstains else "validator"
         reason = "" if enough else f"in touch with {len(connected)} of {self.members.size - 1} validators"
         if not rooms.has_seat:
-            role, reason = "observer", "it has no seat in the validator set and only follows the chain"
+            role, reason = "observer", "it has no seat in the validator set: validators take its links once it has one"
         missing = self._certain_height() - self.chain.head.height
         if replica.behind or missing > 2 * self.genesis.limits.window:
             reason = f"catching up with the chain, {missing} blocks to go"

@@ -95,8 +95,8 @@ def check_seat(config: NodeConfig, members: ValidatorSet, keys: Sequence[Signing
                where: str) -> TransportIdentity:  # fmt: skip
     """The transport identity with the certificate of the own seat, if the node has one.
 
-    A node without a seat is an observer; one that bears a validator's name but not its keys is a mistake, unless the
-    configuration says `observer = true` (a new machine that waits for its turn). Raises: BadConfiguration.
+    A node without a seat is an observer and waits for one; one that bears a validator's name but not its keys is a
+    mistake, unless the configuration says `observer = true` (a new machine that waits). Raises: BadConfiguration.
     """
     seats = [seat for key in keys if (seat := members.index_of(key.public_key)) is not None]
     if seats:
@@ -108,7 +108,7 @@ def check_seat(config: NodeConfig, members: ValidatorSet, keys: Sequence[Signing
         return TransportIdentity(member.transport_certificate, identity.key_pem)
     if not config.observer:
         raise BadConfiguration(f"the vote key {keys[0].public_key.hex()} is of no validator in {where}; a node that "
-                               "only follows the chain says observer = true")  # fmt: skip
+                               "waits for a seat says observer = true")  # fmt: skip
     return identity
 
 

@@ -19,8 +19,8 @@ from primitives.json_form import to_plain
 CANDIDATE = "candidate.json"
 
 
-@click.command(help=t("Make and start one more node; it follows the chain and votes once it has a seat.",
-                      "新增并启动一个节点；它先跟随账本，取得席位后参与投票。"),
+@click.command(help=t("Make and start one more node; it catches up and votes once it has a seat.",
+                      "新增并启动一个节点；取得席位后追上账本并参与投票。"),
                epilog=example("hnchain devnet add"))  # fmt: skip
 @with_directory
 @with_output
@@ -34,7 +34,7 @@ def add(directory: Path) -> None:
     file.write_bytes(msgspec.json.format(msgspec.json.encode(to_plain(membership_of(network, place, genesis)))))
     command = f"hnchain gov validator-add {file} --as operator"
     answer({"node": place.name, "url": place.url, "candidate": str(file), "next": command},
-           t(f"{place.name} runs as an observer at {place.url}; give it a seat with\n  {command}",
+           t(f"{place.name} runs without a seat at {place.url}; give it one with\n  {command}",
              f"{place.name} 以观察者身份运行于 {place.url}；用以下命令授予席位\n  {command}"))  # fmt: skip
 
 

@@ -85,9 +85,9 @@ def _peers(network: Network, given: dict[str, str]) -> dict[str, str]:
 
 
 @click.command(help=t("Make a node of a bundle in a new folder: keys, node.toml, and a ledger from a proven snapshot. "
-                      "It follows the chain until the network gives it a seat.",
+                      "It waits for a seat; then it catches up and votes.",
                       "用邀请文件在新目录中创建节点：密钥、node.toml，以及由可证明快照得到的账本。"
-                      "在网络给予席位之前，它只跟随链。"),
+                      "取得席位后追上账本并投票。"),
                epilog=example("hnchain node join net.json --name sanya-hotel --dir sanya"))  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help=t("The node's name, as it will stand in the validator set.",

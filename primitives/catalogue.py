@@ -218,8 +218,8 @@ _OUTSIDE: Final[dict[Code, _T]] = {
     Code.LYING_NODE: ("节点的回答与法定人数签署的证明不符。", "不要采信该节点；改用其他节点，并通知联盟运营方。",
                       "The node's answer contradicts what a quorum of validators signed.",
                       "Do not believe it: use another node, and tell the operator."),
-    Code.NOT_VALIDATOR: ("该节点目前不在验证者名单中，只跟随账本。", "把交易发给验证者节点；加入名单见运维手册。",
-                         "This node has no seat in the validator set; it only follows the chain.",
+    Code.NOT_VALIDATOR: ("该节点目前不在验证者名单中。", "把交易发给验证者节点；加入名单见运维手册。",
+                         "This node has no seat in the validator set.",
                          "Send to a validator; the operations manual says how to join."),
 }  # fmt: skip
 
