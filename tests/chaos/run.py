@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from chainnode.failures import NodeFailure
 from tests.chaos.findings import Finding, line, write_report
 from tests.chaos.kills import cut_often, kill_often
 from tests.chaos.members import join_and_change
@@ -45,7 +46,10 @@ def main() -> int:
             continue
         print(f"{name} ...", flush=True)
         with tempfile.TemporaryDirectory(prefix=f"chaos-{name}-") as folder:
-            found = play(Path(folder), options.seed)
+            try:
+                found = play(Path(folder), options.seed)
+            except (AssertionError, NodeFailure, OSError) as error:  # what it saw so far is lost, the others go on
+                found = [Finding(name, "goes through to its end", "yes", f"{type(error).__name__}: {error}", False)]
         findings += found
         print("\n".join(line(finding) for finding in found), flush=True)
         print(f"  load average now {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
