@@ -219,8 +219,8 @@ def plan_of(seed: int, nodes: int) -> Plan:
         skew_ms=draw.choice((0, 50, 1000)),
         drift_permille=draw.choice((0, 0, 5)),
         thinned={kind: draw.choice((300, 600, 900)) for kind in draw.sample(KINDS, draw.randint(1, 3))} if thin else {},
-        idle_ms=35_000 if draw.random() < 0.03 else 2_500,
-        adversary=draw.choice((20, 60)) if draw.random() < 0.1 and not changes else 0,  # it knows the first members
+        idle_ms=35_000 if draw.random() < 0.02 else 2_500,
+        adversary=draw.choice((20, 60)) if draw.random() < 0.06 and not changes else 0,  # it knows the first members
     )
 
 
