@@ -65,6 +65,7 @@ class Declined(Enum):
     REFUSED = "known to be bad"
     QUOTA = "its origin already has its share here"
     LATE = "asked for once, but nobody needs it any more"
+    UNASKED = "of another origin; perhaps this node asked for it before its restart"
 
 
 class BatchStore:
@@ -102,8 +103,7 @@ class BatchStore:
     def offer(self, sender: NodeId, raw: bytes) -> Candidate | Declined:
         """A batch from the link of `sender`. A Candidate must be verified and given to `keep` or `refuse`.
 
-        Raises: Malformed if nobody asked for it and it does not decode, breaks a limit of genesis, or is of another
-        origin: the sender lies.
+        Raises: Malformed if nobody asked for it and it does not decode or breaks a limit of genesis: the sender lies.
         """
         digest = batch_digest(raw)
         wanted = digest in self._wanted or digest in self._names
@@ -126,7 +126,7 @@ class BatchStore:
             if batch.origin != sender and self._wanted.was_asked(digest):
                 return Declined.LATE
             if batch.origin != sender:
-                raise Malformed(f"a batch of origin {batch.origin} that nobody asked node {sender} for")
+                return Declined.UNASKED
             if not self._room(sender, len(raw), self._limits.origin_batches, self._limits.origin_octets):
                 return Declined.QUOTA
         candidate = Candidate(digest, batch, raw, sender, wanted, fault)

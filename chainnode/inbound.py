@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from chainnode.announcements import Announcements
-from chainnode.batches import BatchStore
+from chainnode.batches import BatchStore, Declined
 from chainnode.bodies import Bodies
 from chainnode.budget import Budget
 from chainnode.catchup import CatchUpClient, chain_piece
@@ -49,6 +49,7 @@ from primitives.validators import NodeId
 
 SERVED_BURST: Final = 40.0  # in units of one piece of the chain, which costs this node some ms to read
 SERVED_PER_SECOND: Final = 20.0  # an honest node that catches up asks for fewer; more is dropped, not blamed
+UNASKED_COST: Final = 10  # of a budget of 1,000: the answer to one request of 64 is forgiven, a flood is not
 BLOCKS_SHARE: Final = 0.25  # what a request for blocks by hash costs: up to 32 without bodies
 
 
@@ -62,6 +63,8 @@ class Links(Protocol):
     """What answering needs of the mesh."""
 
     def send(self, node: NodeId, message: Message) -> bool: ...
+
+    def charge(self, node: NodeId, cost: int, reason: str) -> bool: ...
 
 
 class Inbound:
@@ -141,13 +144,10 @@ class Inbound:
                 self._links.send(sender, CertificateMessage(decode_handover(raw).certificate))
 
     def _take_batch(self, sender: NodeId, raw: bytes) -> None:
-        """A batch that nobody asked for is blamed only on a member: who has no seat here may have one in an epoch that
-        this node has not reached, and then it names that seat as its origin."""
-        try:
-            self._intake.receive(sender, raw)
-        except Malformed:
-            if sender in self._membership.members:
-                raise
+        """A batch of another origin that nobody asked for costs a little and is no lie: this node may have asked before
+        its restart, and who has no seat here may have one in an epoch that this node has not reached."""
+        if self._intake.receive(sender, raw) is Declined.UNASKED:
+            self._links.charge(sender, UNASKED_COST, "a batch of another origin that nobody asked for")
 
     def _executed(self, digest: Digest) -> bool:
         """A peer that is behind names what the ledger has: fetched again, it would be proposed again, for nothing."""

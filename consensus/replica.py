@@ -97,6 +97,12 @@ class Replica:
         """Why it signs nothing for the rest of this epoch, as a sentence for operators; None: it does (S9)."""
         return self._state.abstains
 
+    def remembered(self, node: int) -> tuple[int, int]:
+        """The highest (view, height) of any signature of a seat in this epoch that was verified here, (-1, -1) without
+        one; of the own seat what this replica knows that it signed (pitfall 44)."""
+        probation = self._state.probation
+        return probation.own if node == self._state.me else probation.seen.get(NodeId(node), (-1, -1))
+
     @property
     def timeout_ms(self) -> int:
         """T, the length of the progress timer now (C7)."""

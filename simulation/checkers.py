@@ -51,6 +51,7 @@ class Checkers:
         bound = fair_bound_ms(context.members.faulty, Timing()) if fair_ms is None else fair_ms
         self.fairness = FairnessRule(bound, quiet_ms, now_ms)
         self._promises: dict[tuple[int, int], Promises] = {}  # node, epoch
+        self._kept: dict[int, list[JournalRecord]] = {}  # what a node that lost its disk found on it, and added since
         self._proposed: set[Digest] = set()  # by honest nodes
         self._epochs: dict[int, int] = {}  # that a node stands in; 0 if it is not here
         self._steps = 0
@@ -72,6 +73,7 @@ class Checkers:
     def started(self, node: int, kept: list[JournalRecord], height: int) -> None:
         """A node begins with these durable records and this ledger; what a crash happened to keep binds as well."""
         self.chain.started(node, height)
+        self._kept[node] = []
         self.synced(node, kept)
         epoch = max((epoch_of(record) for record in kept), default=-1)
         known = self._promises.get((node, epoch))
@@ -80,10 +82,21 @@ class Checkers:
     def synced(self, node: int, records: list[JournalRecord]) -> None:
         """The order of durable promises keeps S1, S2, S3, S4, S6."""
         if node in self._honest:
+            if node in self.conduct.wiped:
+                self._kept.setdefault(node, []).extend(records)
             for record in records:
                 if isinstance(record, Proposed):
                     self._proposed.add(header_digest(record.proposal.block.header))
                 self._of(node, epoch_of(record)).add(record)
+
+    def forgive(self, node: int) -> None:
+        """A machine lost its disk, and so few members remember what it signed that no probation could find it out: it
+        counts among the f faulty ones, and its later promises are judged by themselves (S9, pitfall 44)."""
+        self.conduct.forgiven.add(node)
+        for key in [key for key in self._promises if key[0] == node]:
+            del self._promises[key]
+        for record in self._kept.get(node, []):
+            self._of(node, epoch_of(record)).add(record)
 
     def sends(self, node: int, receiver: int, message: Message) -> None:
         """What a node signed itself leaves only as it is on its disk (S1, S9)."""

@@ -43,6 +43,7 @@ class ConductRules:
         self._lives: dict[int, _Life] = {}
         self._durable_view: dict[int, int] = defaultdict(int)
         self.wiped: set[int] = set()  # honest machines that lost their disk: these may find out that they forgot
+        self.forgiven: set[int] = set()  # of these, whose signatures too few remember: they count among the f (S9)
         self.memory_seen = 0
         self.evidence_against: set[int] = set()
         self.blamed: set[tuple[int, str]] = set()  # who, and the rule that it broke
@@ -62,7 +63,8 @@ class ConductRules:
     def stepped(self, node: int, context: EpochContext, replica: Replica, event: Event, effects: Effects) -> None:
         """Nobody honest is accused, traitors are; view and height never fall; the memory is bounded."""
         for evidence in effects.evidence:
-            assert evidence.accused not in self._seats, f"S1: node {node} holds evidence against the honest {evidence}"
+            honest = evidence.accused in self._seats and evidence.accused not in self.forgiven
+            assert not honest, f"S1: node {node} holds evidence against the honest {evidence}"
             self.evidence_against.add(evidence.accused)
         for sender, sentence in effects.violations:
             amnesiac = node in self.wiped and sender == node and replica.abstains == sentence

@@ -20,10 +20,11 @@ def fair_bound_ms(faulty: int, timing: Timing) -> int:
 
 
 class FairnessRule:
-    """Give it every submission to an honest node and every execution there. `quiet_ms`: when the last fault ends."""
+    """Give it every submission to an honest node and every execution there. `quiet_ms`: when the last fault ends;
+    whoever injects later ones moves it."""
 
     def __init__(self, bound_ms: int, quiet_ms: int, now_ms: Callable[[], int]) -> None:
-        self.bound_ms, self._quiet_ms, self._now_ms = bound_ms, quiet_ms, now_ms
+        self.bound_ms, self.quiet_ms, self._now_ms = bound_ms, quiet_ms, now_ms
         self._waiting: dict[Digest, int] = {}
         self._done: set[Digest] = set()
         self.slowest_ms = 0
@@ -46,7 +47,7 @@ class FairnessRule:
             self._check(transaction, since)
 
     def _check(self, transaction: Digest, since: int) -> None:
-        waited = self._now_ms() - max(since, self._quiet_ms)
+        waited = self._now_ms() - max(since, self.quiet_ms)
         self.slowest_ms = max(self.slowest_ms, waited)
         assert waited <= self.bound_ms, (
             f"FAIR: transaction {transaction.hex()[:8]} waits {waited} ms, the bound is {self.bound_ms} ms"

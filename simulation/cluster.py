@@ -10,7 +10,7 @@ from chainnode.membership import Place
 from consensus.epochs import EpochContext
 from consensus.events import ALL, Decided, Effects, Event
 from consensus.evidence import Evidence
-from consensus.journal_records import JournalRecord
+from consensus.journal_records import JournalRecord, Trusted
 from consensus.messages import MESSAGE_DECODER
 from consensus.messages import Message as ConsensusMessage
 from consensus.replica import Replica
@@ -197,6 +197,7 @@ class Cluster:
         if self.adversary.left or self.adversary.last_ms:
             if isinstance(parcel, ConsensusMessage):
                 held = self.adversary.holds(sender, target, parcel, self.schedule.now_ms)
+                self.checkers.fairness.quiet_ms = max(self.checkers.fairness.quiet_ms, self.adversary.last_ms)
             if held is None:
                 self.counts["cut by the adversary"] += 1
                 return
@@ -264,7 +265,24 @@ class Cluster:
 
     def synced(self, node: int, records: list[JournalRecord]) -> None:
         """See Watcher."""
+        if node in self.checkers.conduct.wiped and any(isinstance(record, Trusted) for record in records):
+            self._weigh_memory(node)
         self.checkers.synced(node, records)
+
+    def _weigh_memory(self, node: int) -> None:
+        """Its probation is over without a finding. Had so many members remembered more of its key that any q - 1 of
+        them include f + 1, that would be a bug, and the checkers say so at its next contradiction."""
+        rooms = self.nodes[node].rooms
+        members, seat = rooms.membership.members, rooms.membership.me
+        own = rooms.driver.replica.remembered(seat)
+        remember = sum(
+            other.up and other.rooms.membership.place.context.epoch == rooms.membership.place.context.epoch
+            and other.rooms.driver.replica.remembered(seat) > own
+            for number, other in self.nodes.items() if number != node
+        )  # fmt: skip
+        if remember < members.faulty + 1 + members.size - members.quorum:
+            self.counts["forgotten by too many"] += 1
+            self.checkers.forgive(node)
 
     def sends(self, node: int, receiver: int, message: ConsensusMessage) -> None:
         """See Watcher."""
@@ -309,7 +327,8 @@ class Cluster:
     def accused(self, node: int, other: int, evidence: Evidence) -> None:
         """See Watcher."""
         self.note(node, f"holds evidence against {other}")
-        assert not self._both_honest(node, other), f"node {node} accuses the honest {other}: {evidence}"
+        faithful = other not in self.checkers.conduct.forgiven
+        assert not (faithful and self._both_honest(node, other)), f"node {node} accuses the honest {other}: {evidence}"
 
     def forked(self, node: int, certificate: Certificate) -> None:
         """See Watcher."""

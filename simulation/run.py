@@ -126,7 +126,7 @@ def _lacking(cluster: Cluster, wanted: set[Digest]) -> str | None:
 def _wait_for_all(cluster: Cluster, wanted: set[Digest]) -> int:
     started = cluster.schedule.now_ms
     while (lacking := _lacking(cluster, wanted)) is not None:
-        waited = cluster.schedule.now_ms - started
+        waited = cluster.schedule.now_ms - max(started, cluster.adversary.last_ms)  # its budget is spent by then
         views = [node.replica.view for node in _reliable(cluster)]
         assert waited < HEAL_LIMIT_MS, f"LIVENESS: {waited} ms after healing {lacking}; views {views}"
         cluster.run_until(cluster.schedule.now_ms + SLICE_MS)
