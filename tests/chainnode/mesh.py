@@ -7,8 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from chainnode.dialing import PeersConfig
 from chainnode.handshake import TransportIdentity, create_identity
+from chainnode.peer_messages import Refused
 from chainnode.peers import Peers
-from chainnode.wire import Message
+from chainnode.raw_peer import RawPeer
+from chainnode.wire import Frame, Message, decode_message
+from consensus.messages import Vote
+from primitives.certificate import Phase
 from primitives.hashing import Digest
 from primitives.keys import SigningKey
 from primitives.validators import NodeId, Validator, ValidatorSet
@@ -109,6 +113,21 @@ async def mesh(count: int, config: PeersConfig = FAST) -> AsyncIterator[list[Nod
     finally:
         for node in nodes:
             await stop(node)
+
+
+def vote(height: int, signer: int = 0) -> Vote:
+    return Vote(Phase.PREPARE, 0, 0, height, bytes(32), signer, bytes(64))
+
+
+async def raw(node: Node, these: list[TransportIdentity], me: int = 1) -> RawPeer:
+    """A link to the node that says what the test wants."""
+    return await RawPeer.connect("127.0.0.1", node.port, these[me], members_of(these), CHAIN, NodeId(me), node.me)
+
+
+def refusals(frames: list[Frame]) -> list[int]:
+    """The codes of the refusals among the frames."""
+    messages = [decode_message(frame) for frame in frames]
+    return [message.code for message in messages if isinstance(message, Refused)]
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:

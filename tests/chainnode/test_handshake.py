@@ -1,4 +1,4 @@
-"""Transport certificates and greetings, without sockets. The refusals on the wire: test_peers.py."""
+"""Transport certificates and greetings, without sockets. The refusals on the wire: test_greetings.py."""
 
 import ssl
 from datetime import UTC, datetime
