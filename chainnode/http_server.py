@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from chainnode.api import ROUTES, Router
 from chainnode.backend import NodeBackend
@@ -58,6 +59,27 @@ class HttpSettings:
 class _Connection(web.RequestHandler):
     """aiohttp's protocol, saying in our form what its parser refuses, without its name and version."""
 
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol.
+
+        What the parser refuses inside a body (a bad chunk, the 129th trailer) aiohttp 3.14 answers behind the request
+        in hand, and stops reading: that body would neither end nor fail before the request's deadline. It fails here.
+        """
+        queued = len(self._messages)
+        super().data_received(data)
+        for place, (message, _) in enumerate(self._messages):
+            if place >= queued and isinstance(message, _ErrInfo):
+                self._fail_bodies(message.message)
+
+    def _fail_bodies(self, reason: str | None) -> None:
+        refused = _unparsed(reason)
+        bodies = [payload for _, payload in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(refused)
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -65,8 +87,7 @@ class _Connection(web.RequestHandler):
         if exc is not None and status >= 500:
             _LOG.error("request failed", exc_info=exc)
         code = Code.BAD_REQUEST if status < 500 else Code.NOT_READY
-        detail = (message or "").splitlines()[0] if message else "not an HTTP request"
-        refused = Refused(code, detail, status=status, headers={"Connection": "close"})
+        refused = _unparsed(message, code, status)
         return _response(problem_answer(refused, "en"))
 
 
@@ -234,6 +255,11 @@ class HttpServer:
             self._readers.discard(task)
             self._metrics.event_readers.dec()
         return response
+
+
+def _unparsed(reason: str | None, code: Code = Code.BAD_REQUEST, status: int = 400) -> Refused:
+    detail = reason.splitlines()[0] if reason else "not an HTTP request"
+    return Refused(code, detail, status=status, headers={"Connection": "close"})
 
 
 def _without_port(host: str) -> str:

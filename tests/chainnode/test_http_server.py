@@ -204,6 +204,28 @@ def test_a_body_that_does_not_end_is_cut() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("more", [
+    b"0\r\n" + b"a: b\r\n" * 200, b"0\r\n" + b"a: b\r\n" * 5_000, b"-1\r\n", b"0\r\na : b\r\n\r\n",
+])  # fmt: skip
+def test_a_body_that_turns_out_broken_fails_at_once(more: bytes) -> None:
+    """The parser refuses it in a later piece than the headers, when the request already waits for the body."""
+
+    async def scenario() -> None:
+        async with served() as (_, port, _metrics):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(post("/v1/transactions", b"", "Content-Type: application/json", "Transfer-Encoding: chunked"))
+            assert head(await send(port, get("/health"))) == 200  # the headers were read before this
+            writer.write(more)
+            try:
+                async with asyncio.timeout(SECONDS):
+                    answer = await reader.readuntil(b"}")
+            finally:
+                writer.close()
+            assert head(answer) == 400 and b'"code":"HN-9007"' in answer, answer
+
+    asyncio.run(scenario())
+
+
 def test_connections_are_limited_in_all_and_per_address() -> None:
     async def scenario() -> None:
         for limits, name in ((quick(total=2), "connections"), (quick(per_address=2), "connections_per_address")):
