@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.adversary.sockets import unharmed
 from tests.integration.local_network import Network, local_network
 
 
@@ -21,3 +22,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             assert made.devnet.admin(place, "GET", "/admin/invariants")["violations"] == []
             log = (made.devnet.folder(place) / "node.log").read_text()
             assert "Traceback" not in log and '"ERROR"' not in log, log[-3000:]
+
+
+@pytest.fixture(scope="module")
+def no_trace(network: Network) -> Iterator[None]:
+    """After all of a module: same processes, same state root, quick."""
+    with unharmed(network):
+        yield

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from chainnode.devnet_layout import NodePlace
+from primitives.codes import Code, code_text
 from tests.integration.local_network import Network
 
 HOST = "127.0.0.1"
@@ -81,6 +82,15 @@ def ask(place: NodePlace | int, method: str, path: str, *headers: str, body: byt
 def post(place: NodePlace, body: bytes, media_type: str = "application/json", query: str = "") -> Heard:
     """A transaction, or what poses as one."""
     return ask(place, "POST", f"/v1/transactions{query}", f"Content-Type: {media_type}", body=body)
+
+
+def check(heard: Heard, status: int | tuple[int, ...], code: Code | tuple[Code, ...]) -> None:
+    """The answer is a problem document with one of these statuses and codes."""
+    statuses, codes = (status,) if isinstance(status, int) else status, (code,) if isinstance(code, Code) else code
+    found = heard.problem
+    assert heard.status in statuses, (heard.status, found)
+    assert found["code"] in {code_text(one) for one in codes}, found
+    assert found["status"] == heard.status
 
 
 def health_seconds(place: NodePlace, address: str = HOST) -> float:
