@@ -8,7 +8,7 @@ from cli.output import answer, pairs, with_output, yuan
 from cli.outsider import Outsider
 from cli.trust_options import with_trust
 from cli.verdicts import Verdict
-from cli.wallet_reads import balance_text, proven_balance, proven_plain, say_proven
+from cli.wallet_reads import account_plain, balance_text
 from cli.wallets import resolve
 from primitives.address import encode_address
 
@@ -22,12 +22,7 @@ from primitives.address import encode_address
 @with_output
 def account(party: str, network: Network, outsider: Outsider | None) -> int:
     who = resolve(party, network)
-    if outsider is None:
-        plain = network.client().get(f"/v1/accounts/{encode_address(who)}")
-    else:
-        reading = proven_balance(outsider, who)
-        plain = reading.value.plain | proven_plain(outsider, reading)
-        say_proven(reading)
+    plain = account_plain(who, network, outsider)
     details = pairs([
         (t("kind", "类型"), plain["kind"]), (t("tier", "等级"), plain["tier"]),
         (t("frozen", "冻结状态"), plain["frozen"]), (t("open holds", "未完成预授权"), plain["open_holds"]),

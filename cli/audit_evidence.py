@@ -150,7 +150,7 @@ def _of_nodes(outsider: Outsider) -> tuple[list[Handover], list[Offence], dict[b
 def read_handovers(outsider: Outsider, node: str) -> list[Handover]:
     """As the node lists them; `take_handovers` has checked them."""
     found: list[Handover] = []
-    while page := _body(outsider, node, f"/v1/handovers?from={len(found)}").get("handovers"):
+    while page := outsider.object_at(node, f"/v1/handovers?from={len(found)}").get("handovers"):
         found += [from_plain(Handover, item) for item in page]
     return found
 
@@ -159,7 +159,7 @@ def _listed(outsider: Outsider, node: str) -> list[bytes]:
     identities: list[bytes] = []
     cursor = ""
     for _ in range(PAGES_MAX):
-        page = _body(outsider, node, f"/v1/evidence?limit=100&cursor={cursor}")
+        page = outsider.object_at(node, f"/v1/evidence?limit=100&cursor={cursor}")
         for item in page.get("items", ()):
             identities.append(_digest(item.get("id")))
         if not page.get("next"):
@@ -190,10 +190,3 @@ def _proof(outsider: Outsider, node: str, identity: bytes) -> Offence:
     if offence.identity != identity:
         raise Lie(t(f"evidence {identity.hex()[:16]}", f"证据 {identity.hex()[:16]}"), offence.identity.hex()[:16])
     return offence
-
-
-def _body(outsider: Outsider, node: str, path: str) -> Plain:
-    got = outsider.ask(node, path)
-    if got.status != 200 or not isinstance(got.body, dict):
-        raise Malformed(f"HTTP {got.status} for {path}")
-    return got.body

@@ -74,7 +74,7 @@ def _shared_handovers(outsider: Outsider, one: str, other: str) -> list[Handover
     """Those on which the two agree: the sets of all epochs up to the fork."""
     lists = []
     for node in (one, other):
-        body = _body(outsider, node, "/v1/handovers?from=0")
+        body = outsider.object_at(node, "/v1/handovers?from=0")
         lists.append([from_plain(Handover, item) for item in body.get("handovers", ())])
     shared = []
     for left, right in zip(*lists, strict=False):
@@ -87,7 +87,7 @@ def _shared_handovers(outsider: Outsider, one: str, other: str) -> list[Handover
 
 def _first_difference(outsider: Outsider, one: str, other: str) -> int | None:
     """The lowest height at which the nodes have different blocks: below it all are equal, since hashes chain."""
-    top = min(int(_body(outsider, node, "/v1/status").get("height", 0)) for node in (one, other))
+    top = min(int(outsider.object_at(node, "/v1/status").get("height", 0)) for node in (one, other))
     if _digest(outsider, one, top) == _digest(outsider, other, top):
         return None
     low, high = 0, top  # Invariant: equal at low, different at high
@@ -101,7 +101,7 @@ def _first_difference(outsider: Outsider, one: str, other: str) -> int | None:
 
 
 def _digest(outsider: Outsider, node: str, height: int) -> bytes:
-    listed = _body(outsider, node, f"/v1/headers?from={height}&limit=1").get("headers", ())
+    listed = outsider.object_at(node, f"/v1/headers?from={height}&limit=1").get("headers", ())
     if not listed:
         raise Unproven(t(f"{node} has no header {height}", f"{node} 没有高度 {height} 的区块头"))
     header = from_plain(Header, listed[0].get("header"))
@@ -153,17 +153,10 @@ def _blocks(outsider: Outsider, node: str, first: int) -> list[Block]:
 
 def _certificate(outsider: Outsider, node: str, height: int, epoch: int) -> Certificate:
     """A COMMIT certificate of the epoch at or above the height."""
-    found = from_plain(Certificate, _body(outsider, node, f"/v1/blocks/{height}/certificate").get("certificate"))
+    found = from_plain(Certificate, outsider.object_at(node, f"/v1/blocks/{height}/certificate").get("certificate"))
     members = outsider.trusted.members_of(epoch)
     valid = found.phase is Phase.COMMIT and found.epoch == epoch and found.height >= height
     if not valid or not verify_certificate(found, outsider.trusted.chain_id, members, verify):
         raise Malformed(t(f"{node} has no valid certificate for block {height}",
                           f"{node} 没有区块 {height} 的有效证书"))  # fmt: skip
     return found
-
-
-def _body(outsider: Outsider, node: str, path: str) -> Plain:
-    got = outsider.ask(node, path)
-    if got.status != 200 or not isinstance(got.body, dict):
-        raise Malformed(f"HTTP {got.status} for {path} of {node}")
-    return got.body

@@ -147,6 +147,13 @@ class Outsider:
             raise Unproven(problem_refusal(answer).detail)
         return answer
 
+    def object_at(self, node: str, target: str) -> Plain:
+        """The JSON object that one node answers. Raises: Malformed if it answers anything else; as ask."""
+        answer = self.ask(node, target)
+        if answer.status != 200 or not isinstance(answer.body, dict):
+            raise Malformed(f"HTTP {answer.status} for {target} of {node}")
+        return answer.body
+
     def now_s(self, header: Header) -> int:
         """The second as of which the wallet tells a balance: its own clock, but not before the proven block."""
         proven = header.time_ms // 1000

@@ -45,6 +45,15 @@ def say_proven(reading: Reading[Any]) -> None:
           f"✓ 已证明，区块 {reading.header.height}（北京时间 {moment}）"))  # fmt: skip
 
 
+def account_plain(who: Address, network: Network, outsider: Outsider | None) -> Plain:
+    """An account in the form of its route: proven, or without an outsider as a node says. Raises: Refusal."""
+    if outsider is None:
+        return network.client().get(f"/v1/accounts/{encode_address(who)}")
+    reading = proven_balance(outsider, who)
+    say_proven(reading)
+    return reading.value.plain | proven_plain(outsider, reading)
+
+
 def balance_text(who: str, plain: Plain) -> str:
     """A table by class under the total."""
     rows = [
@@ -66,12 +75,7 @@ def balance_text(who: str, plain: Plain) -> str:
 @with_output
 def balance(party: str | None, network: Network, outsider: Outsider | None) -> None:
     who = subject(party, network)
-    if outsider is None:
-        plain = network.client().get(f"/v1/accounts/{encode_address(who)}")
-    else:
-        reading = proven_balance(outsider, who)
-        plain = reading.value.plain | proven_plain(outsider, reading)
-        say_proven(reading)
+    plain = account_plain(who, network, outsider)
     answer(plain, balance_text(encode_address(who), plain))
 
 
