@@ -11,8 +11,8 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,18 +75,8 @@ def initialise(
     Raises: DirectoryRefused if anything but an empty directory is there; FatalError. After a crash in between it is
     refused by `open_data_directory` and may be deleted.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise DirectoryRefused(f"{path} is not empty; a new data directory is only made in an empty place")
-    chain = chain_id(genesis)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(path, chain, create=True)
-        try:
-            _fill(path, genesis, changes, abstains_in)
-        finally:
-            os.close(lock)
-    except OSError as error:
-        raise storage_failure(f"data directory {path}", error) from error
+    with _new_place(path, chain_id(genesis), "a new data directory is only made"):
+        _fill(path, genesis, changes, abstains_in)
 
 
 def restore(path: Path, genesis: Genesis, fill: Callable[[Store], Head]) -> Head:
@@ -94,21 +84,13 @@ def restore(path: Path, genesis: Genesis, fill: Callable[[Store], Head]) -> Head
 
     Returns: the head. Raises: DirectoryRefused as `initialise`; what `fill` raises, FatalError: nothing is left then.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise DirectoryRefused(f"{path} is not empty; a snapshot is only restored to an empty place")
     chain = chain_id(genesis)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(path, chain, create=True)
+    with _new_place(path, chain, "a snapshot is only restored"):
         try:
             return _fill_from(path, chain, fill)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
-        finally:
-            os.close(lock)
-    except OSError as error:
-        raise storage_failure(f"data directory {path}", error) from error
 
 
 def open_data_directory(path: Path, genesis: Genesis) -> DataDirectory:
@@ -143,6 +125,22 @@ def lock_holder(path: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
+
+
+@contextmanager
+def _new_place(path: Path, chain: bytes, deed: str) -> Iterator[None]:
+    """An empty directory, locked while the caller fills it. Raises: DirectoryRefused, FatalError."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DirectoryRefused(f"{path} is not empty; {deed} in an empty place")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(path, chain, create=True)
+        try:
+            yield
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise storage_failure(f"data directory {path}", error) from error
 
 
 def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes], abstains_in: int | None) -> None:
