@@ -30,7 +30,7 @@ from primitives.hashing import ZERO_DIGEST
 from primitives.keys import SigningKey
 from primitives.kinds import WindowClose
 from primitives.light_client import TrustedEpochs
-from primitives.proof import encode_proof, verify_receipt_proof
+from primitives.proof import ProvenReceipt, ReceiptProof, encode_proof, verify_receipt_proof
 from primitives.receipt import Receipt
 from primitives.state_proof import EMPTY_STATE_ROOT
 from primitives.transaction import Envelope, decode_transaction, sign_transaction
@@ -115,6 +115,15 @@ class LaggingChain:
         return build_certificate(Phase.COMMIT, header.epoch, 0, header.height, digest, votes, members.quorum)
 
 
+def _proven(made: LaggingChain, height: int, id: bytes) -> tuple[ReceiptProof, ProvenReceipt]:
+    """The proof of a receipt, and what it proves to somebody who has the genesis alone."""
+    proof = build_receipt_proof(made.chain, id)
+    assert proof is not None
+    proven = verify_receipt_proof(encode_proof(proof), GENESIS)
+    assert (proven.receipt.height, proven.receipt.tx) == (height, id)
+    return proof, proven
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_every_covered_receipt_proves_itself(seed: int) -> None:
     lag = 1 + seed % 8
@@ -125,10 +134,7 @@ def test_every_covered_receipt_proves_itself(seed: int) -> None:
         made.add(0, certified=True)
     assert made.parent.exec_height >= 24
     for height, id in made.ids:
-        proof = build_receipt_proof(made.chain, id)
-        assert proof is not None
-        proven = verify_receipt_proof(encode_proof(proof), GENESIS)
-        assert (proven.receipt.height, proven.receipt.tx) == (height, id)
+        _, proven = _proven(made, height, id)
         own = made.chain.header(height)
         assert own is not None and (header_digest(own), own.time_ms) == (proven.block_hash, proven.time_ms)
         carrying = covering_header(made.chain, height)
@@ -154,10 +160,7 @@ def _receipts_proven_across_a_close(seed: int) -> int:
         made.add(0, certified=True)
     across = 0
     for height, id in made.ids:
-        proof = build_receipt_proof(made.chain, id)
-        assert proof is not None
-        proven = verify_receipt_proof(encode_proof(proof), GENESIS)
-        assert (proven.receipt.height, proven.receipt.tx) == (height, id)
+        proof, proven = _proven(made, height, id)
         own = made.chain.header(height)
         assert own is not None and proven.epoch - own.epoch in (0, 1)
         across += proven.epoch != own.epoch

@@ -35,17 +35,10 @@ def kill_often(folder: Path, seed: int, kills: int) -> list[Finding]:
             _grow(network, network.places[0])
             times = [_restart(network, place) for place in network.places]
         height, _ = network.wait_equal(30.0)
-        issued = issued_units(network, network.places[0])
-        network.devnet.stop()
-        lost = count_lost(network, load.acknowledged, network.places)
-        twice = count_twice(network, network.places[0], issued) + len(load.contradicted)
-        faults = replay_faults(network, network.places)
-    told = f"{len(load.acknowledged)} acked, {load.resent} sent again"
+        sums = _ledgers_after("kills", f"{kills} kills", network, load)
     ready, committed = (max(column) for column in zip(*times, strict=True))
     return [
-        Finding("kills", f"acked and lost ({kills} kills, {told})", "0", str(lost), lost == 0),
-        Finding("kills", "applied twice, or acknowledged at two places", "0", str(twice), twice == 0),
-        Finding("kills", "ledgers that do not replay", "0", str(len(faults)) + " ".join(faults), not faults),
+        *sums,
         Finding("kills", f"restart to serving under load, {height} blocks", f"<= {RESTART_SECONDS_MAX} s",
                 f"{ready:.2f} s", ready <= RESTART_SECONDS_MAX and height >= BLOCKS_FOR_RESTART),
         Finding("kills", "restart to the first commit through that node", "(seen)", f"{committed:.2f} s", True),
@@ -67,19 +60,27 @@ def cut_often(folder: Path, seed: int) -> list[Finding]:
                 load.wait_acknowledged(count + 1, 60.0)
                 longest = max(longest, time.monotonic() - began)
         network.wait_equal(30.0)
-        issued = issued_units(network, network.places[0])
-        network.devnet.stop()
-        lost = count_lost(network, load.acknowledged, network.places)
-        twice = count_twice(network, network.places[0], issued) + len(load.contradicted)
-        faults = replay_faults(network, network.places)
-    told = f"{len(load.acknowledged)} acked, {load.resent} sent again"
+        sums = _ledgers_after("cuts", f"{CUTS} cuts of all", network, load)
     return [
-        Finding("cuts", f"acked and lost ({CUTS} cuts of all, {told})", "0", str(lost), lost == 0),
-        Finding("cuts", "applied twice, or acknowledged at two places", "0", str(twice), twice == 0),
-        Finding("cuts", "ledgers that do not replay", "0", str(len(faults)) + " ".join(faults), not faults),
+        *sums,
         Finding("cuts", "from the cut to the next commit", f"<= {CUT_SECONDS_MAX} s", f"{longest:.2f} s",
                 longest <= CUT_SECONDS_MAX),
     ]  # fmt: skip
+
+
+def _ledgers_after(scenario: str, deed: str, network: Network, load: StubbornLoad) -> list[Finding]:
+    """Stops the network and holds its ledgers against what the load was told."""
+    issued = issued_units(network, network.places[0])
+    network.devnet.stop()
+    lost = count_lost(network, load.acknowledged, network.places)
+    twice = count_twice(network, network.places[0], issued) + len(load.contradicted)
+    faults = replay_faults(network, network.places)
+    told = f"{len(load.acknowledged)} acked, {load.resent} sent again"
+    return [
+        Finding(scenario, f"acked and lost ({deed}, {told})", "0", str(lost), lost == 0),
+        Finding(scenario, "applied twice, or acknowledged at two places", "0", str(twice), twice == 0),
+        Finding(scenario, "ledgers that do not replay", "0", str(len(faults)) + " ".join(faults), not faults),
+    ]
 
 
 def _kill_and_return(network: Network, place: NodePlace) -> float:
