@@ -6,6 +6,7 @@ Exit code 1 for a violation, with the steps that lead to it, or for a scope that
 """
 
 import argparse
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.exhaustive.scopes import FULL, SHORT
@@ -33,7 +34,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="the scopes of make test")
     options = parser.parse_args()
     scopes = SHORT if options.short else FULL
-    sound, states = True, 0
+    sound, states, began = True, 0, time.monotonic()
     with ProcessPoolExecutor(options.jobs) as pool:
         for outcome in pool.map(explored, scopes, [options.seconds] * len(scopes)):
             print(line(outcome), flush=True)
@@ -41,7 +42,8 @@ def main() -> int:
                 print("   ", step)
             sound = sound and outcome.complete and outcome.violation is None
             states += outcome.states
-    print(f"{len(scopes)} scopes, {states} states, {'nothing found' if sound else 'NOT SOUND'}")
+    verdict = "nothing found" if sound else "NOT SOUND"
+    print(f"{len(scopes)} scopes, {states} states in {time.monotonic() - began:.0f} s, {verdict}")
     return 0 if sound else 1
 
 
