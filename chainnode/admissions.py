@@ -16,6 +16,7 @@ EXPIRED_KEPT: Final = 100_000  # ids that were given up; the oldest is forgotten
 
 _ACCEPTED: Final = Admission(Code.OK)
 _NO_SEAT: Final = Admission(Code.NOT_VALIDATOR, "this node has no seat and could not put it into a batch")
+_LEAVING: Final = Admission(Code.NOT_VALIDATOR, "this node leaves the set with this epoch, a batch could be late")
 
 
 class Admissions:
@@ -70,8 +71,8 @@ class Admissions:
         return identity in self._expired
 
     def _check(self, decoded: Decoded) -> Admission:
-        if not self._rooms.has_seat:
-            return _NO_SEAT
+        if not self._rooms.takes_transactions:
+            return _LEAVING if self._rooms.has_seat else _NO_SEAT
         envelope = decoded.transaction.envelope
         if envelope.chain_id != self._chain_id:
             return Admission(
@@ -87,7 +88,9 @@ class Admissions:
         return _ACCEPTED if code is Code.OK else Admission(code, detail)
 
     def _admit(self, decoded: Decoded) -> Admission:
-        """Again after the signatures: while they were checked, others came in."""
+        """Again after the signatures: while they were checked, others came in, or the seat went."""
+        if not self._rooms.takes_transactions:
+            return _LEAVING if self._rooms.has_seat else _NO_SEAT
         carried = self._store.mentions(decoded.id)
         code = self._mempool.admit(decoded, self.now_s, self._clock_ms(), carried)
         return _ACCEPTED if code is Code.OK else Admission(code)

@@ -160,13 +160,14 @@ class BatchStore:
             self._hold(digest, raw, batch, tuple(decode_transaction(one) for one in batch.transactions), now_ms)
         return digest
 
-    def own_room(self) -> bool:
+    def own_room(self, last: bool = False) -> bool:
         """Whether this node may pack another batch: it keeps to half of what the others grant it, so a batch is not
-        lost because one of them is a little behind. Without room, transactions wait in the mempool."""
-        limits = self._limits
+        lost because one of them is a little behind. Without room, transactions wait in the mempool. `last`: this node
+        will make no more, so all that they grant."""
+        limits, share = self._limits, 1 if last else 2
         if self._me == OBSERVER:
             return False
-        return self._room(self._me, limits.batch_bytes, limits.origin_batches // 2, limits.origin_octets // 2)
+        return self._room(self._me, limits.batch_bytes, limits.origin_batches // share, limits.origin_octets // share)
 
     # ---- looking up
 

@@ -100,6 +100,11 @@ class Executor:
         """Block time of the last executed block, unix seconds: what the points rules call now."""
         return self._time_ms // 1000
 
+    @property
+    def seats_to_come(self) -> Seats:
+        """Who sits where with all that is pending; after a close block, the seats of the epoch that it opens."""
+        return next_seats(self._register) or self._register.seats
+
     def execute(self, block: Block, mentions: Sequence[Decoded]) -> Execution:
         """Run the block over the state at `height`. Deterministic; the cache is not changed before `finish`.
 

@@ -173,11 +173,12 @@ class Mempool:
             return back if due is None else min(due, back)
         return due
 
-    def pack(self, now_ms: int, busy: bool = False) -> Packed | None:
-        """The next batch, senders taking turns; None if it is not due. Ask BatchStore.own_room() first."""
+    def pack(self, now_ms: int, busy: bool = False, at_once: bool = False) -> Packed | None:
+        """The next batch, senders taking turns; None if it is not due, or `at_once` if nothing waits. Ask
+        BatchStore.own_room() first."""
         self._take_back(now_ms)
         due = self.due_ms(busy)
-        if due is None or due > now_ms or not self._waiting_count:
+        if due is None or not self._waiting_count or (due > now_ms and not at_once):
             return None
         chosen = self._choose()
         self._first_waiting_ms = now_ms - self.limits.busy_flush_ms if self._waiting_count else None

@@ -173,6 +173,7 @@ class Rooms:
         self.catchup: Final = CatchUpClient(
             links, self.store, self.certificate_valid, decided=lambda: self.driver.replica.decided,
             unexecuted=self.queue.__len__, on_synced=self.driver.post, on_liar=self._violation,
+            on_bodies=self._bodies_came,
         )  # fmt: skip
         self.intake: Final = make_intake(self)
         self.inbound: Final = Inbound(
@@ -229,8 +230,7 @@ class Rooms:
     def batch_held(self, held: HeldBatch) -> None:
         """A batch of another node is verified and in the store."""
         self.mempool.carry(held.ids, self._clock_ms())
-        self.driver.bodies_changed()
-        self.queue.body_came()
+        self._bodies_came()
 
     def batch_bad(self, candidate: Candidate, reason: str) -> None:
         """A batch does not verify; unless it was asked for, its carrier answers for it."""
@@ -255,10 +255,28 @@ class Rooms:
 
     @property
     def has_seat(self) -> bool:
-        """Whether this node is a validator now: only then it takes transactions from clients."""
+        """Whether this node is a validator now."""
         return self.membership.me != OBSERVER
 
+    @property
+    def leaves(self) -> bool:
+        """Whether its ledger already gives its seat up or to somebody else, with the close of this epoch (C8)."""
+        me = self.membership.me
+        if me == OBSERVER:
+            return False
+        member = self.executor.seats_to_come[me]
+        return member is None or member.name != self.membership.members.at(me).name
+
+    @property
+    def takes_transactions(self) -> bool:
+        """Whether clients may bring transactions: a batch of a node that leaves may come too late for everybody."""
+        return self.has_seat and not self.leaves
+
     # ---- what the rooms tell each other
+
+    def _bodies_came(self) -> None:
+        self.driver.bodies_changed()
+        self.queue.body_came()
 
     def _heard(self, event: Received) -> None:
         """A message whose signatures are right. Who leaves a view because of one batch says so (L7)."""
@@ -292,8 +310,18 @@ class Rooms:
         self.store.expire(time_s)
         self._around.executed(execution, decided, took, expired)
         self._around.pack_due()
+        if self.leaves:
+            self._empty_pool()
         if header.next_valset_hash is not None:
             self.driver.between_turns(self._open_epoch)
+
+    def _empty_pool(self) -> None:
+        """What clients brought goes to the others while they still listen: a batch that they hold outlives the seat."""
+        while self.store.own_room(last=True):
+            packed = self.mempool.pack(self._clock_ms(), at_once=True)
+            if packed is None:
+                return
+            self.publish(packed)
 
     def _is_full(self, block: Block) -> bool:
         limits = self.genesis.limits

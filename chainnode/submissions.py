@@ -147,7 +147,10 @@ def _no_outcome(backend: NodeBackend, decoded: Decoded, timeout_ms: int) -> Refu
     if _expired_for_good(backend.chain, valid_until) and find_receipt(backend.chain, decoded.id) is None:
         detail = f"no block up to its valid_until {valid_until} holds it, and none will"
         return Refused(Code.EXPIRED_TX, detail, "execution", 409, extra=extra)
-    return Refused(Code.OUTCOME_UNKNOWN, f"no receipt within {timeout_ms} ms", "execution", extra=extra)
+    detail = f"no receipt within {timeout_ms} ms"
+    if backend.status().role == "observer":
+        detail = "this node lost its seat before the receipt; ask another node for this id, then send it there again"
+    return Refused(Code.OUTCOME_UNKNOWN, detail, "execution", extra=extra)
 
 
 def _read_bulk(body: bytes) -> list[Decoded | Refused]:

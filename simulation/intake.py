@@ -69,7 +69,7 @@ class Intake:
 
 def admit(rooms: Rooms, known: KnownTransactions, decoded: Decoded, wall_s: int, now_ms: int) -> Code:
     """A client's transaction at the door of a node: the checks of chainnode/admissions, then a place in the pool."""
-    if not rooms.has_seat:
+    if not rooms.takes_transactions:
         return Code.NOT_VALIDATOR
     if decoded.id in rooms.executor.seen or rooms.chain.place(decoded.id) is not None:
         return Code.DUPLICATE_TX

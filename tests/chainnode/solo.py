@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from chainnode.backend import Admission, ExactBlock, NodeStatus, PendingState
+from chainnode.backend import Admission, ExactBlock, NodeRole, NodeStatus, PendingState
 from chainnode.commit_feed import CommitFeed
 from chainnode.maintenance import Maintenance
 from chainnode.play_identities import single_validator
@@ -34,6 +34,7 @@ class SoloBackend:
         self.dropped: frozenset[str] = frozenset()
         self.stopped = False
         self.ready = True
+        self.role: NodeRole = "validator"
 
     @property
     def genesis(self) -> Genesis:
@@ -53,7 +54,7 @@ class SoloBackend:
         return NodeStatus(
             name=name, version="0.1.0", epoch=0, view=0, leader=name, decided_height=self.engine.height,
             pool_transactions=len(self.pool), pool_bytes=sum(len(d.raw) for d in self.pool), ready=self.ready,
-            reason="" if self.ready else "catching up", role="validator", uptime_ms=1, peers=(),
+            reason="" if self.ready else "catching up", role=self.role, uptime_ms=1, peers=(),
         )  # fmt: skip
 
     async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:

@@ -182,6 +182,29 @@ def test_a_waiting_request_is_woken_by_its_block() -> None:
     assert answer.status == 200 and json.loads(answer.body)["code"] == "OK"
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+def test_who_waits_at_a_node_that_loses_its_seat_is_told_at_once(bulk: bool) -> None:
+    town = Town()
+    town.node.paused = True
+    raw = town.issue("o1")
+    body = msgspec.msgpack.encode([raw]) if bulk else raw
+
+    async def submit_then_lose() -> Answer:
+        waiting = asyncio.create_task(ask(town, "POST", "/v1/transactions", body, BULK if bulk else MSGPACK))
+        await town.node.pooled.wait()
+        town.node.role = "observer"
+        town.node.commits.give_up()
+        async with asyncio.timeout(5):
+            return await waiting
+
+    answer = asyncio.run(submit_then_lose())
+    if bulk:
+        assert json.loads(answer.body)[0]["status"] == "pending"
+    else:
+        found = json.loads(answer.body)
+        assert (answer.status, found["name"]) == (504, "OUTCOME_UNKNOWN") and "lost its seat" in found["detail"], found
+
+
 def test_a_bulk_answers_line_by_line() -> None:
     town = Town()
     good, broken, poor = town.issue("o1"), b"\x01", town.issue("o2", units=10**9)

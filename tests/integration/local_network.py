@@ -116,8 +116,14 @@ class Network:
 class Load:
     """Threads that submit bulks of issues and remember what was answered `committed`."""
 
-    def __init__(self, network: Network, threads: int = 2, bulk: int = 8, prefix: str = "L") -> None:
+    def __init__(
+        self, network: Network, threads: int = 2, bulk: int = 8, prefix: str = "L", places: Sequence[NodePlace] = ()
+    ) -> None:  # fmt: skip
+        """`places`: the nodes that are asked in turn, if not all."""
         self.network, self.bulk, self.prefix = network, bulk, prefix
+        self.asked = tuple(places) or network.places
+        self.pending: set[str] = set()  # answered so: taken, and no receipt in time
+        self.slowest_s = 0.0
         self.acknowledged: dict[str, tuple[int, int]] = {}  # id -> height, index
         self.submitted: dict[str, bytes] = {}  # id -> raw
         self._numbers = itertools.count()
@@ -143,18 +149,23 @@ class Load:
             time.sleep(0.01)
 
     def _work(self, number: int) -> None:
-        places = itertools.cycle(self.network.places[number:] + self.network.places[:number])
+        places = itertools.cycle(self.asked[number:] + self.asked[:number])
         while not self._stop.is_set():
             place = next(places)
             raws = [self.network.issue(f"{self.prefix}-{next(self._numbers)}") for _ in range(self.bulk)]
             with self._lock:
                 self.submitted.update((decode_transaction(raw).id.hex(), raw) for raw in raws)
+            asked_s = time.monotonic()
             try:
                 lines = self.network.submit(place, raws, timeout_ms=5_000)
             except (OSError, http.client.HTTPException):
                 self._stop.wait(0.02)
                 continue
             with self._lock:
+                self.slowest_s = max(self.slowest_s, time.monotonic() - asked_s)
+                self.pending.update(line["id"] for line in lines if line["status"] == "pending")
                 for line in lines:
                     if line["status"] == "committed":
                         self.acknowledged[line["id"]] = (line["height"], line["index"])
+            if any(line["status"] == "refused" for line in lines):
+                self._stop.wait(0.02)

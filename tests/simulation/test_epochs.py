@@ -1,8 +1,12 @@
 """Validators come, go and change keys while the network runs: one chain, one set at a time, nothing lost (C8, S11)."""
 
+from dataclasses import replace as replace_fields
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from primitives.codes import Code
 from simulation.cluster import Cluster
 from simulation.plan import Change, ChangeKind, Fault, FaultKind, Plan, Submission, check_plan
 from simulation.run import play
@@ -78,3 +82,31 @@ def test_the_set_changes_again_and_again(nodes: int) -> None:
     changes = tuple(Change(200 + 600 * i, ChangeKind.REPLACE, node, nodes + i) for i, node in enumerate((1, 0, 2)))
     cluster = _played(replace(CALM, nodes=nodes, changes=changes, reserve=3, heal_ms=3_000))
     assert _seats(cluster) == {f"node{n}" for n in [*range(3, nodes), *range(nodes, nodes + 3)]}
+
+
+@pytest.mark.parametrize("delay_ms", [1, 40])
+def test_what_clients_brought_to_a_node_that_leaves_is_decided(
+    delay_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken once the ledger gives the seat away, and the pool goes into batches while others listen."""
+    late = tuple(Submission(at_ms=290 + i, node=3) for i in range(150))
+    plan = replace(
+        CALM, changes=(Change(300, ChangeKind.REPLACE, 3, 4),), reserve=1, delay_ms=delay_ms,
+        submissions=(*CALM.submissions, *late),
+    )  # fmt: skip
+    cluster = Cluster(plan)
+    rooms = cluster.nodes[3].rooms
+    pool, at_close, leaving = rooms.mempool, [], []
+    rooms.membership.watch(lambda place: at_close.append(pool.waiting))
+    slow = replace_fields(pool.limits, flush_ms=60_000, busy_flush_ms=60_000)  # nothing is packed before its time
+    monkeypatch.setattr(pool, "limits", slow)
+
+    def admit(*told: Any, **fields: Any) -> Code:
+        leaving.append(rooms.leaves)
+        return admitted(*told, **fields)
+
+    admitted = pool.admit
+    monkeypatch.setattr(pool, "admit", admit)
+    play(cluster)
+    assert at_close == [0] and not pool.counts.held, (at_close, pool.counts)
+    assert len(leaving) > 10 and not any(leaving)
