@@ -29,7 +29,6 @@ from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.validators import OBSERVER, NodeId, ValidatorSet
 
 PROTOCOL_VERSION: Final = 1  # major version: nodes with different ones refuse each other (T35)
-HANDSHAKE_SECONDS: Final = 5.0
 VERSION_BYTES: Final = 2
 
 # The wall clock has no say in who may connect: a node with a wrong clock must still be able to sync.

@@ -16,7 +16,6 @@ class Lobby:
         self._total_max: Final = total_max
         self._per_source_max: Final = per_source_max
         self._tasks: Final[dict[asyncio.Task[None], str]] = {}  # in order of arrival
-        self.turned_out = 0
 
     def enter(self, group: asyncio.TaskGroup, source: str, greeting: Coroutine[Any, Any, None]) -> None:
         """Start to greet a connection from an address; `greeting` must close it when it is cancelled."""
@@ -33,7 +32,6 @@ class Lobby:
         return len(self._tasks)
 
     def _turn_out(self, task: asyncio.Task[None]) -> None:
-        self.turned_out += 1
         del self._tasks[task]
         task.cancel()
 

@@ -17,7 +17,6 @@ BATCHES_ASKED_MAX: Final = 64  # digests in one request; the answers are one fra
 BATCHES_TOLD_MAX: Final = 16
 EVIDENCE_LISTED_MAX: Final = 128  # identities in one list
 BLOCKS_ASKED_MAX: Final = 256
-BLOCK_BATCHES_BYTES_MAX: Final = 960 * 1024  # bodies that may travel inside one BlockRangeReply of at most 1 MiB
 
 
 class RefusalCode(IntEnum):

@@ -6,7 +6,7 @@ Sending the same bytes again is always safe: a transaction has one id and is exe
 import http.client
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
@@ -275,16 +275,6 @@ def problem_code(body: Mapping[str, Plain], default: int) -> int:
     if isinstance(text, str) and text.startswith("HN-") and text[3:].isdigit():
         return int(text[3:])
     return default
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, poll_s: float = POLL_SECONDS) -> bool:
-    """Whether the condition became true within so many seconds."""
-    deadline = CLOCK() + seconds
-    while not condition():
-        if CLOCK() >= deadline:
-            return False
-        time.sleep(poll_s)
-    return True
 
 
 def _attempts(deadline: float) -> Any:

@@ -70,18 +70,6 @@ def sign(chain_id: bytes, sender: Address, body: Body, keys: Sequence[SigningKey
     return Signed(sign_transaction(envelope, keys), transaction_id(envelope).hex(), valid_until)
 
 
-def sign_and_send(
-    network: Network, sender: Address, keys: Sequence[SigningKey], body: Body, sending: Sending
-) -> Any:
-    """The receipt of the committed transaction (None with --no-wait).
-
-    Raises: Refusal, exit 1 with the code if it was rejected, 3 if the outcome is unknown, 4 if no node was reached.
-    """
-    client = network.client()
-    signed = sign(network.chain_id(), sender, body, keys, block_time(client) + VALID_SECONDS)
-    return outcome(network, signed, sending)
-
-
 def outcome(network: Network, signed: Signed, sending: Sending) -> Any:
     """Send, wait, and demand the proof of the receipt before it is believed. Returns and raises as settle."""
     fate = network.client().submit(signed, sending.wait, sending.timeout_s)
@@ -162,7 +150,10 @@ def receipt_text(receipt: Any, kind: str, text: str = "") -> str:
 def send_and_report(
     network: Network, sender: Address, keys: Sequence[SigningKey], body: Body, sending: Sending, text: str = ""
 ) -> Any:
-    """sign_and_send, then the answer on stdout; the receipt, None if there is none yet."""
+    """The receipt of the committed transaction, None with --no-wait; the answer stands on stdout.
+
+    Raises: Refusal, exit 1 with the code if it was rejected, 3 if the outcome is unknown, 4 if no node was reached.
+    """
     client = network.client()
     signed = sign(network.chain_id(), sender, body, keys, block_time(client) + VALID_SECONDS)
     say(f"{kind_of(body)} {signed.id}")

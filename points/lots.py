@@ -1,6 +1,7 @@
 """Lots of points in one account: ageing, merging, adding, and what a payment leaves of them.
 
-A list of lots is in canonical order: (bucket, class, ext descending, from_day). Functions return new lists.
+A list of lots is in canonical order, (bucket, class, ext descending, from_day): the order of spending but for the
+payee's own points (D6). Functions return new lists.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,6 @@ class Spend(NamedTuple):
     units: int
     pay: int
     over: int
-
-
-def order_of(lot: Lot) -> tuple[int, str, int, int]:
-    """The canonical order, which is the order of spending but for the payee's own points (D6)."""
-    return (lot.bucket, lot.class_id, -lot.ext, lot.from_day)
 
 
 def touched(lots: Sequence[Lot], time_s: int, day: int) -> Sequence[Lot]:
