@@ -1,15 +1,21 @@
-"""A node for the tests of the edge: the in-process engine behind NodeBackend. Real rules, ledger and certificates."""
+"""A node for the tests of the edge, and asking it: the in-process engine behind NodeBackend, with real rules, ledger
+and certificates."""
 
 import asyncio
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
+from chainnode.api import ROUTES, Router
 from chainnode.backend import Admission, ExactBlock, NodeRole, NodeStatus, PendingState
+from chainnode.calls import Answer, Call, problem_answer, read_query
 from chainnode.commit_feed import CommitFeed
 from chainnode.maintenance import Maintenance
 from chainnode.play_identities import single_validator
 from chainnode.play_instant import InstantEngine
+from chainnode.problem import Refused
 from ledger.chain import Chain
 from primitives.address import encode_address
 from primitives.codes import Code
@@ -17,6 +23,8 @@ from primitives.genesis import Genesis, chain_id
 from primitives.kinds import Body, Issue, PaymentRequest, Redeem
 from primitives.transaction import Decoded, Envelope, decode_transaction, request_digest, sign_transaction
 from tests.points.market import ADDRESS, genesis_of, key_of
+
+ROUTER = Router(ROUTES)
 
 
 class SoloBackend:
@@ -160,3 +168,21 @@ class Town:
 def text(name: str) -> str:
     """A name's address as people write it."""
     return encode_address(ADDRESS[name])
+
+
+async def ask(town: Town, method: str, path: str, body: bytes = b"", media_type: str = "", **query: str) -> Answer:
+    """What the route of this path answers, without HTTP; `start` stands for the parameter `from`."""
+    match = ROUTER.match(method, path)
+    assert match.route is not None, (method, path)
+    try:
+        pairs = [("from" if name == "start" else name, value) for name, value in query.items()]
+        asked = Call(match.path, read_query(match.route, pairs), body, media_type)
+        return await match.route.handle(town.node, asked)
+    except Refused as refused:
+        return problem_answer(refused, "en")
+
+
+def call(town: Town, method: str, path: str, body: bytes = b"", media_type: str = "", **query: str) -> tuple[int, Any]:
+    """Status and JSON body of what `ask` answers."""
+    answer = asyncio.run(ask(town, method, path, body, media_type, **query))
+    return answer.status, json.loads(answer.body)

@@ -1,4 +1,4 @@
-"""Requests and answers without HTTP: submissions, outcomes, proofs, blocks, accounts, quotes, the description."""
+"""Requests and answers without HTTP: submissions, outcomes, proofs, blocks, accounts, quotes."""
 
 import asyncio
 import json
@@ -6,40 +6,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from openapi_spec_validator import validate
 
-from chainnode.api import ROUTES, Router, openapi_text
 from chainnode.backend import Admission
-from chainnode.calls import Answer, Call, problem_answer, read_query
-from chainnode.problem import Refused
+from chainnode.calls import Answer
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.genesis import chain_id
 from primitives.json_form import transaction_to_plain
 from primitives.proof import verify_receipt_proof
 from primitives.transaction import decode_transaction
-from tests.chainnode.solo import Town, text
+from tests.chainnode.solo import Town, ask, call, text
 
-ROUTER = Router(ROUTES)
 MSGPACK = "application/msgpack"
 JSON = "application/json"
 BULK = "application/vnd.hnchain.bulk"
-
-
-async def ask(town: Town, method: str, path: str, body: bytes = b"", media_type: str = "", **query: str) -> Answer:
-    match = ROUTER.match(method, path)
-    assert match.route is not None, (method, path)
-    try:
-        pairs = [("from" if name == "start" else name, value) for name, value in query.items()]
-        call = Call(match.path, read_query(match.route, pairs), body, media_type)
-        return await match.route.handle(town.node, call)
-    except Refused as refused:
-        return problem_answer(refused, "en")
-
-
-def call(town: Town, method: str, path: str, body: bytes = b"", media_type: str = "", **query: str) -> tuple[int, Any]:
-    answer = asyncio.run(ask(town, method, path, body, media_type, **query))
-    return answer.status, json.loads(answer.body)
 
 
 def post(town: Town, raw: bytes, media_type: str = MSGPACK, **query: str) -> tuple[int, Any]:
@@ -356,51 +336,3 @@ def test_status_params_validators_health() -> None:
     assert call(town, "GET", "/health")[0] == 200
     town.node.ready = False
     assert call(town, "GET", "/health") == (503, {"status": "not ready", "height": 0, "reason": "catching up"})
-
-
-def test_the_description_is_valid_and_names_every_route() -> None:
-    document = json.loads(openapi_text("0.1.0"))
-    validate(document)
-    assert document["openapi"].startswith("3.1")
-    for route in ROUTES:
-        assert route.method.lower() in document["paths"][route.path]
-    schema = document["components"]["schemas"]["TransactionInput"]
-    kinds = {item["properties"]["kind"]["const"] for item in schema["oneOf"]}
-    assert {"issue", "redeem", "batch", "leg_paid"} <= kinds
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "found"),
-    [
-        ("GET", "/v1/status", "/v1/status"), ("HEAD", "/v1/status", "/v1/status"), ("POST", "/v1/status", None),
-        ("GET", "/v1/blocks/7", "/v1/blocks/{height}"), ("GET", "/v1/blocks/", None), ("GET", "/v1/blocks//", None),
-        ("GET", "/admin/status", None), ("GET", "/v1/orders/a/b%2Fc", "/v1/orders/{merchant}/{order_id}"),
-        ("GET", "//", None), ("GET", "", None),
-    ],
-)  # fmt: skip
-def test_routes(method: str, path: str, found: str | None) -> None:
-    route = ROUTER.match(method, path).route
-    assert (None if route is None else route.path) == found
-
-
-STRANGE = (
-    "0", "-1", "18446744073709551616", "ab" * 32, "AB" * 32, "hn1" + "q" * 38, text("u"), text("FUND"), "%00", "%ff",
-    "%ED%A0%80", "..", "%2e%2e%2f", "%0d%0aX:1", "x" * 5000, "中", "%E4%B8%AD", "latest", "'\"<>",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("path", [r.path for r in ROUTES if r.method == "GET" and "{" in r.path])
-def test_no_path_makes_the_node_stumble(path: str) -> None:
-    town = Town()
-    town.run(town.issue("o1"))
-    names = [segment for segment in path.split("/") if segment[:1] == "{"]
-    for strange in STRANGE:
-        for name in names:
-            filled = path.replace(name, strange)
-            for other in names:
-                filled = filled.replace(other, text("A"))
-            assert asyncio.run(ask(town, "GET", filled)).status in (200, 400, 404, 503), filled
-
-
-def test_a_segment_is_decoded_after_the_split() -> None:
-    assert ROUTER.match("GET", "/v1/orders/a/b%2Fc").path == {"merchant": "a", "order_id": "b/c"}
