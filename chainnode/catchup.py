@@ -90,8 +90,10 @@ class CatchUpClient:
     def __init__(
         self, links: Links, store: BatchStore, valid: Callable[[Certificate], bool], *,
         decided: Callable[[], int], unexecuted: Callable[[], int], on_synced: Callable[[Synced], None],
-        on_liar: Callable[[NodeId, str], None],
+        on_liar: Callable[[NodeId, str], None], on_bodies: Callable[[], None],
     ) -> None:  # fmt: skip
+        """on_bodies: the store may hold more than before. Blocks that were decided by another way may wait for just
+        these: then the piece itself is no news to anybody."""
         self._links: Final = links
         self._store: Final = store
         self._valid: Final = valid
@@ -99,6 +101,7 @@ class CatchUpClient:
         self._unexecuted: Final = unexecuted
         self._on_synced: Final = on_synced
         self._on_liar: Final = on_liar
+        self._on_bodies: Final = on_bodies
         self._target = 0  # height of a verified certificate
         self._asked: tuple[NodeId, int] | None = None  # whom, since when
         self._first = 0
@@ -150,6 +153,8 @@ class CatchUpClient:
             self._turn += 1
             self._on_liar(sender, f"C2: a body of a certified block: {error}")
             return
+        finally:
+            self._on_bodies()
         self.pieces += 1
         self._on_synced(Synced(blocks, certificate))
 

@@ -84,7 +84,7 @@ class Peers:
         self.asked: list[tuple[int, BlockRangeRequest]] = []
         self.liars: list[int] = []
         self.synced: list[Synced] = []
-        self.decided = 0
+        self.decided = self.unexecuted = 0
 
     def send(self, node: NodeId, message: BlockRangeRequest | BlockRangeReply) -> bool:
         assert isinstance(message, BlockRangeRequest)
@@ -96,8 +96,9 @@ class Peers:
 
     def client(self, room: Room) -> CatchUpClient:
         return CatchUpClient(
-            self, room.store, valid, decided=lambda: self.decided, unexecuted=lambda: 0,
+            self, room.store, valid, decided=lambda: self.decided, unexecuted=lambda: self.unexecuted,
             on_synced=self.synced.append, on_liar=lambda node, why: self.liars.append(node),
+            on_bodies=room.queue.body_came,
         )  # fmt: skip
 
 
@@ -146,6 +147,29 @@ def test_a_piece_that_comes_after_its_blocks_were_executed_holds_no_bodies() -> 
     peers.decided = 3  # by another way, and executed
     client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2])), 100)
     assert not peers.liars and room.store.held_count == 0
+
+
+@pytest.mark.pitfall(31)
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_piece_brings_bodies_to_blocks_that_were_decided_by_another_way(lies: bool) -> None:
+    """They wait for nothing else, and nobody looks at them again (seed 21269, n = 5: it stood still for ever). Also if
+    a later body of the piece is a lie."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    for block in blocks:
+        room.hear(propose(block), 0)
+    room.hear(CertificateMessage(certificate_of(blocks[2])), 2)
+    room.work(lambda: room.driver.replica.decided == 3 and not room.queue_wake.is_set())
+    assert room.chain.head.height == 0 and room.wanted, "the bodies are missing"
+    peers.decided = peers.unexecuted = 3
+    complete = piece(blocks, certificate_of(blocks[2]))
+    if lies:
+        complete = msgspec.structs.replace(
+            complete, blocks=(*complete.blocks[:2], DecidedBlock(blocks[2], (b"not a batch",)))
+        )
+    client.receive(NodeId(0), complete, 100)
+    room.work(lambda: room.chain.head.height == (2 if lies else 3))
 
 
 def test_a_piece_of_an_epoch_that_ended_meanwhile_is_no_lie() -> None:
