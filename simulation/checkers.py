@@ -51,7 +51,7 @@ class Checkers:
         bound = fair_bound_ms(context.members.faulty, Timing()) if fair_ms is None else fair_ms
         self.fairness = FairnessRule(bound, quiet_ms, now_ms)
         self._promises: dict[tuple[int, int], Promises] = {}  # node, epoch
-        self._kept: dict[int, list[JournalRecord]] = {}  # what a node that lost its disk found on it, and added since
+        self._disks: dict[tuple[int, int], Promises] = {}  # what is on the disk of a node that lost promises, by epoch
         self._proposed: set[Digest] = set()  # by honest nodes
         self._epochs: dict[int, int] = {}  # that a node stands in; 0 if it is not here
         self._steps = 0
@@ -73,8 +73,13 @@ class Checkers:
     def started(self, node: int, kept: list[JournalRecord], height: int) -> None:
         """A node begins with these durable records and this ledger; what a crash happened to keep binds as well."""
         self.chain.started(node, height)
-        self._kept[node] = []
-        self.synced(node, kept)
+        for key in [key for key in self._disks if key[0] == node]:
+            del self._disks[key]
+        if node in self._honest:
+            for record in kept:
+                self._of(node, epoch_of(record)).find(record)
+                self._written(node, record)
+            self._compare(node, height)
         epoch = max((epoch_of(record) for record in kept), default=-1)
         known = self._promises.get((node, epoch))
         self.conduct.started(node, 0 if known is None else known.view)
@@ -82,21 +87,34 @@ class Checkers:
     def synced(self, node: int, records: list[JournalRecord]) -> None:
         """The order of durable promises keeps S1, S2, S3, S4, S6."""
         if node in self._honest:
-            if node in self.conduct.wiped:
-                self._kept.setdefault(node, []).extend(records)
             for record in records:
-                if isinstance(record, Proposed):
-                    self._proposed.add(header_digest(record.proposal.block.header))
                 self._of(node, epoch_of(record)).add(record)
+                self._written(node, record)
 
-    def forgive(self, node: int) -> None:
-        """A machine lost its disk, and so few members remember what it signed that no probation could find it out: it
-        counts among the f faulty ones, and its later promises are judged by themselves (S9, pitfall 44)."""
+    def _written(self, node: int, record: JournalRecord) -> None:
+        if isinstance(record, Proposed):
+            self._proposed.add(header_digest(record.proposal.block.header))
+        if node in self.conduct.wiped:
+            self._disk(node, epoch_of(record)).recall(record)
+
+    def _compare(self, node: int, height: int) -> None:
+        if node in self.conduct.wiped:
+            for (number, epoch), known in self._promises.items():
+                if number == node:
+                    known.forgetful = known.exceeds(self._disk(node, epoch), height)
+
+    def forgot(self, node: int, epoch: int) -> bool:
+        """Whether its disk, at its last start, lacked promises of this epoch that bind it."""
+        return self._of(node, epoch).forgetful
+
+    def forgive(self, node: int, epoch: int) -> None:
+        """A machine lost promises, and so few members remember what it signed that no probation could find it out: it
+        counts among the f faulty ones, and what it signs from now on is judged by what its disk holds (S9, pitfall 44).
+        """
         self.conduct.forgiven.add(node)
-        for key in [key for key in self._promises if key[0] == node]:
-            del self._promises[key]
-        for record in self._kept.get(node, []):
-            self._of(node, epoch_of(record)).add(record)
+        disk, former = self._disk(node, epoch), self._of(node, epoch)
+        disk.former = former.records | former.former
+        self._promises[node, epoch] = disk
 
     def sends(self, node: int, receiver: int, message: Message) -> None:
         """What a node signed itself leaves only as it is on its disk (S1, S9)."""
@@ -177,8 +195,14 @@ class Checkers:
         return self.chain.last[node]
 
     def _of(self, node: int, epoch: int) -> Promises:
-        known = self._promises.get((node, epoch))
+        return self._in(self._promises, node, epoch)
+
+    def _disk(self, node: int, epoch: int) -> Promises:
+        return self._in(self._disks, node, epoch)
+
+    def _in(self, where: dict[tuple[int, int], Promises], node: int, epoch: int) -> Promises:
+        known = where.get((node, epoch))
         if known is None:
             seat = self._seats[epoch].get(node, node)
-            known = self._promises[node, epoch] = Promises(self._contexts[epoch], self._verify, node, seat)
+            known = where[node, epoch] = Promises(self._contexts[epoch], self._verify, node, seat)
         return known

@@ -59,10 +59,12 @@ class Promises:
     node: int
     seat: int
     records: set[bytes] = field(default_factory=set)
+    former: set[bytes] = field(default_factory=set)  # judged before it was forgiven; they bind if they are on its disk
     votes: dict[Slot, bytes] = field(default_factory=dict)
     proposals: dict[tuple[int, int], Digest] = field(default_factory=dict)
     view_changes: dict[int, bytes] = field(default_factory=dict)
     new_views: dict[int, bytes] = field(default_factory=dict)
+    forgetful: bool = False  # the disk lacks some of these since the last start
     view: int = 0
     left: int = 0  # nothing below this view is signed any more
     base: dict[int, tuple[int, Digest]] = field(default_factory=dict)  # view -> height and digest it starts from
@@ -95,6 +97,55 @@ class Promises:
                 pass
             case _:
                 assert_never(record)
+
+    def find(self, record: JournalRecord) -> None:
+        """A disk holds this record at a start. What was judged when it was written binds and is not judged again: a
+        rotation changes the order, and an old backup brings what came before later promises."""
+        if encode(record) in self.records or encode(record) in self.former:
+            self.recall(record)
+        else:
+            self.add(record)  # written just before a power cut
+
+    def recall(self, record: JournalRecord) -> None:
+        """It binds, in whatever order it comes."""
+        self.records.add(encode(record))
+        match record:
+            case Proposed(proposal):
+                header = proposal.block.header
+                self.proposals[proposal.view, header.height] = header_digest(header)
+                self._holds(self._own_prepare(proposal))
+            case Prepared(vote):
+                self._holds(vote)
+            case Committed(vote, lock):
+                self._holds(vote)
+                self.lock = max(self.lock, (lock.view, lock.height))
+            case LeftView(view_change):
+                summary = view_change.summary
+                self.view_changes[summary.view] = encode(summary)
+                self.lock = max(self.lock, (summary.high_view, summary.high_height))
+                self._moves_to(summary.view)
+            case EnteredView(new_view):
+                self.new_views[new_view.view] = encode(new_view)
+                self.base[new_view.view] = self._base(new_view.certificate)
+                self._moves_to(new_view.view)
+            case SawCertificate(certificate):
+                self._moves_to(certificate.view)
+            case Position():
+                self._moves_to(record.view)
+            case Strayed(_, view, phase):
+                self.strayed.add((view, phase))
+            case OnProbation() | Trusted() | Abstained():
+                pass
+            case _:
+                assert_never(record)
+
+    def exceeds(self, disk: "Promises", height: int) -> bool:
+        """Whether a machine with this disk and a ledger up to `height` has forgotten any of these promises. In views
+        below its own it signs nothing any more, nor at heights of the ledger (S3, C15): a rotation drops those."""
+        views = {view for view in self.new_views if view not in disk.new_views}
+        views |= {view for view, phase in self.strayed - disk.strayed}
+        views |= {view for phase, view, at in self.votes.keys() - disk.votes.keys() if at > height}
+        return self.left > disk.left or any(view >= disk.left for view in views)
 
     def check_sent(self, message: Message) -> None:
         """What it signed itself leaves only as it is on its disk (S1, S9)."""
@@ -129,16 +180,29 @@ class Promises:
         assert self.proposals.setdefault((proposal.view, height), digest) == digest, (
             f"S1: node {self.node} proposes twice at {proposal.view}/{height}"
         )
-        own = Vote(Phase.PREPARE, header.epoch, proposal.view, height, digest, self.seat, proposal.signature)
-        self._prepared(own, header.proposer)
+        self._prepared(self._own_prepare(proposal), header.proposer)
+
+    def _own_prepare(self, proposal: Proposal) -> Vote:
+        header = proposal.block.header
+        digest = header_digest(header)
+        return Vote(Phase.PREPARE, header.epoch, proposal.view, header.height, digest, self.seat, proposal.signature)
+
+    def _holds(self, vote: Vote) -> None:
+        self.votes[vote.phase, vote.view, vote.height] = encode(vote)
+        if vote.phase is Phase.PREPARE:
+            self.prepared[vote.view] = max(self.prepared.get(vote.view, 0), vote.height)
 
     def _entered(self, new_view: NewView) -> None:
-        assert new_view.view >= self.view, f"S3: node {self.node} goes back to view {new_view.view}"
         raw = encode(new_view)
-        assert self.new_views.setdefault(new_view.view, raw) == raw, (
+        signs = self.context.leader(new_view.view) == self.seat and self.new_views.get(new_view.view) != raw
+        # To enter is to follow, no signature: who forgot its view cannot know better. What it signs is judged as ever.
+        follows = self.forgetful and not signs
+        assert follows or new_view.view >= self.view, f"S3: node {self.node} goes back to view {new_view.view}"
+        assert follows or self.new_views.get(new_view.view, raw) == raw, (
             f"S7: node {self.node} enters {new_view.view} twice"
         )
-        self.view = self.left = new_view.view
+        self.new_views[new_view.view] = raw
+        self.view, self.left = new_view.view, max(self.left, new_view.view)
         self.base[new_view.view] = self._base(new_view.certificate)
 
     def _base(self, certificate: Certificate | None) -> tuple[int, Digest]:

@@ -270,19 +270,20 @@ class Cluster:
         self.checkers.synced(node, records)
 
     def _weigh_memory(self, node: int) -> None:
-        """Its probation is over without a finding. Had so many members remembered more of its key that any q - 1 of
-        them include f + 1, that would be a bug, and the checkers say so at its next contradiction."""
+        """Its probation is over without a finding. Had it forgotten promises and so many members remembered more of its
+        key that any q - 1 of them include f + 1, that would be a bug: the checkers say so at its next contradiction."""
         rooms = self.nodes[node].rooms
-        members, seat = rooms.membership.members, rooms.membership.me
+        members, seat, epoch = rooms.membership.members, rooms.membership.me, rooms.membership.place.context.epoch
         own = rooms.driver.replica.remembered(seat)
         remember = sum(
-            other.up and other.rooms.membership.place.context.epoch == rooms.membership.place.context.epoch
+            other.up and other.rooms.membership.place.context.epoch == epoch
             and other.rooms.driver.replica.remembered(seat) > own
             for number, other in self.nodes.items() if number != node
         )  # fmt: skip
-        if remember < members.faulty + 1 + members.size - members.quorum:
+        few = remember < members.faulty + 1 + members.size - members.quorum
+        if few and self.checkers.forgot(node, epoch):
             self.counts["forgotten by too many"] += 1
-            self.checkers.forgive(node)
+            self.checkers.forgive(node, epoch)
 
     def sends(self, node: int, receiver: int, message: ConsensusMessage) -> None:
         """See Watcher."""
