@@ -106,7 +106,6 @@ class CatchUpClient:
         self._asked: tuple[NodeId, int] | None = None  # whom, since when
         self._first = 0
         self._turn = 0
-        self.pieces = 0
 
     def start(self, request: CatchUp, now_ms: int) -> None:
         """The core holds a certificate beyond its window (L8)."""
@@ -155,7 +154,6 @@ class CatchUpClient:
             return
         finally:
             self._on_bodies()
-        self.pieces += 1
         self._on_synced(Synced(blocks, certificate))
 
     def _keep_bodies(self, sender: NodeId, decided: DecidedBlock, now_ms: int) -> None:

@@ -108,9 +108,3 @@ def view_to_join(views: Mapping[NodeId, View], faulty: int) -> View:
     """The (f+1)-th highest view among distinct signers; 0 if too few speak. At least one honest one is there (L2)."""
     ordered = sorted(views.values(), reverse=True)
     return ordered[faulty] if len(ordered) > faulty else View(0)
-
-
-def head_of(certificate: Certificate | None, context: EpochContext) -> tuple[Height, Digest]:
-    """Height and hash of the base that a certificate implies."""
-    base = base_of(certificate, context)
-    return Height(base.rank.height), base.digest

@@ -1,7 +1,6 @@
 """A Byzantine machine: its core and shell are those of everybody, a strategy stands between them and the network."""
 
 import random
-from collections import Counter
 from typing import Final
 
 from msgspec.structs import replace
@@ -113,11 +112,3 @@ def gangs(plan: Plan) -> dict[int, Gang]:
 def villain_of(plan: Plan, number: int, identity: int, context: EpochContext, sign: Sign, gang: Gang) -> Villain:
     """The tools of one machine of a traitor."""
     return Villain(identity, context, sign, random.Random(f"{plan.seed}/villain/{number}"), gang)
-
-
-def count_acts(machines: dict[int, Traitor]) -> Counter[str]:
-    """Letters that no honest machine would have sent, by role."""
-    acts: Counter[str] = Counter()
-    for traitor in machines.values():
-        acts[f"acts of {traitor.role.value}"] += traitor.acts
-    return acts

@@ -3,7 +3,6 @@
 A role is the behaviour of one Byzantine member: it holds a valid key and signs anything, but only for itself.
 """
 
-import random
 from enum import StrEnum
 
 
@@ -83,12 +82,3 @@ class Role(StrEnum):
     REQUEST_FLOOD = "request-flood"
     # Those that lose their memory.
     AMNESIAC = "amnesiac"
-
-
-GENERAL = (Role.EQUIVOCATE, Role.USURP, Role.VOTE_TWICE, Role.MUTE, Role.STALE_VIEW, Role.MUTATE, Role.TWIN)
-_ALL = tuple(Role)
-
-
-def draw_role(draw: random.Random) -> Role:
-    """A role for a random plan: in one half of the cases one that does of everything a little."""
-    return draw.choice(GENERAL if draw.random() < 0.5 else _ALL)

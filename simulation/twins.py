@@ -74,7 +74,6 @@ class Twins:
         self.builds: dict[int, BuildBlock] = {}
         self.built: dict[int, int] = {}
         self.decided = dict.fromkeys(range(len(self.identity)), 0)
-        self.delivered = 0
         self.machines: list[Replica] = []
         for machine, identity in enumerate(self.identity):
             config = ReplicaConfig(self.context, NodeId(identity), scheme.signer(identity), timing=TIMING)
@@ -117,7 +116,6 @@ class Twins:
             assert count < MESSAGES_MAX, f"STORM: {count} messages in one round"
             heard = self._heard(receiver, message)
             if part >> sender & 1 == part >> receiver & 1 and heard is not None:
-                self.delivered += 1
                 self.step(receiver, Received(NodeId(self.identity[sender]), heard))
 
     def _heard(self, receiver: int, message: Message) -> Message | None:
