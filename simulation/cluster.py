@@ -274,14 +274,16 @@ class Cluster:
         key that any q - 1 of them include f + 1, that would be a bug: the checkers say so at its next contradiction."""
         rooms = self.nodes[node].rooms
         members, seat, epoch = rooms.membership.members, rooms.membership.me, rooms.membership.place.context.epoch
-        own = rooms.driver.replica.remembered(seat)
+        replica = rooms.driver.replica
+        own = replica.remembered(seat)
         remember = sum(
             other.up and other.rooms.membership.place.context.epoch == epoch
             and other.rooms.driver.replica.remembered(seat) > own
             for number, other in self.nodes.items() if number != node
         )  # fmt: skip
         few = remember < members.faulty + 1 + members.size - members.quorum
-        if few and self.checkers.forgot(node, epoch):
+        signs = replica.abstains is None  # else there is nothing to forgive
+        if few and signs and self.checkers.forgot(node, epoch):
             self.counts["forgotten by too many"] += 1
             self.checkers.forgive(node, epoch)
 
