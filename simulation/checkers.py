@@ -113,7 +113,7 @@ class Checkers:
         """
         self.conduct.forgiven.add(node)
         disk, former = self._disk(node, epoch), self._of(node, epoch)
-        disk.former = former.records | former.former
+        disk.former, disk.before = former.records | former.former, former
         self._promises[node, epoch] = disk
 
     def sends(self, node: int, receiver: int, message: Message) -> None:

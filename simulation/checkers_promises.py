@@ -64,6 +64,7 @@ class Promises:
     proposals: dict[tuple[int, int], Digest] = field(default_factory=dict)
     view_changes: dict[int, bytes] = field(default_factory=dict)
     new_views: dict[int, bytes] = field(default_factory=dict)
+    before: "Promises | None" = None  # what it signed before it was forgiven
     forgetful: bool = False  # the disk lacks some of these since the last start
     view: int = 0
     left: int = 0  # nothing below this view is signed any more
@@ -149,6 +150,8 @@ class Promises:
 
     def check_sent(self, message: Message) -> None:
         """What it signed itself leaves only as it is on its disk (S1, S9)."""
+        if self._signed_before(message):
+            return
         node = self.node
         match message:
             case Vote() if message.signer == self.seat:
@@ -170,6 +173,25 @@ class Promises:
                 )
             case _:
                 pass
+
+    def _signed_before(self, message: Message) -> bool:
+        """It passes on what others brought back: a signature of the time before it was forgiven is no new one."""
+        known = self.before
+        if known is None:
+            return False
+        match message:
+            case Vote():
+                own = known.votes.get((message.phase, message.view, message.height)) == encode(message)
+            case Proposal():
+                header = message.block.header
+                own = known.proposals.get((message.view, header.height)) == header_digest(header)
+            case ViewChange():
+                own = known.view_changes.get(message.summary.view) == encode(message.summary)
+            case NewView():
+                own = known.new_views.get(message.view) == encode(message)
+            case _:
+                own = False
+        return own or known._signed_before(message)
 
     def _moves_to(self, view: int) -> None:
         self.view, self.left = max(self.view, view), max(self.left, view)

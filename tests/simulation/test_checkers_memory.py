@@ -129,6 +129,17 @@ def test_who_is_forgiven_is_held_to_what_its_disk_holds_and_to_what_it_signs_fro
         _signed(w, first)
 
 
+def test_who_is_forgiven_may_pass_on_what_it_once_signed() -> None:
+    """Others bring its own proposal back, and it answers a third one with it (seed 25664, n = 7)."""
+    w = World()
+    _signed(w, w.prepared(0, w.first))
+    _comes_back(w)
+    w.checkers.forgive(ME, EPOCH)
+    w.checkers.sends(ME, OTHER, w.vote(Phase.PREPARE, 0, w.first))
+    with pytest.raises(AssertionError, match="S9: node 1 sends PREPARE"):
+        w.checkers.sends(ME, OTHER, w.vote(Phase.PREPARE, 0, rival(w)))
+
+
 def test_the_order_of_a_rotated_journal_is_not_judged() -> None:
     """A rotation writes the view first, then the votes that the ledger lacks."""
     w = World()
