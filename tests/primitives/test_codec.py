@@ -112,6 +112,7 @@ def respelled(raw: bytes, old: bytes, new: bytes) -> bytes:
         ("an element too many", b"\x93" + RAW[1:] + b"\xc0"),
         ("an extension type", respelled(RAW, b"\xcd\x03\x78", b"\xd6\xff\x00\x00\x03\x78")),
         ("a map", b"\x81\xa1a" + RAW),
+        ("text that is no UTF-8", respelled(RAW, b"\xa6H-1001", b"\xa6H-10\xff\xfe")),
         ("nothing", b""),
         ("a nesting bomb", b"\x91" * 5_000 + b"\x90"),
         ("a length bomb", b"\xdd\xff\xff\xff\xff"),
@@ -121,6 +122,13 @@ def respelled(raw: bytes, old: bytes, new: bytes) -> bytes:
 def test_other_spellings_and_bombs_are_malformed(why: str, raw: bytes) -> None:
     with pytest.raises(Malformed):
         decode_transaction(raw)
+
+
+def test_what_the_decoder_raises_otherwise_is_malformed_too() -> None:
+    """Where a record holds values of any shape, depth ends in RecursionError, and bad text in UnicodeDecodeError."""
+    for raw in (b"\x91" * 100_000 + b"\x90", b"\x81\x01" * 50_000, b"\x91\xa1\xff", b"\x81\xa1\xff\x01"):
+        with pytest.raises(Malformed):
+            decode_canonical(decoder(object), raw)
 
 
 def test_an_identifier_of_65_characters_or_with_a_blank_is_malformed() -> None:
