@@ -223,7 +223,7 @@ def test_no_commit_while_an_ancestor_is_missing() -> None:
 
 
 def test_a_proposal_on_another_parent_is_not_prepared() -> None:
-    """S2: X2 was found good, then a certificate puts Y1, not X1, below it."""
+    """S2: X2 was found good, then a certificate puts Y1, not X1, below it, and Y1 is known."""
     stage = Stage(4, (A, B, C))
     x1, x2 = _lead(stage, A, mark=1), _lead(stage, A, mark=2)
     y1 = stage.villain(A).alternative(x1)
@@ -232,6 +232,7 @@ def test_a_proposal_on_another_parent_is_not_prepared() -> None:
     stage.answer(B, 2, True)
     assert x2.header.height == 2 and _votes_sent(stage, 0, B) == []
     assert stage.hear(B, C, CertificateMessage(stage.certificate(Phase.PREPARE, 0, y1))) is None
+    assert stage.hear(B, C, BlockReply((y1,))) is None
     stage.answer(B, 1, True)
     assert [vote for vote in _votes_sent(stage, 0, B) if vote.phase is Phase.PREPARE] == []
 
