@@ -165,10 +165,25 @@ def test_a_block_reply_that_nobody_asked_for_or_that_lies_is_not_kept() -> None:
     lock = certify(net.context, Phase.COMMIT, 0, block, [0, 1, 2])
     net.step(3, Received(NodeId(1), CertificateMessage(lock)))
     for blocks in ((Block(block.header, (b"b" * 32,), None),), (block, stranger)):
+        net.desks[3].violations.clear()
         net.step(3, Received(NodeId(1), BlockReply(blocks)))
         assert net.desks[3].violations
     assert net.heights()[3] == 1  # the wanted one got in before the lie
     assert header_digest(stranger.header) not in tree
+
+
+def test_a_block_that_no_wanted_one_stands_on_is_not_taken_from_a_reply() -> None:
+    """S5, S8: the hash that was asked for vouches for the chain below it, and for nothing else."""
+    net = Committee()
+    first = block_on(GENESIS, net.context)
+    second, stranger = block_on(first, net.context, exec_height=0), block_on(GENESIS, net.context, time_ms=9_000)
+    net.step(3, Received(NodeId(1), CertificateMessage(certify(net.context, Phase.COMMIT, 0, second, [0, 1, 2]))))
+    net.step(3, Received(NodeId(1), BlockReply((second, stranger))))
+    tree = net.desks[3].replica._state.tree
+    assert header_digest(second.header) in tree and header_digest(stranger.header) not in tree
+    assert [(node, text[:2]) for node, text in net.desks[3].violations] == [(1, "S8")]
+    net.step(3, Received(NodeId(2), BlockReply((first,))))
+    assert net.heights()[3] == 2
 
 
 def test_an_unanswered_request_goes_to_the_next_peer() -> None:

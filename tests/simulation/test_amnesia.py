@@ -19,7 +19,8 @@ def _lose_disk(cluster: Cluster, number: int) -> None:
 @pytest.mark.pitfall(44)
 @pytest.mark.parametrize("nodes", [4, 5, 7])
 @pytest.mark.parametrize("leads", [True, False])
-def test_a_wiped_node_follows_and_signs_nothing_again(nodes: int, leads: bool) -> None:
+@pytest.mark.parametrize("at_ms", [300, 700])
+def test_a_wiped_node_follows_and_signs_nothing_again(nodes: int, leads: bool, at_ms: int) -> None:
     """The checkers hold it to what it signed before; in the end it has the whole chain and abstains."""
     lost = 0 if leads else nodes - 1
     for seed in range(4):
@@ -29,7 +30,7 @@ def test_a_wiped_node_follows_and_signs_nothing_again(nodes: int, leads: bool) -
                 submissions=tuple(Submission(at_ms=20 + 150 * i, node=1 + i % (nodes - 2)) for i in range(18)),
             )
         )  # fmt: skip
-        cluster.schedule.at(700 + 37 * seed, lambda c=cluster: _lose_disk(c, lost))  # type: ignore[misc]
+        cluster.schedule.at(at_ms + 7 * seed, lambda c=cluster: _lose_disk(c, lost))  # type: ignore[misc]
         play(cluster)
         replica = cluster.nodes[lost].replica
         assert replica.abstains is not None, f"seed {seed}: it signed before, and signs again"
