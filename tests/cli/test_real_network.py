@@ -258,6 +258,7 @@ def test_a_lost_ledger_comes_back_as_a_snapshot_of_another_node(ask: Ask, folder
     """It abstains until the epoch ends; the test behind this one ends it by a new key."""
     network, config = open_devnet(folder), folder / "node2" / "node.toml"
     issue(ask, "before-snapshot", 10)
+    network.kill(network.place("node2"))
     made = ask("node", "snapshot", "--config", str(folder / "node0" / "node.toml"), devnet=False)
     sources = [argument for place in network.places[:2] for argument in ("--from", place.url)]
     found = ask("node", "resync", "--config", str(config), *sources, devnet=False)
