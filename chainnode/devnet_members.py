@@ -11,7 +11,7 @@ from chainnode.devnet import MARK, Devnet, DevnetFile, initialise_data, open_dev
 from chainnode.devnet_layout import NodePlace, node_config, transport_identity, vote_key
 from chainnode.failures import BadConfiguration
 from primitives.genesis import Genesis, chain_id
-from primitives.kinds import ValidatorAdd
+from primitives.kinds_validators import ValidatorAdd
 from primitives.validators import VALIDATORS_MAX, vote_key_digest
 
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from chainnode.play_identities import validator_key
 from primitives.keys import SigningKey
-from primitives.kinds import Body, ValidatorAdd, ValidatorRekey, ValidatorReplace
+from primitives.kinds import Body
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
 Plain = Any

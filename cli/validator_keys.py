@@ -20,7 +20,7 @@ from cli.wallets import Signer, find_wallet, passphrase_options
 from primitives.genesis import Genesis, chain_id
 from primitives.json_form import body_from_plain, to_plain
 from primitives.keys import SigningKey
-from primitives.kinds import ValidatorAdd, ValidatorRekey
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey
 from primitives.validators import vote_key_digest
 
 if TYPE_CHECKING:

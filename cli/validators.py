@@ -12,7 +12,8 @@ from cli.transactions import guarded, read_json
 from cli.verdicts import usage
 from cli.wallets import Signer, with_signer
 from primitives.json_form import body_from_plain
-from primitives.kinds import Body, ValidatorRemove
+from primitives.kinds import Body
+from primitives.kinds_validators import ValidatorRemove
 
 Plain = Any
 

@@ -33,7 +33,7 @@ from points.state import FUND, Account, AccountKind, Role
 from points.turn import Turn, Verify
 from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
-from primitives import kinds
+from primitives import kinds, kinds_validators
 from primitives.codes import Code
 from primitives.genesis import Genesis
 from primitives.hashing import Digest
@@ -82,10 +82,10 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Freeze: Rule(freezes.apply_freeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
-    kinds.ValidatorAdd: Rule(validator_changes.apply_validator_add, bits=Role.OPERATOR),
-    kinds.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
-    kinds.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),
-    kinds.ValidatorRekey: Rule(validator_changes.apply_validator_rekey, ANYBODY),
+    kinds_validators.ValidatorAdd: Rule(validator_changes.apply_validator_add, bits=Role.OPERATOR),
+    kinds_validators.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
+    kinds_validators.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),
+    kinds_validators.ValidatorRekey: Rule(validator_changes.apply_validator_rekey, ANYBODY),
 }
 _LEG_KINDS: Final = (kinds.LegPaid, kinds.LegConfirm, kinds.LegDispute)
 

@@ -34,7 +34,7 @@ from points.validators import (
 )
 from primitives.codes import Code
 from primitives.keys import admit_public_key
-from primitives.kinds import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 from primitives.receipt import Event
 from primitives.validators import VALIDATORS_MAX, Validator, vote_key_digest
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from primitives.codec import U64, Amount, Blob, Bytes20, Bytes32, Bytes64, Identifier, Record, Text
+from primitives.codec import U64, Amount, Bytes20, Bytes32, Bytes64, Identifier, Record, Text
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
 Category = Literal["TRANSPORT", "HOTEL", "DINING_RETAIL", "CULTURE_ENT"]
@@ -18,8 +19,6 @@ ClassKind = Literal["COMMON", "BRAND", "RESTRICTED"]
 IssueReason = Literal["EARN", "BONUS", "SERVICE_RECOVERY", "CAMPAIGN"]  # no purchase: points are granted, never sold
 FreezeMode = Literal["OUT", "ALL"]
 LegName = Annotated[str, msgspec.Meta(min_length=1, max_length=96, pattern=r"^[\x21-\x7e]+\Z")]  # "<from>-><to>"
-
-HostPort = Annotated[str, msgspec.Meta(min_length=3, max_length=128, pattern=r"^[\x21-\x7e]+:[0-9]{1,5}\Z")]
 
 KEYS_MAX = 8
 GUARDIANS_MAX = 8
@@ -218,42 +217,6 @@ class Unfreeze(Record, tag="unfreeze"):
 class PauseClass(Record, tag="pause_class"):
     class_id: Identifier = msgspec.field(name="class")
     until: U64
-
-
-class ValidatorAdd(Record, tag="validator_add"):
-    """A new member takes the lowest free seat. `possession` is its voting key's signature over vote_key_digest;
-    `address` is where the others connect to, "host:port"."""
-
-    name: Identifier
-    vote_key: Bytes32
-    transport_certificate: Blob
-    address: HostPort
-    possession: Bytes64
-
-
-class ValidatorRemove(Record, tag="validator_remove"):
-    name: Identifier
-
-
-class ValidatorReplace(Record, tag="validator_replace"):
-    """A new member takes the seat of `old` (which may have the same name: a new machine with new keys)."""
-
-    old: Identifier
-    name: Identifier
-    vote_key: Bytes32
-    transport_certificate: Blob
-    address: HostPort
-    possession: Bytes64
-
-
-class ValidatorRekey(Record, tag="validator_rekey"):
-    """A member changes its voting key. Both keys sign vote_key_digest, so anybody may carry it."""
-
-    name: Identifier
-    old_key: Bytes32
-    vote_key: Bytes32
-    approval: Bytes64  # by old_key
-    possession: Bytes64  # by vote_key
 
 
 Operation = (

@@ -29,10 +29,8 @@ from primitives.kinds import (
     PaymentRequest,
     Redeem,
     RedeemByToken,
-    ValidatorAdd,
-    ValidatorRekey,
-    ValidatorReplace,
 )
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
 TRANSACTION_BYTES_MAX: Final = 64 * 1024  # 256 operations of 200 bytes fit

@@ -25,17 +25,8 @@ from primitives.genesis import (
 )
 from primitives.hashing import Digest, tagged_hash
 from primitives.keys import address_of
-from primitives.kinds import (
-    AccountKey,
-    ClassCreate,
-    Issue,
-    Operation,
-    Transfer,
-    ValidatorAdd,
-    ValidatorRekey,
-    ValidatorRemove,
-    ValidatorReplace,
-)
+from primitives.kinds import AccountKey, ClassCreate, Issue, Operation, Transfer
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 from primitives.transaction import Envelope, sign_transaction
 from primitives.validators import Validator, vote_key_digest
 from simulation.machine import name_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from chainnode.devnet_layout import NodePlace
 from chainnode.devnet_members import add_node, membership_of
 from chainnode.listening_ports import free_ports
-from primitives.kinds import ValidatorRemove
+from primitives.kinds_validators import ValidatorRemove
 from tests.chaos.findings import Finding
 from tests.chaos.ledgers import count_lost, count_twice, floor_of, issued_units
 from tests.chaos.load import StubbornLoad

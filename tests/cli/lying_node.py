@@ -18,7 +18,7 @@ from chainnode.problem import Refused
 from chainnode.record_view import open_state
 from points.validators import register
 from primitives.keys import SigningKey
-from primitives.kinds import ValidatorReplace
+from primitives.kinds_validators import ValidatorReplace
 from primitives.validators import Validator, ValidatorSet, vote_key_digest
 from tests.chainnode.solo import Town, make_genesis
 

@@ -12,7 +12,7 @@ from cli.validators import roster_text
 from primitives.genesis import chain_id, load_genesis
 from primitives.json_form import body_from_plain
 from primitives.keys import PublicKey, Signature, SigningKey, verify
-from primitives.kinds import ValidatorAdd, ValidatorRekey, ValidatorReplace
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,8 @@ from chainnode.devnet_members import add_node, membership_of
 from chainnode.listening_ports import free_ports
 from chainnode.voting_keys import next_path
 from primitives.keys import SigningKey
-from primitives.kinds import Body, ValidatorRekey, ValidatorRemove
+from primitives.kinds import Body
+from primitives.kinds_validators import ValidatorRekey, ValidatorRemove
 from primitives.validators import vote_key_digest
 from tests.integration.local_network import SEED, Load, Network, local_network
 from tests.integration.test_power_cuts import check_acknowledged, check_nothing_twice

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from points.validators import EpochNote, Register, register
 from primitives.genesis import Limits
-from primitives.kinds import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
+from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 from primitives.receipt import Event
 from primitives.validators import Validator, vote_key_digest
 from tests.points.market import Market, genesis_of, key_of
