@@ -4,8 +4,10 @@ All of them are commutative adds. Both sides of INV-1 and INV-4 must fit 64 bits
 release) can never overflow: a credit that would break this ends its transaction with OVERFLOW. Below zero is a bug.
 """
 
-from points.keys import books_key, closed_agg_key, counters_key, open_agg_key
-from points.state import FUND, NO_AGG, NO_BOOKS, NO_COUNTERS, Agg, Books, Counters, Obligation
+from points.clearing_records import NO_BREAKAGE, Breakage
+from points.days import date_of
+from points.keys import books_key, breakage_key, closed_agg_key, counters_key, open_agg_key
+from points.state import BPS, FUND, NO_AGG, NO_BOOKS, NO_COUNTERS, Agg, Books, Counters, Obligation
 from points.turn import Turn
 from primitives.codec import U64_MAX
 
@@ -14,7 +16,7 @@ def count(
     turn: Turn, class_id: str, *, issued: int = 0, exch_in: int = 0, restored: int = 0, redeemed: int = 0,
     expired: int = 0, burned: int = 0,
 ) -> None:  # fmt: skip
-    """Add units to the counters of a class (INV-1)."""
+    """Add units to the counters of a class (INV-1), expired ones to its breakage of the month too."""
     key = counters_key(class_id)
     old: Counters = turn.get(key) or NO_COUNTERS
     issued += old.issued
@@ -29,6 +31,21 @@ def count(
             old.exch_window, old.exch_in_window,
         ),
     )  # fmt: skip
+    if expired:
+        _count_breakage(turn, class_id, expired)
+
+
+def _count_breakage(turn: Turn, class_id: str, units: int) -> None:
+    year, month, _ = date_of(turn.day)
+    key = breakage_key(class_id, year, month)
+    old: Breakage = turn.get(key) or NO_BREAKAGE
+    share = fund_share(turn, units * turn.class_of(class_id).uv)
+    turn.put(key, Breakage(turn.add(old.units, units), turn.add(old.share, share)))
+
+
+def fund_share(turn: Turn, value: int) -> int:
+    """The part of expired uY that is due to the fund: reported, not booked (2.1)."""
+    return value * turn.params.breakage_share_bps // BPS
 
 
 def bucket_moves(turn: Turn, class_id: str, bucket: int, avail: int, held: int = 0) -> None:

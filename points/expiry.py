@@ -1,27 +1,30 @@
 """What time does before the first transaction of a block: releases, expiry, the daily cut, defaults (D10).
 
 Freezes and pauses end by comparison with block time, so nothing is written for them. What leaves the state for good
-(old orders, closed holds, used codes, counters of past days) is removed a bounded number of records per block; each of
-them stopped counting by its own time already.
+(old orders, closed holds, used codes, counters of past days, settled windows) is removed a bounded number of records
+per block; each of them stopped counting by its own time already.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from points.clearing import book, count
+from points.clearing import book, count, fund_share
 from points.days import expiry_after, settlement_day_of
 from points.holds import release_hold
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
-from points.settlement import close_window, default_window
-from points.state import BPS, Agg, Garbage, Hold, HoldState, SpendOrder
+from points.settlement import close_window
+from points.state import Agg, Garbage, Hold, HoldState, SpendOrder, Window, WindowState
 from points.turn import Turn
 from points.view import View
+from points.waterfall import default_window
 from primitives.receipt import Event
 
 GARBAGE_KEYS: Final = 256  # per record: the state's values stay small
 GARBAGE_RECORDS: Final = 16  # removed per block, twice what a full block adds
-_ORDER, _HOLD, _USED, _DAILY = b"OHUD"
+WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
+_ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
+_WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -52,8 +55,10 @@ def _close_bucket(turn: Turn, key: bytes, agg: Agg) -> None:
     value = agg.avail * of.uv
     count(turn, class_id, expired=agg.avail)
     book(turn, of.issuer, outstanding=-value, expired=value)
-    share = value * turn.params.breakage_share_bps // BPS  # reported, not booked (2.1)
-    fields = (("class", class_id), ("bucket", bucket), ("units", agg.avail), ("value", value), ("fund_share", share))
+    fields = (
+        ("class", class_id), ("bucket", bucket), ("units", agg.avail), ("value", value),
+        ("fund_share", fund_share(turn, value)),
+    )  # fmt: skip
     turn.events.append(Event("BucketExpired", fields, (("issuer", of.issuer),)))
 
 
@@ -62,7 +67,29 @@ def _remove_garbage(turn: Turn, until: bytes) -> None:
     for key, garbage in [item for item, _ in zip(due, range(GARBAGE_RECORDS), strict=False)]:
         turn.put(key, None)
         for dead in garbage.keys:
-            _remove(turn, dead)
+            if dead[0] == _WINDOW:
+                _remove_window(turn, dead)
+            else:
+                _remove(turn, dead)
+
+
+def _remove_window(turn: Turn, key: bytes) -> None:
+    """A settled window leaves with all that belongs to it: the window at once, its records as many as one block may.
+
+    What is left is due again in the next block; no rule and no question reaches it without its window.
+    """
+    turn.put(key, None)
+    number = key[1:]
+    following = (int.from_bytes(number, "big") + 1).to_bytes(8, "big")
+    left = WINDOW_RECORDS
+    for prefix in _WINDOW_PARTS:
+        rows = turn.draft.range(prefix + number, prefix + following)
+        dead = [row for (row, _), _ in zip(rows, range(left), strict=False)]
+        for row in dead:
+            turn.put(row, None)
+        left -= len(dead)
+    if not left:
+        turn.put(garbage_key(turn.time + 1, key), Garbage((key,)))
 
 
 def _remove(turn: Turn, key: bytes) -> None:
@@ -86,6 +113,10 @@ def _is_new(order: Any, before: Any) -> bool:
     return before is None or before.tx != order.tx
 
 
+def _is_settled(window: Window | None) -> bool:
+    return window is not None and window.state is WindowState.SETTLED
+
+
 def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
     """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
     retention = turn.retention()
@@ -94,8 +125,10 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
         kind = key[0]
         if record is None:
             continue
-        if (kind == _ORDER and _is_new(record, below.get(key))) or (
-            kind == _HOLD and record.state is not HoldState.OPEN
+        if (
+            (kind == _ORDER and _is_new(record, below.get(key)))
+            or (kind == _HOLD and record.state is not HoldState.OPEN)
+            or (kind == _WINDOW and _is_settled(record) and not _is_settled(below.get(key)))
         ):
             dead.setdefault(turn.time + retention + 1, []).append(key)
         elif kind == _USED:

@@ -67,6 +67,9 @@ def _units(view: View, time_s: int) -> Iterator[str]:
     for (bucket, class_id), (avail, held) in lots.items():
         if avail or held:
             yield f"INV-2: {class_id} at {bucket}: lots {avail} + {held} held, no bucket"
+    breakage: dict[str, int] = defaultdict(int)
+    for key, month in view.range(b"lb", b"lc"):
+        breakage[key[6:].decode()] += month.units
     for key, _ in view.range(b"C", b"D"):
         class_id = key[1:].decode()
         c: Counters = view.get(counters_key(class_id)) or NO_COUNTERS
@@ -74,6 +77,8 @@ def _units(view: View, time_s: int) -> Iterator[str]:
         right = outstanding[class_id] + c.redeemed + c.expired + c.burned
         if left != right:
             yield f"INV-1: {class_id}: {left} units came in, {right} are outstanding, redeemed, expired or burned"
+        if breakage[class_id] != c.expired:
+            yield f"INV-1: {class_id}: {c.expired} units expired, its months count {breakage[class_id]}"
 
 
 def _issuers(view: View) -> Iterator[str]:
@@ -137,11 +142,15 @@ def _holds(view: View) -> Iterator[str]:
 def _windows(view: View) -> Iterator[str]:
     """INV-5 and INV-6 per closed window, its counts of open legs, and the chain of carries."""
     head = view.get(HEAD_KEY).window
-    carries: dict[bytes, int] = {}
+    carries: dict[bytes, int] | None = {}  # of the window before; None: it left the state
+    before = 0
     for key, window in view.range(b"W", b"X"):
         number = int.from_bytes(key[1:], "big")
         if (window.state is WindowState.OPEN) != (number == head):
             yield f"window {number} is {window.state.name}, the open one is {head}"
+        if number != before + 1:
+            carries = None
+        before = number
         if window.state is WindowState.OPEN:
             continue
         nets: dict[bytes, int] = defaultdict(int)
@@ -156,35 +165,41 @@ def _windows(view: View) -> Iterator[str]:
             if who not in positions:
                 yield f"INV-6: window {number}: {text(who)} has obligations and no position"
         yield from _positions(number, positions, nets, carries)
-        carries |= {who: position.carry for who, position in positions.items()}
+        carries = {who: position.carry for who, position in positions.items()}
         if len(legs) > max(0, len(positions) - 1):
             yield f"INV-6: window {number}: {len(legs)} payments for {len(positions)} participants"
         paid: dict[bytes, int] = defaultdict(int)
+        waits: dict[bytes, int] = defaultdict(int)  # of a payment that defaulted the payee waits no more (D11)
         for parties, leg in legs.items():
             paid[parties[:20]] -= leg.fen
             paid[parties[20:]] += leg.fen
+            waits[parties[:20]] += leg.state is not LegState.CONFIRMED
+            waits[parties[20:]] += leg.state is not LegState.CONFIRMED and not leg.defaulted
         for who, position in positions.items():
             if paid[who] != position.fen:
                 yield f"INV-6: window {number}: payments of {text(who)} sum to {paid[who]}, its net is {position.fen}"
+            if waits[who] != position.open_legs or position.released != (not waits[who]):
+                yield f"window {number}: {text(who)} waits for {waits[who]} payments, {position.open_legs} counted"
         unconfirmed = sum(leg.state is not LegState.CONFIRMED for leg in legs.values())
         if unconfirmed != window.open_legs:
             yield f"window {number}: {unconfirmed} legs not confirmed, {window.open_legs} counted"
+    last = dict(carries or {})
     for key, carry in view.range(b"V", b"W"):
-        if carries.pop(key[1:], 0) != carry.value:
+        if last.pop(key[1:], 0) != carry.value:
             yield f"INV-6: carry of {text(key[1:])} is {carry.value} uY, its last window left another"
-    for who, value in carries.items():
+    for who, value in last.items():
         if value:
             yield f"INV-6: {text(who)} was left a carry of {value} uY that is not in the state"
 
 
 def _positions(
-    number: int, positions: dict[bytes, Position], nets: dict[bytes, int], carries: dict[bytes, int]
+    number: int, positions: dict[bytes, Position], nets: dict[bytes, int], carries: dict[bytes, int] | None
 ) -> Iterator[str]:
     for who, p in positions.items():
         if abs(p.carry) >= UY_PER_FEN:
             yield f"INV-6: window {number}: carry of {text(who)} is {p.carry} uY"
-        if p.carry_in != carries.get(who, 0):
-            yield f"INV-6: window {number}: {text(who)} took in {p.carry_in} uY, was left {carries.get(who, 0)}"
+        if carries is not None and p.carry_in != carries.get(who, 0):
+            yield f"INV-6: window {number}: {text(who)} took in {p.carry_in} uY, was left another carry"
         if p.fen * UY_PER_FEN + p.carry != nets[who] + p.carry_in:
             yield f"INV-6: window {number}: {text(who)}: {p.fen} fen and {p.carry} uY, net {nets[who]} + {p.carry_in}"
     for name, total in (

@@ -6,6 +6,7 @@ PARAMS_KEY: Final = b"p"
 HEAD_KEY: Final = b"w"
 CUSTODIANS_KEY: Final = b"r"
 REGISTER_KEY: Final = b"v"
+FUND_MONEY_KEY: Final = b"lf"
 
 
 def account_key(address: bytes) -> bytes:
@@ -111,3 +112,18 @@ def used_key(account: bytes, key: bytes, seq: int) -> bytes:
 def garbage_key(due: int, first: bytes) -> bytes:
     """Garbage that is due; one block's records differ by their first key."""
     return b"P" + due.to_bytes(8, "big") + first
+
+
+def loss_key(window: int, payee: bytes) -> bytes:
+    """Loss of a creditor in a defaulted window."""
+    return b"lw" + window.to_bytes(8, "big") + payee
+
+
+def help_key(window: int, payee: bytes, helper: bytes) -> bytes:
+    """Help that a creditor got from another one; behind its Loss."""
+    return loss_key(window, payee) + helper
+
+
+def breakage_key(class_id: str, year: int, month: int) -> bytes:
+    """Breakage of a class; in order of the months."""
+    return b"lb" + (year * 100 + month).to_bytes(4, "big") + class_id.encode()

@@ -336,12 +336,14 @@ def window(view: View, time_s: int, window_id: int | None = None) -> Plain:
     if record is None:
         return None
     positions = {text(who): position for who, position in _of_window(view, b"N", number)}
-    instructions, states, drawn = {}, {}, {}
+    instructions, states, drawn, advanced = {}, {}, {}, {}
     for parties, leg in _of_window(view, b"E", number):
         name = f"{text(parties[:20])}->{text(parties[20:])}"
         instructions[name], states[name] = leg.fen, leg.state.name
         if leg.drawn:
             drawn[name] = leg.drawn
+        if leg.advanced:
+            advanced[name] = leg.advanced
     return {
         "window": number,
         "state": record.state.name,
@@ -353,6 +355,7 @@ def window(view: View, time_s: int, window_id: int | None = None) -> Plain:
         "instructions": instructions,
         "legs": states,
         "drawn": drawn,
+        "advanced": advanced,
     }
 
 

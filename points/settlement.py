@@ -1,4 +1,4 @@
-"""Windows: closing, netting with a carry of less than a fen, legs that banks pay, defaults (2.9, D11).
+"""Windows: closing, netting with a carry of less than a fen, legs that banks pay (2.9, D11). Defaults: waterfall.py.
 
 window_close: ACCOUNT_FROZEN, NOT_AUTHORISED (no operator). leg_paid, leg_confirm, leg_dispute: ACCOUNT_FROZEN,
 NOT_AUTHORISED, MEMO_* (reason), WINDOW_UNKNOWN, WINDOW_STATE (still open), LEG_UNKNOWN, NOT_PARTY, LEG_STATE.
@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from points.authority import acts_for
 from points.clearing import book
 from points.days import DAY_SECONDS
-from points.keys import HEAD_KEY, carry_key, due_window_key, leg_key, merchant_key, position_key, window_key
+from points.keys import HEAD_KEY, carry_key, due_window_key, leg_key, position_key, window_key
+from points.late_money import add_money, money_arrived
 from points.memo import check_memo, memo_field
 from points.state import (
     FUND,
@@ -21,8 +22,6 @@ from points.state import (
     Head,
     Leg,
     LegState,
-    Merchant,
-    MerchantStatus,
     Position,
     Window,
     WindowState,
@@ -109,6 +108,7 @@ def close_window(turn: Turn) -> None:
         _put_position(turn, window, who, position)
     for payer, payee, fen in legs:
         turn.put(leg_key(window, payer, payee), Leg(fen, LegState.DUE))
+        add_money(turn, committed=fen if payer == FUND else 0)
         accounts = (("from", payer), ("to", payee))
         turn.events.append(Event("InstructionCreated", (("window", window), ("fen", fen)), accounts))
     if legs:
@@ -125,7 +125,8 @@ def _put_position(turn: Turn, window: int, who: bytes, position: Position) -> No
     turn.put(position_key(window, who), position)
 
 
-def _leg_closed(turn: Turn, window: int, who: bytes) -> None:
+def leg_closed(turn: Turn, window: int, who: bytes) -> None:
+    """One leg less for which this participant waits or is waited for."""
     position: Position = turn.get(position_key(window, who))
     _put_position(turn, window, who, replace(position, open_legs=position.open_legs - 1))
 
@@ -156,7 +157,7 @@ def apply_leg(turn: Turn, body: LegPaid | LegConfirm | LegDispute) -> Code:
     match body:
         case LegPaid():
             allowed, sources = acts_for(turn, payer), (LegState.DUE, LegState.DEFAULTED)
-            changed = Leg(leg.fen, LegState.PAID, body.bank_ref_hash, leg.drawn)
+            changed = replace(leg, state=LegState.PAID, bank_ref=body.bank_ref_hash)
         case LegConfirm():
             allowed, sources = acts_for(turn, payee), (LegState.PAID, LegState.DISPUTED, LegState.DEFAULTED)
             changed = replace(leg, state=LegState.CONFIRMED)
@@ -168,7 +169,7 @@ def apply_leg(turn: Turn, body: LegPaid | LegConfirm | LegDispute) -> Code:
     if leg.state not in sources:
         return turn.refuse(Code.LEG_STATE, leg.state.name)
     reason = memo_field(body.reason) if isinstance(body, LegDispute) else ()
-    _change_leg(turn, body.window, (payer, payee), changed, reason)
+    change_leg(turn, body.window, (payer, payee), changed, reason)
     if changed.state is LegState.CONFIRMED:
         _confirm(turn, body.window, window, payer, payee, leg)
     return Code.OK
@@ -183,58 +184,26 @@ def leg_parties(name: str) -> tuple[Address, Address] | None:
         return None
 
 
-def _change_leg(turn: Turn, window: int, parties: tuple[bytes, bytes], leg: Leg, reason: Fields = ()) -> None:
+def change_leg(turn: Turn, window: int, parties: tuple[bytes, bytes], leg: Leg, reason: Fields = ()) -> None:
+    """Write a leg and tell it."""
     payer, payee = parties
     turn.put(leg_key(window, payer, payee), leg)
-    fields: Fields = (("window", window), ("state", leg.state.name), ("fen", leg.fen), ("drawn", leg.drawn), *reason)
+    fields: Fields = (
+        ("window", window), ("state", leg.state.name), ("fen", leg.fen), ("drawn", leg.drawn),
+        ("advanced", leg.advanced), *reason,
+    )  # fmt: skip
     hashes = (("bank_ref", leg.bank_ref),) if leg.bank_ref else ()
     turn.events.append(Event("LegChanged", fields, (("from", payer), ("to", payee)), hashes))
 
 
 def _confirm(turn: Turn, number: int, window: Window, payer: bytes, payee: bytes, before: Leg) -> None:
     """The money arrived: payer and payee have one leg less open, the window too."""
-    _leg_closed(turn, number, payer)
+    leg_closed(turn, number, payer)
     if not before.defaulted:  # at default the payee's side was closed already
-        _leg_closed(turn, number, payee)
+        leg_closed(turn, number, payee)
+    money_arrived(turn, number, payer, payee, before)
     left = window.open_legs - 1
     state = window.state if left else WindowState.SETTLED
     turn.put(window_key(number), replace(window, open_legs=left, state=state))
     if not left:
         turn.events.append(Event("Settled", (("window", number),)))
-
-
-def default_window(turn: Turn, number: int) -> None:
-    """T+2: a leg still DUE defaults its payer, a PAID one that nobody confirmed is disputed (D11)."""
-    start, stop = b"E" + number.to_bytes(8, "big"), b"E" + (number + 1).to_bytes(8, "big")
-    defaulted = False
-    for key, leg in list(turn.draft.range(start, stop)):
-        parties = (key[9:29], key[29:49])
-        if leg.state is LegState.PAID:
-            _change_leg(turn, number, parties, replace(leg, state=LegState.DISPUTED))
-        elif leg.state is LegState.DUE:
-            defaulted = True
-            drawn = _draw_reserve(turn, parties[0], leg.fen)
-            _change_leg(turn, number, parties, Leg(leg.fen, LegState.DEFAULTED, drawn=drawn, defaulted=True))
-            _leg_closed(turn, number, parties[1])
-            fields = (("window", number), ("fen", leg.fen), ("drawn", drawn), ("shortfall", leg.fen - drawn))
-            turn.events.append(Event("Defaulted", fields, (("from", parties[0]), ("to", parties[1]))))
-    if defaulted:
-        window: Window = turn.get(window_key(number))
-        turn.put(window_key(number), replace(window, state=WindowState.DEFAULTED))
-
-
-def _draw_reserve(turn: Turn, payer: bytes, fen: int) -> int:
-    """Suspend the payer and take what its reserve has; the rest is the creditor's loss until it is paid late."""
-    merchant: Merchant | None = turn.get(merchant_key(payer))
-    if merchant is None:  # FUND: it has neither status nor reserve
-        return 0
-    drawn = min(merchant.reserve, fen)
-    left = replace(merchant, status=MerchantStatus.SUSPENDED, reserve=merchant.reserve - drawn)
-    turn.put(merchant_key(payer), left)
-    accounts = (("merchant", payer),)
-    if merchant.status is not MerchantStatus.SUSPENDED:
-        turn.events.append(Event("MerchantStatus", (("status", left.status.name),), accounts))
-    if drawn:
-        fields = (("amount", left.reserve), ("before", merchant.reserve), ("as_of", merchant.attested))
-        turn.events.append(Event("ReserveChanged", fields, accounts))
-    return drawn

@@ -10,6 +10,7 @@ Invariant: no amount is below 0 or above 2**64 - 1 (INV-9); only carries and net
 from enum import IntEnum
 from typing import Any, Final, Literal
 
+from points.clearing_records import ClearingRecord
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -296,6 +297,7 @@ class Leg(Record):
     bank_ref: bytes = b""
     drawn: int = 0  # fen taken from the payer's reserve at default
     defaulted: bool = False  # was still DUE at T+2; stays set when it is paid late
+    advanced: int = 0  # fen that the fund paid in its place at default
 
 
 class Daily(Record):
@@ -330,7 +332,7 @@ RECORDS: Final[dict[str, Any]] = {
     "A": Account, "L": Holdings, "M": Merchant, "B": Books, "C": Class, "K": Counters, "G": Agg, "g": Agg, "H": Hold,
     "T": Due, "O": Order, "R": RefundDone, "W": Window, "X": Due, "Y": Obligation, "N": Position, "E": Leg, "V": Carry,
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
-    "v": Register,
+    "v": Register, "l": ClearingRecord,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}
 

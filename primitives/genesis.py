@@ -43,6 +43,7 @@ class Parameters(Record):
     breakage_share_bps: U64 = 0
     program_end: U64 = 0  # unix seconds; 0 = none
     sponsor_day: U64 = 1000  # accounts that one sponsor opens per day (D4)
+    waterfall: U64 = 2  # who bears a default: 0 the reserve only, 1 then the fund, 2 then all creditors pro rata
 
 
 class Limits(Record):
@@ -250,5 +251,7 @@ def _check_numbers(genesis: Genesis) -> Iterable[str]:
     for name in ("fee_bps", "exchange_fee_bps", "breakage_share_bps", "recv_credit_bps"):
         if getattr(genesis.parameters, name) > 10_000:
             yield f"$.parameters.{name}: {getattr(genesis.parameters, name)}, limit 10000"
+    if genesis.parameters.waterfall > 2:
+        yield f"$.parameters.waterfall: {genesis.parameters.waterfall}, limit 2"
     if not 1 <= genesis.parameters.reserve_ratio_bps <= 10_000:
         yield f"$.parameters.reserve_ratio_bps: {genesis.parameters.reserve_ratio_bps}, expected 1 to 10000"

@@ -1,0 +1,122 @@
+"""Defaults at T+2: who bears what a participant did not pay (2.9, D11). The parameter `waterfall` says how far it goes.
+
+First the payer's reserve, over all its legs in proportion; then (1) what the fund has, over all that is left of legs
+between merchants; then (2) the creditors of the window together, each in proportion to its claim on the window. The
+payments between banks stay as instructed: whoever bears more than its leg lost owes the difference to those who lost
+more, in the window open now. So INV-5 and INV-6 hold as for any other obligation. A fund that does not pay its own
+legs is a matter for its custodian: such a leg defaults, and its creditor waits.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
+from points.clearing_records import Help, Loss
+from points.keys import help_key, loss_key, merchant_key, window_key
+from points.late_money import add_money, fund_available, owe_fen
+from points.settlement import change_leg, leg_closed, match_legs
+from points.state import FUND, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
+from points.turn import Turn
+from primitives.receipt import Event
+
+FUND_PAYS: Final = 1  # from this value of the parameter on
+CREDITORS_SHARE: Final = 2
+
+Parties = tuple[bytes, bytes]  # payer, payee
+K = TypeVar("K", bytes, tuple[bytes, bytes])
+
+
+def split(total: int, weights: Mapping[K, int]) -> dict[K, int]:
+    """`total` in proportion to the weights: floors, then one more for the largest remainders, ties to the lower key.
+
+    Nobody gets more than its weight while total <= sum of the weights.
+    """
+    whole = sum(weights.values())
+    if not whole:
+        return dict.fromkeys(weights, 0)
+    parts = {who: divmod(total * weight, whole) for who, weight in weights.items()}
+    missing = total - sum(part for part, _ in parts.values())
+    upward = set(sorted(parts, key=lambda who: (-parts[who][1], who))[:missing])
+    return {who: part + (who in upward) for who, (part, _) in parts.items()}
+
+
+def default_window(turn: Turn, number: int) -> None:
+    """T+2: a leg still DUE defaults its payer, a PAID one that nobody confirmed is disputed (D11)."""
+    due: dict[Parties, int] = {}
+    for key, leg in list(turn.draft.range(b"E" + number.to_bytes(8, "big"), b"E" + (number + 1).to_bytes(8, "big"))):
+        parties = (key[9:29], key[29:49])
+        if leg.state is LegState.PAID:
+            change_leg(turn, number, parties, replace(leg, state=LegState.DISPUTED))
+        elif leg.state is LegState.DUE:
+            due[parties] = leg.fen
+    if not due:
+        return
+    drawn = _draw_reserves(turn, due)
+    advanced = _advance(turn, {pair: fen - drawn[pair] for pair, fen in due.items() if FUND not in pair})
+    losses: dict[bytes, int] = {}
+    for pair, fen in due.items():
+        got, lent = drawn[pair], advanced.get(pair, 0)
+        change_leg(turn, number, pair, Leg(fen, LegState.DEFAULTED, drawn=got, defaulted=True, advanced=lent))
+        leg_closed(turn, number, pair[1])
+        left = fen - got - lent
+        fields = (("window", number), ("fen", fen), ("drawn", got), ("advanced", lent), ("shortfall", left))
+        turn.events.append(Event("Defaulted", fields, (("from", pair[0]), ("to", pair[1]))))
+        if FUND not in pair:
+            losses[pair[1]] = losses.get(pair[1], 0) + left
+    window: Window = turn.get(window_key(number))
+    turn.put(window_key(number), replace(window, state=WindowState.DEFAULTED))
+    if turn.params.waterfall >= CREDITORS_SHARE:
+        _share(turn, number, losses)
+
+
+def _draw_reserves(turn: Turn, due: Mapping[Parties, int]) -> dict[Parties, int]:
+    """Fen that the reserve of each payer gives for each of its legs."""
+    drawn: dict[Parties, int] = {}
+    for payer in sorted({pair[0] for pair in due}):
+        own = {pair: fen for pair, fen in due.items() if pair[0] == payer}
+        drawn |= split(_draw_reserve(turn, payer, sum(own.values())), own)
+    add_money(turn, received=sum(fen for pair, fen in drawn.items() if pair[1] == FUND))
+    return drawn
+
+
+def _draw_reserve(turn: Turn, payer: bytes, fen: int) -> int:
+    """Suspend the payer and take what its reserve has."""
+    merchant: Merchant | None = turn.get(merchant_key(payer))
+    if merchant is None:  # FUND: it has neither status nor reserve
+        return 0
+    drawn = min(merchant.reserve, fen)
+    left = replace(merchant, status=MerchantStatus.SUSPENDED, reserve=merchant.reserve - drawn)
+    turn.put(merchant_key(payer), left)
+    accounts = (("merchant", payer),)
+    if merchant.status is not MerchantStatus.SUSPENDED:
+        turn.events.append(Event("MerchantStatus", (("status", left.status.name),), accounts))
+    if drawn:
+        fields = (("amount", left.reserve), ("before", merchant.reserve), ("as_of", merchant.attested))
+        turn.events.append(Event("ReserveChanged", fields, accounts))
+    return drawn
+
+
+def _advance(turn: Turn, left: Mapping[Parties, int]) -> dict[Parties, int]:
+    """Fen that the fund gives for each leg, from what it had before this default and as far as that goes."""
+    if turn.params.waterfall < FUND_PAYS:
+        return {}
+    spent = min(fund_available(turn), sum(left.values()))
+    add_money(turn, advanced=spent)
+    return split(spent, left)
+
+
+def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
+    """Spread the losses over all creditors of the window by their claims; who bears too little helps the others."""
+    claims: dict[bytes, int] = {}
+    start, stop = b"N" + number.to_bytes(8, "big"), b"N" + (number + 1).to_bytes(8, "big")
+    for key, record in turn.draft.range(start, stop):
+        position: Position = record
+        if position.fen > 0 and key[9:] != FUND:
+            claims[key[9:]] = position.fen
+    shares = split(sum(losses.values()), claims)
+    helped = match_legs({who: losses.get(who, 0) - share for who, share in shares.items()})
+    for helper, payee, fen in helped:
+        turn.put(loss_key(number, payee), Loss(losses[payee]))
+        turn.put(help_key(number, payee, helper), Help(fen))
+        owe_fen(turn, helper, payee, fen, "loss_share", number)
