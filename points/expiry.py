@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from points.clearing import book, count, fund_share
 from points.days import expiry_after, settlement_day_of
+from points.escrows import ESCROW_SECONDS_MAX
 from points.holds import release_hold
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
@@ -25,6 +26,7 @@ GARBAGE_RECORDS: Final = 16  # removed per block, twice what a full block adds
 WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
+_LAPSING: Final = b"ef"  # assets and anchors know the second from which they no longer count
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -94,7 +96,7 @@ def _remove_window(turn: Turn, key: bytes) -> None:
 
 def _remove(turn: Turn, key: bytes) -> None:
     record: Any = turn.get(key)
-    if record is None:
+    if record is None or (key[0] in _LAPSING and record.lives(turn.time)):  # registered again, or locked: listed anew
         return
     if key[0] == _ORDER:
         if turn.active(record):  # the id was used again after its first order had lapsed
@@ -117,6 +119,11 @@ def _is_settled(window: Window | None) -> bool:
     return window is not None and window.state is WindowState.SETTLED
 
 
+def _expires_anew(record: Any, before: Any) -> bool:
+    """Whether an asset or anchor was written whose end no list knows yet."""
+    return before is None or before.expires != record.expires
+
+
 def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
     """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
     retention = turn.retention()
@@ -132,7 +139,11 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
         ):
             dead.setdefault(turn.time + retention + 1, []).append(key)
         elif kind == _USED:
-            dead.setdefault(turn.time + CODE_SECONDS_MAX + 1, []).append(key)
+            offline = record.expires_at > turn.time + CODE_SECONDS_MAX
+            life = ESCROW_SECONDS_MAX if offline else CODE_SECONDS_MAX
+            dead.setdefault(turn.time + life + 1, []).append(key)
+        elif kind in _LAPSING and _expires_anew(record, below.get(key)):
+            dead.setdefault(record.expires, []).append(key)
         elif kind == _DAILY and below.get(key) is None:
             dead.setdefault(expiry_after(turn.day), []).append(key)
     for due, keys in dead.items():

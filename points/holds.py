@@ -5,13 +5,13 @@ NOT_AUTHORISED (shared key), BAD_AMOUNT, MEMO_*, BAD_TTL, ACCOUNT_FROZEN (payee)
 KYC_REQUIRED, KEY_LIMIT, SCOPE_DENIED, CLASS_PAUSED, ISSUER_RESERVE_EXHAUSTED, INSUFFICIENT, OVERFLOW.
 capture: OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (merchant), BAD_AMOUNT, HOLD_UNKNOWN, NOT_AUTHORISED (hold
 of another merchant), HOLD_NOT_OPEN, ACCOUNT_FROZEN (payer, mode ALL), MERCHANT_SUSPENDED, CAPTURE_EXCEEDS_HOLD,
-KYC_REQUIRED, KEY_LIMIT, OVERFLOW.
+KYC_REQUIRED, KEY_LIMIT, OVERFLOW. An offline escrow, which is spent by codes (escrows.py): NOT_AUTHORISED.
 void: ACCOUNT_FROZEN, HOLD_UNKNOWN, NOT_AUTHORISED, HOLD_NOT_OPEN. The payer may void only what has expired, and that is
 no longer open: so for him it is NOT_AUTHORISED, then HOLD_NOT_OPEN.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from points.authority import charge_keys, charge_kyc, shares_key
 from points.clearing import book, bucket_moves, count
@@ -48,8 +48,21 @@ CAPTURING: Final = (
 )  # fmt: skip
 
 
+class Aside(NamedTuple):
+    """What makes an offline escrow of a hold: its id (b"": H(tx id, operation)), its longest ttl, who signs codes."""
+
+    hold_id: bytes = b""
+    ttl_max: int = TTL_MAX
+    code_key: bytes = b""
+
+
 def apply_authorize(turn: Turn, body: Authorize) -> Code:
     """Set the sender's points aside for a merchant, for at most 30 days."""
+    return authorize(turn, body, Aside())
+
+
+def authorize(turn: Turn, body: Authorize, aside: Aside) -> Code:
+    """As apply_authorize; `aside` tells an escrow from an ordinary hold."""
     payee: Account | None = turn.get(account_key(body.merchant))
     merchant: Merchant | None = turn.get(merchant_key(body.merchant))
     if payee is None or merchant is None:
@@ -61,16 +74,20 @@ def apply_authorize(turn: Turn, body: Authorize) -> Code:
     code = check_memo(body.memo)
     if code:
         return code
-    if not TTL_MIN <= body.ttl <= TTL_MAX:
-        return turn.refuse(Code.BAD_TTL, f"ttl {body.ttl} s, expected {TTL_MIN} to {TTL_MAX}")
-    return check_payee(turn, payee, merchant) or _set_aside(turn, body, merchant)
+    if not TTL_MIN <= body.ttl <= aside.ttl_max:
+        return turn.refuse(Code.BAD_TTL, f"ttl {body.ttl} s, expected {TTL_MIN} to {aside.ttl_max}")
+    return check_payee(turn, payee, merchant) or _set_aside(turn, body, merchant, aside)
 
 
-def _set_aside(turn: Turn, body: Authorize, merchant: Merchant) -> Code:
+def _set_aside(turn: Turn, body: Authorize, merchant: Merchant, aside: Aside) -> Code:
     where = holdings_key(turn.sender)
     holdings: Holdings = turn.get(where) or NO_HOLDINGS
     if holdings.open_holds >= OPEN_HOLDS_MAX:
         return Code.HOLD_LIMIT
+    hold_id = aside.hold_id or operation_digest(turn)
+    before: Hold | None = turn.get(hold_key(hold_id))
+    if before is not None and before.state is HoldState.OPEN:
+        return turn.refuse(Code.HOLD_LIMIT, "one escrow per payer and merchant")
     if charge_kyc(turn, turn.account, holdings, body.value) is None:  # counted at capture
         return Code.KYC_REQUIRED
     if not charge_keys(turn, turn.sender, turn.signers, body.value):
@@ -89,9 +106,9 @@ def _set_aside(turn: Turn, body: Authorize, merchant: Merchant) -> Code:
         where,
         Holdings(left, holdings.open_holds + 1, holdings.redeemed, holdings.year, holdings.redeemed_year),
     )
-    hold_id = operation_digest(turn)
     expires_at = turn.time + body.ttl
-    turn.put(hold_key(hold_id), Hold(turn.sender, body.merchant, body.value, expires_at, HoldState.OPEN, legs))
+    hold = Hold(turn.sender, body.merchant, body.value, expires_at, HoldState.OPEN, legs, aside.code_key)
+    turn.put(hold_key(hold_id), hold)
     turn.put(due_hold_key(expires_at, hold_id), Due())
     fields = (("value", body.value), ("expires_at", expires_at), *memo_field(body.memo))
     accounts = (("payer", turn.sender), ("merchant", body.merchant))
@@ -114,6 +131,8 @@ def apply_capture(turn: Turn, body: Capture) -> Code:
         return Code.HOLD_UNKNOWN
     if hold.merchant != turn.sender:
         return Code.NOT_AUTHORISED
+    if hold.code_key:
+        return turn.refuse(Code.NOT_AUTHORISED, "an offline escrow is spent by pay codes")
     if hold.state is not HoldState.OPEN:
         return turn.refuse(Code.HOLD_NOT_OPEN, hold.state.name)
     payer_account: Account = turn.get(account_key(hold.payer))
@@ -141,13 +160,13 @@ def _capture(turn: Turn, body: Capture, hold: Hold, payer_account: Account) -> C
     record_order(
         turn, "capture", hold.payer, turn.sender, body.order_id, body.value, parts, hold.value, body.hold_id
     )
-    _release(turn, lots, rest)
+    give_back(turn, lots, rest)
     left = tuple(touched(lots, turn.time, turn.day))
     turn.put(
         holdings_key(hold.payer),
         Holdings(left, holdings.open_holds - 1, charged[0], turn.year, charged[1]),
     )
-    _close(turn, body.hold_id, hold, HoldState.CAPTURED)
+    close_hold(turn, body.hold_id, hold, HoldState.CAPTURED)
     return Code.OK
 
 
@@ -195,16 +214,17 @@ def release_hold(turn: Turn, hold_id: bytes, hold: Hold, state: HoldState) -> No
     """Give everything held back to the payer; what has expired meanwhile expires now."""
     holdings: Holdings = turn.get(holdings_key(hold.payer))
     lots = list(holdings.lots)
-    _release(turn, lots, hold.legs)
+    give_back(turn, lots, hold.legs)
     left = tuple(touched(lots, turn.time, turn.day))
     turn.put(
         holdings_key(hold.payer),
         Holdings(left, holdings.open_holds - 1, holdings.redeemed, holdings.year, holdings.redeemed_year),
     )
-    _close(turn, hold_id, hold, state)
+    close_hold(turn, hold_id, hold, state)
 
 
-def _release(turn: Turn, lots: list[Lot], legs: Sequence[HoldLeg]) -> None:
+def give_back(turn: Turn, lots: list[Lot], legs: Sequence[HoldLeg]) -> None:
+    """Make held units available again, in place; those whose expiry has passed expire now."""
     for leg in legs:
         units = leg.units
         if leg.bucket > turn.time:
@@ -225,7 +245,8 @@ _CLOSED_EVENT: Final = {
 }  # fmt: skip
 
 
-def _close(turn: Turn, hold_id: bytes, hold: Hold, state: HoldState) -> None:
+def close_hold(turn: Turn, hold_id: bytes, hold: Hold, state: HoldState) -> None:
+    """The hold is over; it stays known by its state for as long as an order."""
     turn.put(hold_key(hold_id), Hold(hold.payer, hold.merchant, hold.value, hold.expires_at, state, ()))
     turn.put(due_hold_key(hold.expires_at, hold_id), None)
     accounts = (("payer", hold.payer), ("merchant", hold.merchant))

@@ -100,13 +100,23 @@ def carry_key(participant: bytes) -> bytes:
 
 
 def daily_key(day: int, what: bytes, who: bytes) -> bytes:
-    """`what` is one byte: k key limit, t transfers of a sender, q static code, s sponsor."""
+    """`what` is one byte: k key limit, t transfers of a sender, q static code, s sponsor, a anchors, r assets."""
     return b"D" + day.to_bytes(4, "big") + what + who
 
 
 def used_key(account: bytes, key: bytes, seq: int) -> bytes:
     """A used pay code."""
     return b"U" + account + key + seq.to_bytes(8, "big")
+
+
+def asset_key(asset: str) -> bytes:
+    """Asset."""
+    return b"e" + asset.encode()
+
+
+def anchor_key(namespace: str, evidence: bytes) -> bytes:
+    """Anchored; by namespace. The zero byte cannot stand in a namespace."""
+    return b"f" + namespace.encode() + b"\x00" + evidence
 
 
 def garbage_key(due: int, first: bytes) -> bytes:

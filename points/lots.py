@@ -7,6 +7,8 @@ payee's own points (D6). Functions return new lists.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from points.state import Lot
 
 LOTS_MAX: Final = 1024  # per account; a payment looks at all of them, so nobody may fill a wallet with crumbs
@@ -62,6 +64,11 @@ def add_units(
         position -= 1
     assert avail >= 0 and held >= 0, "units taken from a lot that is not there"
     lots.insert(position, Lot(bucket, class_id, ext, from_day, avail, held))
+
+
+def only_class(lots: Sequence[Lot], class_id: str) -> list[Lot]:
+    """The lots at their positions, with nothing available in other classes."""
+    return [lot if lot.class_id == class_id else replace(lot, avail=0) for lot in lots]
 
 
 def after_spending(lots: Sequence[Lot], spends: Sequence[Spend], hold: bool = False) -> list[Lot]:

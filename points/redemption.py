@@ -13,7 +13,7 @@ from points.authority import charge_daily, charge_keys, charge_kyc, may, shares_
 from points.clearing import book, bucket_moves, count, owe
 from points.days import DAY_SECONDS
 from points.keys import account_key, daily_key, holdings_key, merchant_key, order_key
-from points.lots import after_spending, touched
+from points.lots import after_spending, only_class, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order, static_order_id
 from points.selection import Purse
@@ -37,7 +37,7 @@ from primitives.kinds import PaymentRequest, Redeem
 from primitives.receipt import Event
 from primitives.transaction import request_digest
 
-PaymentKind = Literal["redeem", "redeem_by_token", "capture"]
+PaymentKind = Literal["redeem", "redeem_by_token", "capture", "asset_swap"]
 
 ACCEPTING: Final = (MerchantStatus.ACTIVE, MerchantStatus.ISSUE_SUSPENDED, MerchantStatus.WIND_DOWN)
 
@@ -100,9 +100,9 @@ def _check_request(turn: Turn, request: PaymentRequest, value: int) -> Code:
 
 def pay(
     turn: Turn, kind: PaymentKind, payer: tuple[bytes, Account], payee: tuple[bytes, Merchant], order_id: str,
-    value: int, memo: bytes = b"",
+    value: int, memo: bytes = b"", class_id: str | None = None,
 ) -> Code:  # fmt: skip
-    """Spend the payer's points for `value` fen and make the order."""
+    """Spend the payer's points, of one class if it is named, for `value` fen and make the order."""
     where = holdings_key(payer[0])
     holdings: Holdings = turn.get(where) or NO_HOLDINGS
     charged = charge_kyc(turn, payer[1], holdings, value)
@@ -111,7 +111,8 @@ def pay(
     if not charge_keys(turn, turn.sender, turn.signers, value):
         return Code.KEY_LIMIT
     lots = touched(holdings.lots, turn.time, turn.day)
-    spends = Purse(turn, payee[0], payee[1], lots).choose(value * UY_PER_FEN)
+    offered = lots if class_id is None else only_class(lots, class_id)
+    spends = Purse(turn, payee[0], payee[1], offered).choose(value * UY_PER_FEN)
     if isinstance(spends, Code):
         return spends
     left = tuple(after_spending(lots, spends))

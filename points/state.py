@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Final, Literal
 
 from points.clearing_records import ClearingRecord
+from points.asset_records import Anchored, Asset
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -205,6 +206,7 @@ class Hold(Record):
     expires_at: int  # expired iff block time >= expires_at (D9)
     state: HoldState
     legs: tuple[HoldLeg, ...]
+    code_key: bytes = b""  # signs the codes that an offline escrow pays; b"" for an ordinary hold
 
 
 class OrderLeg(Record):
@@ -235,11 +237,11 @@ class IssueOrder(Record, tag="i"):
 
 
 class SpendOrder(Record, tag="s"):
-    kind: Literal["redeem", "redeem_by_token", "capture"]
+    kind: Literal["redeem", "redeem_by_token", "capture", "asset_swap"]
     payer: bytes
     value: int  # fen
     authorised: int  # fen: of the hold for a capture, else value (INV-8)
-    hold_id: bytes  # b"" unless a capture
+    hold_id: bytes  # b"" unless a capture or paid from an offline escrow
     window: int  # to which its obligations went
     legs: tuple[OrderLeg, ...]
     created: int
@@ -333,6 +335,7 @@ RECORDS: Final[dict[str, Any]] = {
     "T": Due, "O": Order, "R": RefundDone, "W": Window, "X": Due, "Y": Obligation, "N": Position, "E": Leg, "V": Carry,
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
     "v": Register, "l": ClearingRecord,
+    "e": Asset, "f": Anchored,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}
 

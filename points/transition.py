@@ -13,6 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from points import (
     accounts,
+    anchors,
+    assets,
+    escrows,
     exchange,
     founding,
     freezes,
@@ -38,6 +41,16 @@ from primitives.codes import Code
 from primitives.genesis import Genesis
 from primitives.hashing import Digest
 from primitives.kinds import AccountOpen, BatchOperations, Body, KeyRole, ReserveAttest
+from primitives.kinds_assets import (
+    Anchor,
+    AssetLock,
+    AssetOffer,
+    AssetRegister,
+    AssetReturn,
+    AssetSwap,
+    AssetUnlock,
+    OfflineEscrow,
+)
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -75,6 +88,14 @@ RULES: Final[dict[type, Rule]] = {
     kinds.KycRevoke: Rule(accounts.apply_kyc_revoke, bits=Role.ATTESTER, refusal=Code.NOT_ATTESTER),
     kinds.ClassCreate: Rule(merchants.apply_class_create, MERCHANT),
     kinds.ClassRetire: Rule(merchants.apply_class_retire, MERCHANT),
+    Anchor: Rule(anchors.apply_anchor, (AccountKind.MERCHANT, AccountKind.SYSTEM)),
+    AssetRegister: Rule(assets.apply_asset_register, MERCHANT, role="issuer"),
+    AssetOffer: Rule(assets.apply_asset_offer, MERCHANT, role="pos"),
+    AssetSwap: Rule(assets.apply_asset_swap, TOURIST, keyed=True),
+    AssetReturn: Rule(assets.apply_asset_return, TOURIST),
+    AssetLock: Rule(assets.apply_asset_lock, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    AssetUnlock: Rule(assets.apply_asset_unlock, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    OfflineEscrow: Rule(escrows.apply_offline_escrow, TOURIST),
     kinds.WindowClose: Rule(settlement.apply_window_close, bits=Role.OPERATOR),
     kinds.LegPaid: Rule(settlement.apply_leg, MERCHANT, Role.CUSTODIAN, "settlement"),
     kinds.LegConfirm: Rule(settlement.apply_leg, MERCHANT, Role.CUSTODIAN, "settlement"),

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, NamedTuple
 
+from primitives.catalogue_assets import ASSETS
 from primitives.codes import Code
 
 Language = Literal["zh", "en"]
@@ -138,6 +139,7 @@ _ISSUERS: Final[dict[Code, _T]] = {
 }
 
 _ORDERS: Final[dict[Code, _T]] = {
+    **ASSETS,
     Code.IDEMPOTENCY_CONFLICT: ("同一订单号已用于不同内容。", "新业务请使用新的订单号。",
                                 "The order id was used for something else.", "Use a new order id for a new order."),
     Code.ORDER_UNKNOWN: ("订单不存在或已归档。", "核对商户与订单号。",

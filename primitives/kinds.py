@@ -9,6 +9,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Bytes64, Identifier, Record, Text
+from primitives.kinds_assets import (
+    Anchor,
+    AssetLock,
+    AssetOffer,
+    AssetRegister,
+    AssetReturn,
+    AssetSwap,
+    AssetUnlock,
+    OfflineEscrow,
+)
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
@@ -224,6 +234,7 @@ Operation = (
     | AccountOpen | KeyAdd | KeyRevoke | KycAttest | KycRevoke | ClassCreate | ClassRetire | ReserveAttest
     | WindowClose | LegPaid | LegConfirm | LegDispute | Freeze | Unfreeze | PauseClass
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
+    | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
 )  # every kind decodes; which of them a batch may hold is a rule (D15: BAD_BATCH)
 
 

@@ -1,0 +1,101 @@
+"""Offline escrow: a hold for one merchant, spent by pay codes that reach the chain hours after they were shown (2.10).
+
+A tourist and a merchant without a network have no way to ask whether the points are there. So they are set aside
+beforehand, for this merchant alone: no second merchant can be promised the same ones. One escrow per payer and
+merchant; its id follows from the two. A pay code that names the merchant and is signed by the escrow's key is paid from
+the escrow while it is open, and may expire as late as the escrow; any other code follows points/paycodes.py.
+
+offline_escrow: as authorize, with a ttl up to 24 h; HOLD_LIMIT also for a second one at the same merchant.
+redeem_by_token from an escrow: ACCOUNT_UNKNOWN (payer), BAD_SIGNATURE (code), NOT_AUTHORISED (shared key), OK_DUPLICATE
+or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (merchant), BAD_AMOUNT, ACCOUNT_FROZEN (payer, mode ALL: the points were set
+aside before), MERCHANT_SUSPENDED, TOKEN_USED, TOKEN_EXPIRED, TOKEN_CAP, CAPTURE_EXCEEDS_HOLD, KYC_REQUIRED, KEY_LIMIT
+(of the merchant's key), OVERFLOW.
+"""
+
+from typing import Final
+
+from points.authority import charge_keys, charge_kyc
+from points.holds import CAPTURING, Aside, authorize, close_hold, give_back, split_hold
+from points.keys import hold_key, holdings_key, merchant_key
+from points.lots import add_units, touched
+from points.redemption import record_order
+from points.state import UY_PER_FEN, Account, Frozen, Hold, Holdings, HoldLeg, HoldState, Merchant
+from points.turn import Turn, frozen_mode
+from primitives.codes import Code
+from primitives.hashing import TAG_ESCROW, tagged_hash
+from primitives.kinds import Authorize, RedeemByToken
+from primitives.kinds_assets import OfflineEscrow
+from primitives.receipt import Event
+
+ESCROW_SECONDS_MAX: Final = 86_400
+
+
+def escrow_id(payer: bytes, merchant: bytes) -> bytes:
+    """The hold id of the payer's escrow at a merchant."""
+    return tagged_hash(TAG_ESCROW, payer, merchant)
+
+
+def open_escrow(turn: Turn, payer: bytes, merchant: bytes) -> Hold | None:
+    """The payer's open escrow at the merchant."""
+    hold: Hold | None = turn.get(hold_key(escrow_id(payer, merchant)))
+    return hold if hold is not None and hold.state is HoldState.OPEN else None
+
+
+def apply_offline_escrow(turn: Turn, body: OfflineEscrow) -> Code:
+    """Set the sender's points aside for codes to come, for at most a day."""
+    aside = Aside(escrow_id(turn.sender, body.merchant), ESCROW_SECONDS_MAX, turn.signers[0].key)
+    return authorize(turn, Authorize(body.merchant, body.value, body.ttl), aside)
+
+
+def check_escrow(turn: Turn, hold: Hold, payer: Account) -> Code:
+    """Whether the sender may take from the escrow now; the rules of a capture (D9, D19)."""
+    if frozen_mode(payer, turn.time) is Frozen.ALL:
+        return Code.ACCOUNT_FROZEN
+    merchant: Merchant = turn.get(merchant_key(hold.merchant))
+    return Code.OK if merchant.status in CAPTURING else Code.MERCHANT_SUSPENDED
+
+
+def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken) -> Code:
+    """Take the code's value from what is held; the rest stays held, less what rounding costs (under one fen)."""
+    if body.value > hold.value:
+        return turn.refuse(Code.CAPTURE_EXCEEDS_HOLD, f"{body.value} fen of {hold.value} left in escrow")
+    where = holdings_key(hold.payer)
+    holdings: Holdings = turn.get(where)
+    charged = charge_kyc(turn, payer, holdings, body.value)
+    if charged is None:
+        return Code.KYC_REQUIRED
+    if not charge_keys(turn, turn.sender, turn.signers, body.value):
+        return Code.KEY_LIMIT
+    parts, rest = split_hold(turn, hold.legs, body.value * UY_PER_FEN)
+    lots = list(holdings.lots)
+    for part in parts:
+        add_units(lots, part.bucket, part.class_id, part.ext, 0, 0, -part.units)
+    hold_id = escrow_id(hold.payer, hold.merchant)
+    payee, order_id = hold.merchant, body.order_id
+    record_order(turn, "redeem_by_token", hold.payer, payee, order_id, body.value, parts, hold.value, hold_id)
+    left, kept, spare = _remainder(turn, rest, hold.value - body.value)
+    give_back(turn, lots, spare)
+    fields = (("value", body.value), ("left", left))
+    accounts = (("payer", hold.payer), ("merchant", hold.merchant))
+    turn.events.append(Event("EscrowSpent", fields, accounts, (("hold", hold_id),)))
+    if left:
+        still = Hold(hold.payer, payee, left, hold.expires_at, HoldState.OPEN, tuple(kept), hold.code_key)
+        turn.put(hold_key(hold_id), still)
+    else:
+        close_hold(turn, hold_id, hold, HoldState.CAPTURED)
+    opened = holdings.open_holds if left else holdings.open_holds - 1
+    turn.put(where, Holdings(tuple(touched(lots, turn.time, turn.day)), opened, charged[0], turn.year, charged[1]))
+    return Code.OK
+
+
+def _remainder(turn: Turn, rest: list[HoldLeg], wanted: int) -> tuple[int, list[HoldLeg], list[HoldLeg]]:
+    """(fen still held, the legs that pay it, units that are no longer needed).
+
+    A code whose last unit overshot leaves less than was promised: then as many whole fen as the units are worth.
+    """
+    worth = sum(leg.units * turn.class_of(leg.class_id).uv for leg in rest)
+    left = min(wanted, worth // UY_PER_FEN)
+    if not left:
+        return 0, [], rest
+    kept, spare = split_hold(turn, rest, left * UY_PER_FEN)
+    return left, kept, spare
