@@ -179,6 +179,8 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/holds/{text}"
         case "class":
             return f"/v1/classes/{text}"
+        case "recovery":
+            return f"/v1/accounts/{text}/recovery"
         case "validators":
             return "/v1/validators"
         case _:

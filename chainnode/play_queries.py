@@ -6,6 +6,7 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 from typing import Any
 
 from points import queries
+from points.queries_identity import recovery
 from points.roster import roster
 from points.view import View
 from primitives.address import decode_address
@@ -37,6 +38,8 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return queries.class_(view, now, str(of))
         case "supply":
             return queries.supply(view, now, of)
+        case "recovery":
+            return recovery(view, now, _address(of))
         case "validators":
             return roster(view)
         case _:

@@ -34,6 +34,7 @@ from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_r
 from chainnode.record_view import StateMoment, open_state
 from points import queries
 from points.invariants import violations
+from points.queries_identity import recovery
 from primitives.codes import Code
 from primitives.receipt_form import receipt_to_plain
 
@@ -113,6 +114,12 @@ async def history_plain(backend: NodeBackend, address: bytes, query: HistoryQuer
         kind = receipt.events[0].kind if receipt.events else ""
         items.append({**receipt_to_plain(receipt), "kind": kind, "time_ms": time_ms})
     return {"items": items, "next": None if page.next is None else f"{page.next.height}.{page.next.index}"}
+
+
+async def get_recovery(backend: NodeBackend, call: Call) -> Answer:
+    """`ready_at`: the first second at which it may be finished, null while too few have approved."""
+    plain = ask(backend, recovery, read_address(call.path["address"]))
+    return json_answer(_found(plain, Code.ACCOUNT_UNKNOWN, NO_ACCOUNT))
 
 
 async def get_history(backend: NodeBackend, call: Call) -> Answer:
@@ -225,6 +232,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           ProvenQuery),
     Route("GET", "/v1/accounts/{address}/lots", get_lots, "Its points by expiry, in order of spending"),
     Route("GET", "/v1/accounts/{address}/expiring", get_expiring, "What expires when"),
+    Route("GET", "/v1/accounts/{address}/recovery", get_recovery, "Its guardians, and who is about to get new keys for it"),
     Route("GET", "/v1/accounts/{address}/history", get_history, "What happened to it, newest first", HistoryQuery),
     Route("GET", "/v1/merchants", get_merchants, "All merchants"),
     Route("GET", "/v1/merchants/{id}", get_merchant, "A merchant by its address"),

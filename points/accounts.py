@@ -4,8 +4,9 @@ account_open: BAD_KEY (sender is not the address of the first key), BAD_SIGNATUR
 ACCOUNT_UNKNOWN (sponsor), BAD_SIGNATURE (sponsor), NOT_AUTHORISED (sponsor neither ACTIVE merchant nor operator),
 ACCOUNT_FROZEN (sponsor), ACCOUNT_EXISTS, TOO_MANY_KEYS, BAD_KEY, BAD_THRESHOLD, SPONSOR_LIMIT.
 key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY. key_revoke: ACCOUNT_FROZEN, NOT_AUTHORISED,
-KEY_UNKNOWN, LAST_KEY. kyc_attest, kyc_revoke: ACCOUNT_FROZEN, NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN,
-NOT_AUTHORISED (no tourist).
+KEY_UNKNOWN, LAST_KEY. key_limit: ACCOUNT_FROZEN, NOT_AUTHORISED, KEY_UNKNOWN. kyc_attest, kyc_revoke: ACCOUNT_FROZEN,
+NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist).
+Whoever changes keys or limits as the owner has not lost them: open recoveries of the account end.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,13 @@ from msgspec.structs import replace
 
 from points.authority import charge_daily, is_tourist
 from points.keys import account_key, daily_key, merchant_key
+from points.open_recoveries import end_recoveries
 from points.state import NEVER, Account, AccountKind, Frozen, Merchant, MerchantStatus, Role
 from points.turn import Turn, frozen_mode
 from primitives.codes import Code
 from primitives.keys import PublicKey, address_of, admit_public_key
 from primitives.kinds import KEYS_MAX, AccountKey, AccountOpen, KeyAdd, KeyRevoke, KycAttest, KycRevoke
+from primitives.kinds_identity import KeyLimit
 from primitives.receipt import Event
 from primitives.transaction import KeySignature, sponsor_digest
 
@@ -40,18 +43,27 @@ def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySi
         return code
     if turn.get(account_key(turn.sender)) is not None:
         return Code.ACCOUNT_EXISTS
-    if len(body.keys) > KEYS_MAX:
-        return turn.refuse(Code.TOO_MANY_KEYS, f"{len(body.keys)} keys, limit {KEYS_MAX}")
-    if len(listed) != len(body.keys) or not all(admit_public_key(key) for key in listed):
-        return Code.BAD_KEY
-    owners = sum(key.role == "owner" for key in body.keys)
-    if not 1 <= body.threshold <= owners:
-        return turn.refuse(Code.BAD_THRESHOLD, f"threshold {body.threshold}, expected 1 to {owners} (owner keys)")
+    code = check_key_set(turn, body.keys, body.threshold)
+    if code:
+        return code
     if not charge_daily(turn, daily_key(turn.day, b"s", body.sponsor), 1, turn.params.sponsor_day):
         return Code.SPONSOR_LIMIT
     opened = Account(AccountKind.TOURIST, body.keys, body.threshold, guardians=body.guardians)
     turn.put(account_key(turn.sender), opened)
     turn.events.append(Event("AccountOpened", (), (("account", turn.sender), ("sponsor", body.sponsor))))
+    return Code.OK
+
+
+def check_key_set(turn: Turn, keys: Sequence[AccountKey], threshold: int) -> Code:
+    """Whether an account may have these keys, `threshold` of its owner keys signing together."""
+    if len(keys) > KEYS_MAX:
+        return turn.refuse(Code.TOO_MANY_KEYS, f"{len(keys)} keys, limit {KEYS_MAX}")
+    listed = {key.key for key in keys}
+    if len(listed) != len(keys) or not all(admit_public_key(key) for key in listed):
+        return Code.BAD_KEY
+    owners = sum(key.role == "owner" for key in keys)
+    if not 1 <= threshold <= owners:
+        return turn.refuse(Code.BAD_THRESHOLD, f"threshold {threshold}, expected 1 to {owners} (owner keys)")
     return Code.OK
 
 
@@ -100,8 +112,21 @@ def apply_key_revoke(turn: Turn, body: KeyRevoke) -> Code:
     return _key_changed(turn, "revoked", body.key)
 
 
+def apply_key_limit(turn: Turn, body: KeyLimit) -> Code:
+    """Another daily limit for a key; what the key moved today under a limit counts against the new one."""
+    account = turn.account
+    if not any(key.key == body.key for key in account.keys):
+        return Code.KEY_UNKNOWN
+    keys = tuple(
+        AccountKey(key.key, key.role, body.daily_limit) if key.key == body.key else key for key in account.keys
+    )
+    turn.put(account_key(turn.sender), replace(account, keys=keys))
+    return _key_changed(turn, "limited" if body.daily_limit is not None else "unlimited", body.key)
+
+
 def _key_changed(turn: Turn, change: str, key: bytes) -> Code:
     turn.events.append(Event("KeyChanged", (("change", change),), (("account", turn.sender),), (("key", key),)))
+    end_recoveries(turn, turn.sender, "keys")
     return Code.OK
 
 

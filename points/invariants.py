@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from points.keys import HEAD_KEY, books_key, class_key, counters_key, merchant_key
+from points.open_recoveries import recovery_faults
 from points.queries import text
 from points.state import (
     FUND,
@@ -38,6 +39,7 @@ def violations(view: View, time_s: int) -> list[str]:
         *_windows(view),
         *_orders(view),
         *_validators(view),
+        *recovery_faults(view),
     ]
 
 

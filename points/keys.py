@@ -119,6 +119,11 @@ def anchor_key(namespace: str, evidence: bytes) -> bytes:
     return b"f" + namespace.encode() + b"\x00" + evidence
 
 
+def recoveries_key(address: bytes) -> bytes:
+    """Recoveries of an account."""
+    return b"d" + address
+
+
 def garbage_key(due: int, first: bytes) -> bytes:
     """Garbage that is due; one block's records differ by their first key."""
     return b"P" + due.to_bytes(8, "big") + first

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from points.clearing_records import ClearingRecord
 from points.asset_records import Anchored, Asset
+from points.identity_records import Recoveries
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -91,6 +92,7 @@ class Account(Record):
     frozen: Frozen = Frozen.NO
     frozen_until: int = NEVER  # not frozen from this second on
     guardians: tuple[bytes, ...] = ()
+    guardian_threshold: int = 0  # guardians that must agree; 0 = more than half of them
 
 
 class Lot(Record):
@@ -334,7 +336,7 @@ RECORDS: Final[dict[str, Any]] = {
     "A": Account, "L": Holdings, "M": Merchant, "B": Books, "C": Class, "K": Counters, "G": Agg, "g": Agg, "H": Hold,
     "T": Due, "O": Order, "R": RefundDone, "W": Window, "X": Due, "Y": Obligation, "N": Position, "E": Leg, "V": Carry,
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
-    "v": Register, "l": ClearingRecord,
+    "d": Recoveries, "v": Register, "l": ClearingRecord,
     "e": Asset, "f": Anchored,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from points import (
+    account_recovery,
     accounts,
     anchors,
     assets,
@@ -19,6 +20,7 @@ from points import (
     exchange,
     founding,
     freezes,
+    guardians,
     holds,
     issuing,
     merchants,
@@ -51,6 +53,7 @@ from primitives.kinds_assets import (
     AssetUnlock,
     OfflineEscrow,
 )
+from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -84,6 +87,12 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Transfer: Rule(transfers.apply_transfer, TOURIST, batch=True),
     kinds.KeyAdd: Rule(accounts.apply_key_add, ANYBODY),
     kinds.KeyRevoke: Rule(accounts.apply_key_revoke, ANYBODY),
+    KeyLimit: Rule(accounts.apply_key_limit, ANYBODY),
+    GuardiansSet: Rule(guardians.apply_guardians_set, TOURIST + MERCHANT),
+    kinds.RecoveryStart: Rule(account_recovery.apply_recovery_start, ANYBODY),
+    RecoveryApprove: Rule(account_recovery.apply_recovery_approve, ANYBODY),
+    RecoveryCancel: Rule(account_recovery.apply_recovery_cancel, ANYBODY),
+    RecoveryFinish: Rule(account_recovery.apply_recovery_finish, ANYBODY),
     kinds.KycAttest: Rule(accounts.apply_kyc_attest, bits=Role.ATTESTER, refusal=Code.NOT_ATTESTER),
     kinds.KycRevoke: Rule(accounts.apply_kyc_revoke, bits=Role.ATTESTER, refusal=Code.NOT_ATTESTER),
     kinds.ClassCreate: Rule(merchants.apply_class_create, MERCHANT),

@@ -9,6 +9,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Bytes64, Identifier, Record, Text
+from primitives.kinds_identity import (
+    GUARDIANS_MAX,
+    GuardiansSet,
+    KeyLimit,
+    RecoveryApprove,
+    RecoveryCancel,
+    RecoveryFinish,
+)
 from primitives.kinds_assets import (
     Anchor,
     AssetLock,
@@ -31,7 +39,6 @@ FreezeMode = Literal["OUT", "ALL"]
 LegName = Annotated[str, msgspec.Meta(min_length=1, max_length=96, pattern=r"^[\x21-\x7e]+\Z")]  # "<from>-><to>"
 
 KEYS_MAX = 8
-GUARDIANS_MAX = 8
 OPERATIONS_MAX = 256
 
 
@@ -85,6 +92,14 @@ class KeyAdd(Record, tag="key_add"):
 
 class KeyRevoke(Record, tag="key_revoke"):
     key: Bytes32
+
+
+class RecoveryStart(Record, tag="recovery_start"):
+    """The keys that the account shall have instead of its own. Sent by a guardian, or by an office (kinds_identity)."""
+
+    account: Bytes20
+    keys: Annotated[tuple[AccountKey, ...], msgspec.Meta(min_length=1, max_length=64)]
+    threshold: U64
 
 
 class KycAttest(Record, tag="kyc_attest"):
@@ -231,7 +246,8 @@ class PauseClass(Record, tag="pause_class"):
 
 Operation = (
     Issue | ReverseIssue | Redeem | RedeemByToken | Capture | Void | Refund | Transfer | Exchange | Authorize
-    | AccountOpen | KeyAdd | KeyRevoke | KycAttest | KycRevoke | ClassCreate | ClassRetire | ReserveAttest
+    | AccountOpen | KeyAdd | KeyRevoke | KeyLimit | GuardiansSet | RecoveryStart | RecoveryApprove | RecoveryCancel
+    | RecoveryFinish | KycAttest | KycRevoke | ClassCreate | ClassRetire | ReserveAttest
     | WindowClose | LegPaid | LegConfirm | LegDispute | Freeze | Unfreeze | PauseClass
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
