@@ -11,6 +11,7 @@ from typing import Any, Final
 from points.clearing import book, count, fund_share
 from points.days import expiry_after, settlement_day_of
 from points.escrows import ESCROW_SECONDS_MAX
+from points.governance_timers import governance_due
 from points.holds import release_hold
 from points.identity_records import NO_RECOVERIES
 from points.keys import closed_agg_key, garbage_key, hold_key
@@ -44,6 +45,7 @@ def begin(turn: Turn, previous_s: int) -> None:
     for key, _ in list(turn.draft.range(b"X", b"X" + until)):
         default_window(turn, int.from_bytes(key[9:], "big"))
         turn.put(key, None)
+    governance_due(turn)
     _remove_garbage(turn, until)
 
 

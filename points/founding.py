@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from points.governance_records import Committee
 from points.keys import (
+    COMMITTEE_KEY,
     CUSTODIANS_KEY,
     HEAD_KEY,
     PARAMS_KEY,
@@ -35,6 +37,7 @@ from primitives.codec import Malformed
 from primitives.genesis import Genesis, GenesisAccount
 from primitives.keys import PublicKey, address_of
 
+WEIGHT_MAX: Final = 2**56  # sums of weights times 100 fit every encoding
 _BITS: Final = {
     "operator": Role.OPERATOR, "regulator": Role.REGULATOR, "custodian": Role.CUSTODIAN, "attester": Role.ATTESTER,
     "committee": Role.COMMITTEE,
@@ -58,6 +61,9 @@ def found(genesis: Genesis) -> Changes:
         if item.role == "custodian":
             custodians.append(bytes(address))
     state[CUSTODIANS_KEY] = Custodians(tuple(custodians))
+    members = _members(genesis)
+    if members:
+        state[COMMITTEE_KEY] = Committee(members)
     for merchant in genesis.merchants:
         state[merchant_key(merchant.account)] = Merchant(
             merchant.category, MerchantStatus.ACTIVE, merchant.reserve, genesis.time, merchant.credit_limit,
@@ -70,6 +76,19 @@ def found(genesis: Genesis) -> Changes:
             raise Malformed(f"genesis: $.classes[{i}].create: {fault}")
         state[class_key(issued.create.class_id)] = class_of(issued.issuer, issued.create)
     return state
+
+
+def _members(genesis: Genesis) -> tuple[tuple[bytes, int], ...]:
+    """Who votes, in order of addresses. Malformed if the weights do not fit."""
+    members = sorted(
+        (bytes(address_of(PublicKey(item.keys[0].key))), item.weight)
+        for item in genesis.accounts
+        if item.role == "committee" and item.weight
+    )
+    total = sum(weight for _, weight in members)
+    if total > WEIGHT_MAX:
+        raise Malformed(f"genesis: $.accounts: the committee weighs {total}, limit {WEIGHT_MAX}")
+    return tuple(members)
 
 
 def _account(item: GenesisAccount, merchant: bool) -> Account:

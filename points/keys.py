@@ -6,6 +6,7 @@ PARAMS_KEY: Final = b"p"
 HEAD_KEY: Final = b"w"
 CUSTODIANS_KEY: Final = b"r"
 REGISTER_KEY: Final = b"v"
+COMMITTEE_KEY: Final = b"j"
 FUND_MONEY_KEY: Final = b"lf"
 
 
@@ -122,6 +123,31 @@ def anchor_key(namespace: str, evidence: bytes) -> bytes:
 def recoveries_key(address: bytes) -> bytes:
     """Recoveries of an account."""
     return b"d" + address
+
+
+def papers_key(merchant: bytes) -> bytes:
+    """Papers of a merchant; behind the committee's key."""
+    return COMMITTEE_KEY + merchant
+
+
+def proposal_key(proposal: str) -> bytes:
+    """Proposal."""
+    return b"h" + proposal.encode()
+
+
+def vote_key(proposal: str, member: bytes) -> bytes:
+    """Vote; by proposal, then member. The zero byte cannot stand in an identifier."""
+    return b"i" + proposal.encode() + b"\x00" + member
+
+
+def proposal_timer_key(due: int, proposal: str) -> bytes:
+    """The only timer of a proposal (D10)."""
+    return b"k" + due.to_bytes(8, "big") + b"p" + proposal.encode()
+
+
+def application_timer_key(due: int, applicant: bytes) -> bytes:
+    """The timer of an application."""
+    return b"k" + due.to_bytes(8, "big") + b"a" + applicant
 
 
 def garbage_key(due: int, first: bytes) -> bytes:

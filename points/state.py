@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from points.clearing_records import ClearingRecord
 from points.asset_records import Anchored, Asset
 from points.identity_records import Recoveries
+from points.governance_records import Proposal, Standing, Timer, Vote
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -338,6 +339,7 @@ RECORDS: Final[dict[str, Any]] = {
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
     "d": Recoveries, "v": Register, "l": ClearingRecord,
     "e": Asset, "f": Anchored,
+    "h": Proposal, "i": Vote, "j": Standing, "k": Timer,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}
 

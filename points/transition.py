@@ -14,12 +14,14 @@ from typing import Any, Final, NamedTuple
 from points import (
     account_recovery,
     accounts,
+    applications,
     anchors,
     assets,
     escrows,
     exchange,
     founding,
     freezes,
+    governance,
     guardians,
     holds,
     issuing,
@@ -54,6 +56,7 @@ from primitives.kinds_assets import (
     OfflineEscrow,
 )
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
+from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -116,6 +119,10 @@ RULES: Final[dict[type, Rule]] = {
     kinds_validators.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
     kinds_validators.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),
     kinds_validators.ValidatorRekey: Rule(validator_changes.apply_validator_rekey, ANYBODY),
+    kinds.MerchantApply: Rule(applications.apply_merchant_apply, TOURIST + MERCHANT),
+    GovPropose: Rule(governance.apply_propose, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
+    GovVote: Rule(governance.apply_vote, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
+    GovExecute: Rule(governance.apply_execute, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
 }
 _LEG_KINDS: Final = (kinds.LegPaid, kinds.LegConfirm, kinds.LegDispute)
 

@@ -44,12 +44,16 @@ class Turn:
         self.height: Final = height
         self.chain_id: Final = chain_id
         self.verify: Final = verify
-        self.params: Final[Parameters] = draft.get(PARAMS_KEY)
+        self.params: Parameters = draft.get(PARAMS_KEY)
         self._classes: Final[dict[str, Class]] = {}
         self.window = 0
         self.obligations = b""  # the first bytes of every obligation key of the open window
         self.enter_window(draft.get(HEAD_KEY).window)
         self.begin(b"", 0, b"")
+
+    def reload(self) -> None:
+        """Call it when the parameters were written, or the write was taken back."""
+        self.params = self.get(PARAMS_KEY)
 
     def enter_window(self, window: int) -> None:
         """Obligations go to this window from now on."""

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, NamedTuple
 
+from primitives.catalogue_governance import GOVERNANCE
 from primitives.catalogue_assets import ASSETS
 from primitives.codes import Code
 
@@ -264,7 +265,9 @@ _GOVERNANCE: Final[dict[Code, _T]] = {
                          "Make them again with hnchain node init, and check host:port."),
 }  # fmt: skip
 
-_TABLE: Final[dict[Code, _T]] = {**_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE, **_OUTSIDE}
+_TABLE: Final[dict[Code, _T]] = {
+    **_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE, **GOVERNANCE, **_OUTSIDE,
+}  # fmt: skip
 
 
 def explain(code: int, language: Language) -> Entry:

@@ -1,7 +1,8 @@
 """The JSON form of any Record: objects by public field names, bytes as people write them, amounts as decimal text.
 
 Works from the types alone, so a new kind of transaction has its JSON form without a line here. A union of kinds is
-{"kind": name, "body": {...}}. Bytes are hex, addresses bech32m, texts UTF-8 (or {"hex": "c328"} where they are not).
+{"kind": name, "body": {...}}; a field of many kinds may name another field that tells its kind ("kind_in").
+Bytes are hex, addresses bech32m, texts UTF-8 (or {"hex": "c328"} where they are not).
 """
 
 from collections.abc import Callable
@@ -113,9 +114,27 @@ def _scalar_reader(of: Any) -> Reader:
     return reader
 
 
+def kind_field(info: inspect.Type) -> str | None:
+    """The name of the JSON field that tells of which kind a field of this type is; None: the value tells it itself."""
+    return (info.extra or {}).get("kind_in") if isinstance(info, inspect.Metadata) else None
+
+
+def _gathered(value: dict[str, Plain], beside: dict[str, str], path: str) -> dict[str, Plain]:
+    """The same object with each field of many kinds as {"kind", "body"}; `beside`: its name -> where its kind is."""
+    plain = dict(value)
+    for name, kind_name in beside.items():
+        if kind_name not in plain:
+            raise Malformed(f"{path}.{kind_name}: missing")
+        kind = plain.pop(kind_name)
+        if name in plain:
+            plain[name] = {"kind": kind, "body": plain[name]}
+    return plain
+
+
 def _struct_reader(info: inspect.StructType) -> Reader:
     fields = [(f.name, f.encode_name, _reader(f.type), f.required) for f in info.fields]
-    known = {encode_name for _, encode_name, _, _ in fields}
+    beside = {f.encode_name: kind for f in info.fields if (kind := kind_field(f.type)) is not None}
+    known = {encode_name for _, encode_name, _, _ in fields} | set(beside.values())
 
     def reader(value: Plain, path: str) -> Any:
         if not isinstance(value, dict):
@@ -123,6 +142,8 @@ def _struct_reader(info: inspect.StructType) -> Reader:
         for key in value:
             if key not in known:
                 raise Malformed(f"{path}.{str(key)[:40]}: unknown field")
+        if beside:
+            value = _gathered(value, beside, path)
         found = {}
         for name, encode_name, read, required in fields:
             if encode_name in value:
@@ -250,7 +271,12 @@ def _to_plain(value: Any, info: inspect.Type) -> Plain:
             return {"kind": chosen.tag, "body": _to_plain(value, chosen)}
         return _to_plain(value, chosen)
     assert isinstance(info, inspect.StructType), f"no JSON form for {info}"
-    return {f.encode_name: _to_plain(getattr(value, f.name), f.type) for f in info.fields}
+    plain = {f.encode_name: _to_plain(getattr(value, f.name), f.type) for f in info.fields}
+    for field in info.fields:
+        kind = kind_field(field.type)
+        if kind is not None:
+            plain[kind], plain[field.encode_name] = plain[field.encode_name].values()
+    return plain
 
 
 def to_plain(record: Record) -> Plain:

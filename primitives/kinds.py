@@ -27,6 +27,7 @@ from primitives.kinds_assets import (
     AssetUnlock,
     OfflineEscrow,
 )
+from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
@@ -133,6 +134,15 @@ class ClassCreate(Record, tag="class_create"):
 
 class ClassRetire(Record, tag="class_retire"):
     class_id: Identifier = msgspec.field(name="class")
+
+
+class MerchantApply(Record, tag="merchant_apply"):
+    """The sender wants to be a merchant; `docs_hash` of the documents that the committee examines (2.12: off chain)."""
+
+    category: Category
+    name_zh: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name_en: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    docs_hash: Bytes32
 
 
 class ReserveAttest(Record, tag="reserve_attest"):
@@ -250,6 +260,7 @@ Operation = (
     | RecoveryFinish | KycAttest | KycRevoke | ClassCreate | ClassRetire | ReserveAttest
     | WindowClose | LegPaid | LegConfirm | LegDispute | Freeze | Unfreeze | PauseClass
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
+    | MerchantApply | GovPropose | GovVote | GovExecute
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
 )  # every kind decodes; which of them a batch may hold is a rule (D15: BAD_BATCH)
 

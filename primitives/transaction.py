@@ -30,6 +30,7 @@ from primitives.kinds import (
     Redeem,
     RedeemByToken,
 )
+from primitives.kinds_governance import GovPropose, Payload
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
@@ -125,8 +126,10 @@ def sponsor_digest(chain_id: bytes, sponsor: bytes, keys: tuple[AccountKey, ...]
     return tagged_hash(TAG_SPONSOR, encode((chain_id, sponsor, keys, threshold)))
 
 
-def _inner_checks(chain_id: bytes, body: Operation) -> Iterable[SignatureCheck]:
+def _inner_checks(chain_id: bytes, body: Operation | Payload) -> Iterable[SignatureCheck]:
     match body:
+        case GovPropose(payload=payload):
+            yield from _inner_checks(chain_id, payload)
         case Redeem(request=request):
             yield SignatureCheck(PublicKey(request.key), request_digest(chain_id, request), Signature(request.sig))
         case RedeemByToken(pay_code=code):

@@ -1,0 +1,200 @@
+"""What the committee may decide, and what each decision changes. Checked when proposed, and again when carried out.
+
+admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied), MERCHANT_EXISTS (is admitted). set_status:
+MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE. set_quota: BAD_PROPOSAL (neither given, amounts),
+MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the transaction of that kind
+(validator_changes.py).
+"""
+
+from typing import Final, assert_never
+
+from msgspec.structs import fields as struct_fields
+from msgspec.structs import replace
+
+from points.applications import admit
+from points.governance_records import Papers
+from points.keys import PARAMS_KEY, books_key, merchant_key, papers_key
+from points.state import BPS, NO_BOOKS, Books, Merchant, MerchantStatus, WindowState
+from points.turn import Turn
+from points.validator_changes import apply_validator_add, apply_validator_remove, apply_validator_replace
+from primitives.codes import Code
+from primitives.genesis import Parameters
+from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetParameters, SetQuota, SetStatus
+from primitives.kinds_validators import ValidatorAdd, ValidatorRemove, ValidatorReplace
+from primitives.receipt import Event
+
+NOTICE_DAYS_MIN: Final = 90  # of a wind-down (2.8)
+NOTICE_DAYS_MAX: Final = 3650
+DAYS_MAX: Final = 3650
+FEN_MAX: Final = 10**15  # 10^13 yuan: far above any market, far below where uY leave 64 bits
+
+_RUNNING: Final = (
+    MerchantStatus.ACTIVE, MerchantStatus.ISSUE_SUSPENDED, MerchantStatus.ACCEPT_SUSPENDED, MerchantStatus.SUSPENDED,
+)  # fmt: skip
+CHANGES: Final[dict[MerchantStatus, tuple[MerchantStatus, ...]]] = {
+    **{of: (*(other for other in _RUNNING if other is not of), MerchantStatus.WIND_DOWN) for of in _RUNNING},
+    MerchantStatus.WIND_DOWN: (MerchantStatus.SUSPENDED, MerchantStatus.EXITED),
+    MerchantStatus.APPLIED: (),  # admit
+    MerchantStatus.EXITED: (),
+}  # from -> to (2.8)
+
+_BOUNDS: Final = {
+    "fee_bps": (0, BPS), "exchange_fee_bps": (0, BPS), "reserve_ratio_bps": (1, BPS), "recv_credit_bps": (0, BPS),
+    "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (0, 30),
+    "refund_window_days": (0, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
+    "waterfall": (0, 2),
+    "static_cap": (0, FEN_MAX), "kyc0_lifetime": (0, FEN_MAX), "kyc1_year": (0, FEN_MAX), "kyc2_year": (0, FEN_MAX),
+    "transfer_day": (0, FEN_MAX), "holder_limit": (0, FEN_MAX), "quota": (0, FEN_MAX),
+}  # of every parameter but program_end, which has an action of its own  # fmt: skip
+PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(Parameters)}
+
+
+def subject_of(payload: Payload) -> bytes | None:
+    """The merchant that a decision is about; None: it is about everybody, or about a machine."""
+    return payload.merchant if isinstance(payload, Admit | SetStatus | SetQuota) else None
+
+
+def check_payload(turn: Turn, payload: Payload) -> Code:
+    """Whether it could be carried out now; nothing is changed.
+
+    How many validators change at once is left to the day of its execution: what is pending now will be done by then.
+    """
+    mark, events = turn.draft.mark(), list(turn.events)
+    code = execute_payload(turn, payload)
+    turn.draft.rollback(mark)
+    turn.reload()
+    turn.events = events
+    if code is Code.TOO_MANY_CHANGES:
+        turn.detail = ""
+        return Code.OK
+    return code
+
+
+def execute_payload(turn: Turn, payload: Payload) -> Code:
+    """Carry a decision out; the caller takes its writes back on any code but OK."""
+    match payload:
+        case Admit():
+            return _beyond(turn, payload.quota, payload.credit_limit) or admit(turn, payload)
+        case SetStatus():
+            return _set_status(turn, payload)
+        case SetQuota():
+            return _set_quota(turn, payload)
+        case SetParameters():
+            return _set_parameters(turn, payload)
+        case ProgramEnd():
+            return _set_program_end(turn, payload)
+        case ValidatorAdd():
+            return apply_validator_add(turn, payload)
+        case ValidatorRemove():
+            return apply_validator_remove(turn, payload)
+        case ValidatorReplace():
+            return apply_validator_replace(turn, payload)
+        case _:
+            assert_never(payload)
+
+
+def _set_status(turn: Turn, payload: SetStatus) -> Code:
+    merchant: Merchant | None = turn.get(merchant_key(payload.merchant))
+    if merchant is None:
+        return Code.MERCHANT_UNKNOWN
+    status = MerchantStatus[payload.status]
+    least, most = (NOTICE_DAYS_MIN, NOTICE_DAYS_MAX) if status is MerchantStatus.WIND_DOWN else (0, 0)
+    if not least <= payload.notice_days <= most:
+        detail = f"notice_days {payload.notice_days}, expected {least} to {most} for {status.name}"
+        return turn.refuse(Code.BAD_PROPOSAL, detail)
+    if status not in CHANGES[merchant.status]:
+        return turn.refuse(Code.BAD_STATUS_CHANGE, f"{merchant.status.name} to {status.name}")
+    papers: Papers = turn.get(papers_key(payload.merchant)) or Papers()
+    until = papers.wind_down_until
+    if status is MerchantStatus.WIND_DOWN:
+        until = turn.time + payload.notice_days * 86_400
+        turn.put(papers_key(payload.merchant), replace(papers, wind_down_until=until))
+    elif status is MerchantStatus.EXITED:
+        fault = _unfinished(turn, payload.merchant, until)
+        if fault:
+            return turn.refuse(Code.BAD_STATUS_CHANGE, fault)
+    turn.put(merchant_key(payload.merchant), replace(merchant, status=status))
+    ends = (("until", until),) if status is MerchantStatus.WIND_DOWN else ()
+    fields = (("status", status.name), ("before", merchant.status.name), *ends)
+    turn.events.append(Event("MerchantStatus", fields, (("merchant", payload.merchant),)))
+    return Code.OK
+
+
+def _unfinished(turn: Turn, merchant: bytes, until: int) -> str:
+    """Why a merchant that winds down cannot leave yet, or "": the notice, its points, its debts and claims (2.8)."""
+    if turn.time < until:
+        return f"the notice runs until {until}, now {turn.time}"
+    books: Books = turn.get(books_key(merchant)) or NO_BOOKS
+    if books.outstanding:
+        return f"{books.outstanding} uY of its points are outstanding"
+    if books.payable:
+        return f"it owes {books.payable} uY"
+    for window_key, window in turn.draft.range(b"W", b"X"):
+        if window.state is WindowState.SETTLED:
+            continue
+        number = window_key[1:]
+        following = (int.from_bytes(number, "big") + 1).to_bytes(8, "big")
+        for prefix in (b"Y", b"E"):  # obligations while it is open, payments once it is closed
+            if prefix == b"Y" and window.state is not WindowState.OPEN:
+                continue
+            for key, _ in turn.draft.range(prefix + number, prefix + following):
+                if merchant in (key[9:29], key[29:49]):
+                    return f"window {int.from_bytes(number, 'big')} is not settled"
+    return ""
+
+
+def _beyond(turn: Turn, quota: int | None, credit_limit: int | None) -> Code:
+    """BAD_PROPOSAL for an amount that no merchant can need."""
+    for name, value in (("quota", quota), ("credit_limit", credit_limit)):
+        if value is not None and value > FEN_MAX:
+            return turn.refuse(Code.BAD_PROPOSAL, f"{name} {value} fen, limit {FEN_MAX}")
+    return Code.OK
+
+
+def _set_quota(turn: Turn, payload: SetQuota) -> Code:
+    """A cut may leave a merchant above its cap; then it cannot issue until it is below (INV-7)."""
+    if payload.quota is None and payload.credit_limit is None:
+        return turn.refuse(Code.BAD_PROPOSAL, "neither quota nor credit_limit")
+    code = _beyond(turn, payload.quota, payload.credit_limit)
+    if code:
+        return code
+    merchant: Merchant | None = turn.get(merchant_key(payload.merchant))
+    if merchant is None:
+        return Code.MERCHANT_UNKNOWN
+    quota = merchant.quota if payload.quota is None else payload.quota
+    credit = merchant.credit_limit if payload.credit_limit is None else payload.credit_limit
+    turn.put(merchant_key(payload.merchant), replace(merchant, quota=quota, credit_limit=credit))
+    fields = (("quota", quota), ("credit_limit", credit))
+    turn.events.append(Event("MerchantLimits", fields, (("merchant", payload.merchant),)))
+    return Code.OK
+
+
+def _set_parameters(turn: Turn, payload: SetParameters) -> Code:
+    """They hold from this moment, also for what the same block still does."""
+    values: dict[str, int] = {}
+    for change in payload.changes:
+        if change.name not in PARAMETERS or change.name in values:
+            return turn.refuse(Code.BAD_PROPOSAL, f"{change.name!r} is no such parameter, or stands twice")
+        low, high = _BOUNDS[change.name]
+        if not low <= change.value <= high:
+            return turn.refuse(Code.BAD_PROPOSAL, f"{change.name} {change.value}, expected {low} to {high}")
+        values[change.name] = change.value
+    following = replace(turn.params, **values)
+    before = max(turn.params.refund_window_days, turn.params.return_window_days)
+    if max(following.refund_window_days, following.return_window_days) > before:
+        detail = f"orders are kept {before} days; what has left the state cannot come back"
+        return turn.refuse(Code.BAD_PROPOSAL, detail)
+    return _change_parameters(turn, following, tuple(values.items()))
+
+
+def _set_program_end(turn: Turn, payload: ProgramEnd) -> Code:
+    if payload.at and payload.at <= turn.time:
+        return turn.refuse(Code.BAD_PROPOSAL, f"the end {payload.at} is past, now {turn.time}")
+    return _change_parameters(turn, replace(turn.params, program_end=payload.at), (("program_end", payload.at),))
+
+
+def _change_parameters(turn: Turn, following: Parameters, values: tuple[tuple[str, int], ...]) -> Code:
+    turn.put(PARAMS_KEY, following)
+    turn.reload()
+    turn.events.append(Event("ParametersChanged", values))
+    return Code.OK
