@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 from chainnode import (
+    asset_answers,
     chain_answers,
     event_feed,
     evidence_answers,
@@ -49,6 +50,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           "The receipt with everything that proves it; verify it with the genesis alone", submissions.ProofQuery,
           answers=BINARY),
     *points_answers.ROUTES,
+    *asset_answers.ROUTES,
     *proof_answers.ROUTES,
     *evidence_answers.ROUTES,
     Route("GET", "/v1/blocks/{height}", chain_answers.get_block, "A block by height, or `latest`",

@@ -181,6 +181,11 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/classes/{text}"
         case "recovery":
             return f"/v1/accounts/{text}/recovery"
+        case "asset":
+            return f"/v1/assets/{text}"
+        case "anchor":
+            namespace, _, evidence = (of or "").rpartition("/")
+            return f"/v1/anchors/{quote(namespace, safe='')}/{evidence}"
         case "validators":
             return "/v1/validators"
         case _:

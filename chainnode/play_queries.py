@@ -5,7 +5,7 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries
+from points import queries, queries_assets
 from points.queries_identity import recovery
 from points.roster import roster
 from points.view import View
@@ -40,6 +40,11 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return queries.supply(view, now, of)
         case "recovery":
             return recovery(view, now, _address(of))
+        case "asset":
+            return queries_assets.asset(view, now, str(of))
+        case "anchor":
+            namespace, _, evidence = str(of).rpartition("/")
+            return queries_assets.anchor(view, now, namespace, _hex(evidence))
         case "validators":
             return roster(view)
         case _:

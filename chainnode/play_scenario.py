@@ -20,12 +20,15 @@ DEFAULT_START: Final = 1_759_913_600  # 2025-10-08 16:53:20 UTC+8
 KINDS: Final = frozenset({
     "key_limit", "guardians_set", "recovery_start", "recovery_approve", "recovery_cancel", "recovery_finish",
     "account_open", "key_add", "key_revoke", "kyc_attest", "kyc_revoke", "class_create", "class_retire",
+    "anchor", "asset_register", "asset_offer", "asset_swap", "asset_return", "asset_lock", "asset_unlock",
+    "offline_escrow",
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
     "recovery",
+    "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
     "validators",
 })  # fmt: skip

@@ -42,6 +42,7 @@ _ADDRESS_FIELDS: Final = frozenset({"to", "merchant", "account", "target", "spon
 _KEY_FIELDS: Final = frozenset({"key", "sponsor_key"})
 _HASH_FIELDS: Final = {
     "reserve_attest": "statement_hash", "leg_paid": "bank_ref_hash", "kyc_attest": "commitment",
+    "anchor": "hash", "asset_register": "content_hash",
 }  # fmt: skip
 
 
