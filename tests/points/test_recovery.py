@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from points.account_recovery import RECOVERY_DELAY_SECONDS
+from points.keys import account_key
 from points.open_recoveries import RECOVERY_SECONDS_MAX
 from points.queries_identity import recovery as recovery_query
 from primitives.address import encode_address
@@ -324,6 +325,16 @@ def test_a_recovery_lapses_and_leaves_the_state() -> None:
     assert not [key for key in market.view.records if key[:1] == b"d"]
 
 
+def test_each_lapses_by_itself() -> None:
+    market = guarded()
+    old = started(market, "v", "n")
+    market.advance(20 * DAY)
+    market.ok("C", start("o"))
+    market.at(START + RECOVERY_SECONDS_MAX)
+    assert market.do("B", approve(recovery=old)) is Code.RECOVERY_UNKNOWN
+    market.ok("v", approve())
+
+
 def test_one_begun_again_in_the_same_second_leaves_the_state_too() -> None:
     """A second note of one moment would take the place of the first, and of what else that noted."""
     market = guarded()
@@ -331,9 +342,11 @@ def test_one_begun_again_in_the_same_second_leaves_the_state_too() -> None:
     market.many(("v", start("n")), ("v", RecoveryStart(address("B"), keys("o"), 1)))
     market.ok("v", WITHDRAW)
     market.ok("v", start("n2"))
+    market.ok("u", RecoveryCancel())
+    market.ok("v", start("n3"))
     market.advance(RECOVERY_SECONDS_MAX)
     market.advance(1)
-    assert not [key for key in market.view.records if key[:1] in b"d"]
+    assert not [key for key in market.view.records if key[:1] == b"d"]
 
 
 def test_the_owner_reads_about_it_in_the_history() -> None:
@@ -370,3 +383,6 @@ def test_a_key_of_the_till_does_not_raise_its_own_limit() -> None:
     market = Market(genesis_of(extra_keys={"B": (till,)}))
     for body in (KeyLimit(till.key, None), GuardiansSet((), 0), RecoveryCancel()):
         assert market.do("B", body, signers=["B.pos"]) is Code.NOT_AUTHORISED
+    market.ok("B", KeyLimit(till.key, 0))
+    limits = {key.role: key.daily_limit for key in market.view.get(account_key(address("B"))).keys}
+    assert limits == {"owner": None, "pos": 0}
