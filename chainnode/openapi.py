@@ -95,6 +95,9 @@ class SchemaBook:
                 return {"enum": [member.value for member in info.cls]}
             case inspect.VarTupleType():
                 return {"type": "array", "items": self._schema(info.item_type, reading), **_array_bounds(info)}
+            case inspect.TupleType():
+                items = [self._schema(of, reading) for of in info.item_types]
+                return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
             case inspect.UnionType():
                 return self._union(info, reading)
             case inspect.StructType():

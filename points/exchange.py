@@ -1,9 +1,9 @@
 """Exchange points of one class for another: value never rises, life never lengthens (D8, INV-10, INV-11).
 
 Precedence: ACCOUNT_FROZEN, NOT_AUTHORISED (no tourist), BAD_AMOUNT, BAD_CLASS (same class), CLASS_UNKNOWN,
-EXCHANGE_DISABLED (not exchangeable, retired, programme ended), MERCHANT_SUSPENDED (issuer of to_class), CLASS_PAUSED,
-INSUFFICIENT, AMOUNT_TOO_SMALL, MIN_OUT, EXCHANGE_DISABLED (quota), ISSUER_RESERVE_EXHAUSTED, KEY_LIMIT,
-RESERVE_EXCEEDED, OVERFLOW.
+EXCHANGE_DISABLED (not exchangeable, retired, programme ended; one of the classes RESTRICTED), MERCHANT_SUSPENDED
+(issuer of to_class), CLASS_PAUSED, INSUFFICIENT, AMOUNT_TOO_SMALL, MIN_OUT, EXCHANGE_DISABLED (quota),
+ISSUER_RESERVE_EXHAUSTED, KEY_LIMIT, RESERVE_EXCEEDED, OVERFLOW.
 """
 
 from collections.abc import Sequence
@@ -88,6 +88,8 @@ def apply_exchange(turn: Turn, body: Exchange) -> Code:
         return Code.CLASS_UNKNOWN
     end = turn.params.program_end
     if not target.exchangeable or target.retired or (end and turn.time >= end):
+        return Code.EXCHANGE_DISABLED
+    if "RESTRICTED" in (source.kind, target.kind):  # who may hold them and where they pay would be open to all
         return Code.EXCHANGE_DISABLED
     taker: Merchant = turn.get(merchant_key(target.issuer))
     if taker.status not in ISSUING:

@@ -8,6 +8,7 @@ per block; each of them stopped counting by its own time already.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from points.campaigns import over_at
 from points.clearing import book, count, fund_share
 from points.days import expiry_after, settlement_day_of
 from points.escrows import ESCROW_SECONDS_MAX
@@ -27,6 +28,7 @@ GARBAGE_KEYS: Final = 256  # per record: the state's values stay small
 GARBAGE_RECORDS: Final = 16  # removed per block, twice what a full block adds
 _RECOVERIES: Final = ord("d")
 WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
+_CAMPAIGNS: Final = b"ab"  # campaigns and their grants
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
 _LAPSING: Final = b"ef"  # assets and anchors know the second from which they no longer count
@@ -154,6 +156,8 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
             dead.setdefault(record.expires, []).append(key)
         elif kind == _DAILY and below.get(key) is None:
             dead.setdefault(expiry_after(turn.day), []).append(key)
+        elif kind in _CAMPAIGNS and below.get(key) is None:
+            dead.setdefault(over_at(turn, key, retention), []).append(key)
     for due, keys in dead.items():
         for start in range(0, len(keys), GARBAGE_KEYS):
             chunk = tuple(keys[start : start + GARBAGE_KEYS])

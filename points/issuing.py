@@ -2,13 +2,13 @@
 
 issue: OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (issuer), BAD_AMOUNT, MEMO_*, ACCOUNT_UNKNOWN (to),
 NOT_AUTHORISED (to is no tourist, D3), ACCOUNT_FROZEN (to, mode ALL), CLASS_UNKNOWN, NOT_ISSUER, MERCHANT_SUSPENDED,
-PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED, EARN_CAP, HOLDER_LIMIT,
-OVERFLOW (D17).
+PROGRAM_ENDED, BAD_CLASS (retired, or RESTRICTED), ORDER_MAXIMUM, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED, EARN_CAP,
+HOLDER_LIMIT, OVERFLOW (D17).
 reverse_issue: ACCOUNT_FROZEN, BAD_AMOUNT, MEMO_*, ORDER_UNKNOWN, RETURN_WINDOW, REVERSAL_EXCEEDS, OVERFLOW.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -74,29 +74,48 @@ def apply_issue(turn: Turn, body: Issue) -> Code:
 
 def _check_limits(turn: Turn, body: Issue, of: Class) -> Code:
     """Everything that bounds how much a merchant may issue (2.7)."""
-    merchant: Merchant = turn.get(merchant_key(turn.sender))
-    params = turn.params
-    if merchant.status not in ISSUING:
-        return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
-    if params.program_end and turn.time >= params.program_end:
-        return Code.PROGRAM_ENDED
-    if of.retired:
-        return turn.refuse(Code.BAD_CLASS, "the class is retired")
+    code = check_open(turn, of)
+    if code:
+        return code
+    if of.kind == "RESTRICTED":
+        return turn.refuse(Code.BAD_CLASS, "points of a RESTRICTED class are claimed from a campaign's list")
     if body.units > of.max_per_order:
         return Code.ORDER_MAXIMUM
     value = body.units * of.uv
     if not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    books: Books = turn.get(books_key(turn.sender)) or NO_BOOKS
+    code = check_room(turn, of.issuer, value)
+    if code:
+        return code
+    if of.earn_cap_bps and value * BPS > body.cash_value * UY_PER_FEN * of.earn_cap_bps:
+        return Code.EARN_CAP
+    return Code.OK
+
+
+def check_open(turn: Turn, of: Class) -> Code:
+    """Whether anything may be issued in a class now: MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired)."""
+    merchant: Merchant = turn.get(merchant_key(of.issuer))
+    end = turn.params.program_end
+    if merchant.status not in ISSUING:
+        return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
+    if end and turn.time >= end:
+        return Code.PROGRAM_ENDED
+    if of.retired:
+        return turn.refuse(Code.BAD_CLASS, "the class is retired")
+    return Code.OK
+
+
+def check_room(turn: Turn, issuer: bytes, value: int) -> Code:
+    """Whether a merchant may issue so many uY more: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
+    merchant: Merchant = turn.get(merchant_key(issuer))
+    books: Books = turn.get(books_key(issuer)) or NO_BOOKS
     if books.outstanding + books.payable + value > cap_of(turn, merchant):
         return Code.RESERVE_EXCEEDED
-    quota = merchant.quota or params.quota
+    quota = merchant.quota or turn.params.quota
     if quota:
         issued = value + (books.period_issued if books.period == turn.window else 0)
         if issued > quota * UY_PER_FEN:
             return Code.QUOTA_EXCEEDED
-    if of.earn_cap_bps and value * BPS > body.cash_value * UY_PER_FEN * of.earn_cap_bps:
-        return Code.EARN_CAP
     return Code.OK
 
 
@@ -108,45 +127,61 @@ def cap_of(turn: Turn, merchant: Merchant) -> int:
     return merchant.reserve * UY_PER_FEN * BPS // ratio + merchant.credit_limit * UY_PER_FEN
 
 
+class Credited(NamedTuple):
+    """The lot that a grant became."""
+
+    bucket: int
+    from_day: int
+
+
 def _grant(turn: Turn, body: Issue, of: Class) -> Code:
-    bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
-    from_day = turn.day + of.pending_days if of.pending_days else 0
-    where = holdings_key(body.to)
-    holdings: Holdings = turn.get(where) or NO_HOLDINGS
-    lots = list(touched(holdings.lots, turn.time, turn.day))
-    add_units(lots, bucket, body.class_id, 0, from_day, body.units)
-    limit = turn.params.holder_limit
-    if len(lots) > LOTS_MAX:
-        return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
-    if limit and value_of(turn, lots) > limit * UY_PER_FEN:
-        return Code.HOLDER_LIMIT
-    turn.put(where, with_lots(holdings, lots))
+    lot = credit(turn, body.class_id, of, body.to, body.units)
+    if isinstance(lot, Code):
+        return lot
     value = body.units * of.uv
-    bucket_moves(turn, body.class_id, bucket, body.units)
-    count(turn, body.class_id, issued=body.units)
-    book(turn, turn.sender, outstanding=value, issued=value)
-    _count_period(turn, value)
     turn.put(
         order_key(turn.sender, body.order_id),
         IssueOrder(
-            body.to, body.class_id, body.units, body.reason, body.cash_value, bucket, from_day, turn.time, turn.tx,
-            turn.height, turn.index,
+            body.to, body.class_id, body.units, body.reason, body.cash_value, lot.bucket, lot.from_day, turn.time,
+            turn.tx, turn.height, turn.index,
         ),
     )  # fmt: skip
     fields: Fields = (
         ("order_id", body.order_id), ("class", body.class_id), ("units", body.units), ("value", value),
-        ("reason", body.reason), ("cash_value", body.cash_value), ("bucket", bucket), ("from_day", from_day),
+        ("reason", body.reason), ("cash_value", body.cash_value), ("bucket", lot.bucket), ("from_day", lot.from_day),
         *memo_field(body.memo),
     )  # fmt: skip
     turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", body.to))))
     return Code.OK
 
 
-def _count_period(turn: Turn, value: int) -> None:
+def credit(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> Credited | Code:
+    """New units for a tourist, with everything that counts them; HOLDER_LIMIT if the account may not have them."""
+    bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
+    from_day = turn.day + of.pending_days if of.pending_days else 0
+    where = holdings_key(to)
+    holdings: Holdings = turn.get(where) or NO_HOLDINGS
+    lots = list(touched(holdings.lots, turn.time, turn.day))
+    add_units(lots, bucket, class_id, 0, from_day, units)
+    limit = turn.params.holder_limit
+    if len(lots) > LOTS_MAX:
+        return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
+    if limit and value_of(turn, lots) > limit * UY_PER_FEN:
+        return Code.HOLDER_LIMIT
+    turn.put(where, with_lots(holdings, lots))
+    value = units * of.uv
+    bucket_moves(turn, class_id, bucket, units)
+    count(turn, class_id, issued=units)
+    book(turn, of.issuer, outstanding=value, issued=value)
+    _count_period(turn, of.issuer, value)
+    return Credited(bucket, from_day)
+
+
+def _count_period(turn: Turn, issuer: bytes, value: int) -> None:
     """The quota's period is the settlement window."""
-    key = books_key(turn.sender)
+    key = books_key(issuer)
     books: Books = turn.get(key)
-    if not (turn.params.quota or turn.get(merchant_key(turn.sender)).quota):
+    if not (turn.params.quota or turn.get(merchant_key(issuer)).quota):
         return
     issued = turn.add(books.period_issued if books.period == turn.window else 0, value)
     turn.put(key, replace(books, period=turn.window, period_issued=issued))

@@ -150,6 +150,16 @@ def application_timer_key(due: int, applicant: bytes) -> bytes:
     return b"k" + due.to_bytes(8, "big") + b"a" + applicant
 
 
+def campaign_key(campaign: str) -> bytes:
+    """Campaign."""
+    return b"a" + campaign.encode()
+
+
+def grant_key(campaign: str, account: bytes) -> bytes:
+    """Grant; by campaign, then account. The zero byte cannot stand in an identifier."""
+    return b"b" + campaign.encode() + b"\x00" + account
+
+
 def garbage_key(due: int, first: bytes) -> bytes:
     """Garbage that is due; one block's records differ by their first key."""
     return b"P" + due.to_bytes(8, "big") + first

@@ -54,6 +54,8 @@ def class_fault(body: ClassCreate) -> str:
         return f"a COMMON class has uv {UV_MAX}, not {body.uv}"
     if len(set(body.scope)) != len(body.scope):
         return "a category stands twice in scope"
+    if body.kind == "RESTRICTED" and (not body.scope or body.transferable or body.earn_cap_bps):
+        return "a RESTRICTED class names the categories it is for, has no earn cap and is not transferable"
     return ""
 
 

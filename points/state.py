@@ -10,10 +10,11 @@ Invariant: no amount is below 0 or above 2**64 - 1 (INV-9); only carries and net
 from enum import IntEnum
 from typing import Any, Final, Literal
 
-from points.clearing_records import ClearingRecord
 from points.asset_records import Anchored, Asset
-from points.identity_records import Recoveries
+from points.campaign_records import Campaign, Grant
+from points.clearing_records import ClearingRecord
 from points.governance_records import Proposal, Standing, Timer, Vote
+from points.identity_records import Recoveries
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -337,7 +338,7 @@ RECORDS: Final[dict[str, Any]] = {
     "A": Account, "L": Holdings, "M": Merchant, "B": Books, "C": Class, "K": Counters, "G": Agg, "g": Agg, "H": Hold,
     "T": Due, "O": Order, "R": RefundDone, "W": Window, "X": Due, "Y": Obligation, "N": Position, "E": Leg, "V": Carry,
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
-    "d": Recoveries, "v": Register, "l": ClearingRecord,
+    "d": Recoveries, "v": Register, "l": ClearingRecord, "a": Campaign, "b": Grant,
     "e": Asset, "f": Anchored,
     "h": Proposal, "i": Vote, "j": Standing, "k": Timer,
 }  # first byte of the key -> type of the value  # fmt: skip

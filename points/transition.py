@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple
 from points import (
     account_recovery,
     accounts,
-    applications,
     anchors,
+    applications,
     assets,
+    campaigns,
     escrows,
     exchange,
     founding,
@@ -40,7 +41,7 @@ from points.state import FUND, Account, AccountKind, Role
 from points.turn import Turn, Verify
 from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
-from primitives import kinds, kinds_validators
+from primitives import kinds, kinds_campaigns, kinds_validators
 from primitives.codes import Code
 from primitives.genesis import Genesis
 from primitives.hashing import Digest
@@ -55,8 +56,8 @@ from primitives.kinds_assets import (
     AssetUnlock,
     OfflineEscrow,
 )
-from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
+from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -115,6 +116,10 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Freeze: Rule(freezes.apply_freeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    kinds_campaigns.BatchIssue: Rule(campaigns.apply_batch_issue, MERCHANT, role="issuer"),
+    kinds_campaigns.CampaignCreate: Rule(campaigns.apply_campaign_create, MERCHANT),
+    kinds_campaigns.CampaignClaim: Rule(campaigns.apply_campaign_claim, TOURIST),
+    kinds_campaigns.CampaignClose: Rule(campaigns.apply_campaign_close, MERCHANT),
     kinds_validators.ValidatorAdd: Rule(validator_changes.apply_validator_add, bits=Role.OPERATOR),
     kinds_validators.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
     kinds_validators.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),

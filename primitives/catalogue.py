@@ -2,8 +2,8 @@
 
 from typing import Final, Literal, NamedTuple
 
-from primitives.catalogue_governance import GOVERNANCE
 from primitives.catalogue_assets import ASSETS
+from primitives.catalogue_governance import GOVERNANCE
 from primitives.codes import Code
 
 Language = Literal["zh", "en"]
@@ -156,6 +156,26 @@ _ISSUERS: Final[dict[Code, _T]] = {
                          "The programme has ended.", "Ask the operator."),
     Code.ORDER_MAXIMUM: ("超过单笔订单的积分上限。", "减少数量。",
                          "More units than one order may have.", "Use fewer."),
+    Code.CAMPAIGN_UNKNOWN: ("活动不存在或已归档。", "查看 /v1/campaigns。",
+                            "There is no such campaign, or it is archived.", "See /v1/campaigns."),
+    Code.CAMPAIGN_EXISTS: ("活动编号已被使用。", "换一个编号。", "The campaign id is taken.", "Choose another."),
+    Code.CAMPAIGN_BUDGET: ("超过活动的总预算或单户上限。", "查看 /v1/campaigns/{id} 的剩余额度，减少数量。",
+                           "Beyond the campaign's budget or what one account may get.",
+                           "See what is left under /v1/campaigns/{id}, and grant fewer units."),
+    Code.CLAIMED: ("本活动的积分已领取过。", "每个账户只能领取一次，查看账户余额。",
+                   "The account has claimed its points of this campaign.", "Once per account; see its balance."),
+    Code.CLAIM_CLOSED: ("活动尚未开始、已结束或已关闭。", "查看 /v1/campaigns/{id} 的起止时间。",
+                        "The campaign has not begun, is over, or was closed.",
+                        "See its times under /v1/campaigns/{id}."),
+    Code.BAD_PROOF: ("证明与活动名单不符。", "核对账户、数量与活动编号，向发放商户索取正确的证明。",
+                     "The proof does not fit the campaign's list.",
+                     "Check account, units and campaign, or ask the merchant for the proof."),
+    Code.BATCH_TOO_LARGE: ("一次批量发放超过 256 个账户。", "分成多笔发放。",
+                           "More than 256 accounts in one batch.", "Send several batches."),
+    Code.BATCH_DUPLICATE: ("批量发放中同一账户出现两次。", "合并该账户的数量。",
+                           "An account stands twice in the batch.", "Put its units together."),
+    Code.BAD_CAMPAIGN: ("活动的设置不合规。", "检查起止时间与积分类别。",
+                        "The campaign is not set up as allowed.", "Check its times and its class."),
 }
 
 _ORDERS: Final[dict[Code, _T]] = {

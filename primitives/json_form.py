@@ -168,6 +168,17 @@ def _tuple_reader(info: inspect.VarTupleType) -> Reader:
     return reader
 
 
+def _pair_reader(info: inspect.TupleType) -> Reader:
+    reads = [_reader(of) for of in info.item_types]
+
+    def reader(value: Plain, path: str) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) != len(reads):
+            raise Malformed(f"{path}: expected a list of {len(reads)} elements")
+        return tuple(read(item, f"{path}[{i}]") for i, (read, item) in enumerate(zip(reads, value, strict=True)))
+
+    return reader
+
+
 def _union_reader(info: inspect.UnionType) -> Reader:
     kinds = {t.tag: _reader(t) for t in info.types if isinstance(t, inspect.StructType) and t.tag is not None}
     others = [_reader(t) for t in info.types if not isinstance(t, inspect.NoneType)]
@@ -204,6 +215,8 @@ def _reader(info: inspect.Type) -> Reader:
             return _struct_reader(info)
         case inspect.VarTupleType():
             return _tuple_reader(info)
+        case inspect.TupleType():
+            return _pair_reader(info)
         case inspect.UnionType():
             return _union_reader(info)
         case inspect.LiteralType():
@@ -264,6 +277,8 @@ def _to_plain(value: Any, info: inspect.Type) -> Plain:
         return str(value) if value > _JSON_SAFE_MAX else int(value)
     if isinstance(info, inspect.VarTupleType):
         return [_to_plain(item, info.item_type) for item in value]
+    if isinstance(info, inspect.TupleType):
+        return [_to_plain(item, of) for item, of in zip(value, info.item_types, strict=True)]
     if isinstance(info, inspect.UnionType):
         members = [t for t in info.types if not isinstance(t, inspect.NoneType)]
         chosen = next(t for t in members if not isinstance(t, inspect.StructType) or t.cls is type(value))

@@ -9,14 +9,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Bytes64, Identifier, Record, Text
-from primitives.kinds_identity import (
-    GUARDIANS_MAX,
-    GuardiansSet,
-    KeyLimit,
-    RecoveryApprove,
-    RecoveryCancel,
-    RecoveryFinish,
-)
 from primitives.kinds_assets import (
     Anchor,
     AssetLock,
@@ -27,7 +19,16 @@ from primitives.kinds_assets import (
     AssetUnlock,
     OfflineEscrow,
 )
+from primitives.kinds_campaigns import BatchIssue, CampaignClaim, CampaignClose, CampaignCreate
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
+from primitives.kinds_identity import (
+    GUARDIANS_MAX,
+    GuardiansSet,
+    KeyLimit,
+    RecoveryApprove,
+    RecoveryCancel,
+    RecoveryFinish,
+)
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
@@ -259,6 +260,7 @@ Operation = (
     | AccountOpen | KeyAdd | KeyRevoke | KeyLimit | GuardiansSet | RecoveryStart | RecoveryApprove | RecoveryCancel
     | RecoveryFinish | KycAttest | KycRevoke | ClassCreate | ClassRetire | ReserveAttest
     | WindowClose | LegPaid | LegConfirm | LegDispute | Freeze | Unfreeze | PauseClass
+    | BatchIssue | CampaignCreate | CampaignClaim | CampaignClose
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
     | MerchantApply | GovPropose | GovVote | GovExecute
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow

@@ -72,6 +72,8 @@ def value_of(info: inspect.Type, world: World, made: list[bytes]) -> st.SearchSt
         case inspect.VarTupleType(item_type=item):
             items = st.lists(value_of(item, world, made), min_size=info.min_length or 0, max_size=3)
             return items.map(tuple)
+        case inspect.TupleType(item_types=types):
+            return st.tuples(*(value_of(of, world, made) for of in types))
         case inspect.UnionType(types=types):
             return st.one_of([value_of(of, world, made) for of in types])
         case inspect.NoneType():

@@ -1,0 +1,377 @@
+"""Campaigns: who gets what from which budget, once (INV-15), and every refusal in its order."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from points.keys import campaign_key, grant_key, merchant_key
+from points.queries import account as account_query
+from points.state import MerchantStatus
+from primitives.codes import Code
+from primitives.kinds import AccountKey, Body, ClassRetire, Exchange, Freeze, Issue, Unfreeze
+from primitives.kinds_campaigns import (
+    ENTRIES_MAX,
+    BatchIssue,
+    CampaignClaim,
+    CampaignClose,
+    CampaignCreate,
+    LeafProof,
+    claim_leaf,
+    is_listed,
+    list_root,
+    prove_entry,
+)
+from tests.points.market import ADDRESS, DAY, PUBLIC, START, Market, address, class_of, genesis_of, key_of
+
+SPRING = "spring"
+
+
+@dataclass
+class Listed:
+    """A campaign's list by names; what its merchant keeps at home."""
+
+    units: dict[str, int] = field(default_factory=lambda: {"u": 100, "v": 40})
+    campaign: str = SPRING
+
+    @property
+    def entries(self) -> list[tuple[bytes, int]]:
+        return [(ADDRESS[name], units) for name, units in self.units.items()]
+
+    def create(self, **fields: Any) -> CampaignCreate:
+        terms = {"budget": 1000, "per_account": 150, "starts": START, "ends": START + 10 * DAY} | fields
+        terms.setdefault("root", list_root(self.campaign, self.entries))
+        return CampaignCreate(self.campaign, terms.pop("class_id", "hA"), **terms)
+
+    def claim(self, name: str, units: int | None = None, of: str | None = None) -> CampaignClaim:
+        """The claim of `name` with its own proof, or with that of another account."""
+        proof = prove_entry(self.campaign, self.entries, list(self.units).index(of or name))
+        return CampaignClaim(self.campaign, self.units[of or name] if units is None else units, proof)
+
+
+LIST = Listed()
+
+
+def batch(*entries: tuple[str, int], campaign: str = SPRING, class_id: str = "hA") -> BatchIssue:
+    stranger = bytes(19) + b"x"
+    return BatchIssue(campaign, class_id, tuple((ADDRESS.get(name, stranger), units) for name, units in entries))
+
+
+def running(market: Market | None = None, **fields: Any) -> Market:
+    market = market or Market()
+    market.ok("A", LIST.create(**fields))
+    return market
+
+
+def test_a_listed_account_claims_once() -> None:
+    market = running()
+    receipt = market.ok("u", LIST.claim("u"))
+    (event,) = receipt.events
+    assert dict(event.fields) | {"campaign": SPRING, "units": 100, "reason": "CAMPAIGN"} == dict(event.fields)
+    assert event.accounts == (("merchant", ADDRESS["A"]), ("to", ADDRESS["u"]))
+    assert market.avail("hA") == 100
+    assert market.exposure("A")["outstanding"] == 100
+    assert market.do("u", LIST.claim("u")) is Code.CLAIMED
+    market.ok("v", LIST.claim("v"))
+    assert (market.avail("hA", "v"), market.view.get(campaign_key(SPRING)).granted) == (40, 140)
+
+
+def test_two_claims_of_one_block() -> None:
+    market = running()
+    assert market.many(("u", LIST.claim("u")), ("u", LIST.claim("u"))) == ["OK", "CLAIMED"]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        LIST.claim("v", of="u"), LIST.claim("v", units=41), LIST.claim("v", units=39),
+        Listed(campaign="other").claim("v"), CampaignClaim(SPRING, 40, LeafProof(0, 2, LIST.claim("v").proof.path)),
+        CampaignClaim(SPRING, 40, LeafProof(1, 1, ())),
+        CampaignClaim(SPRING, 40, LeafProof(1, 3, LIST.claim("v").proof.path)),
+        CampaignClaim(SPRING, 40, LeafProof(1, 2, (*LIST.claim("v").proof.path, bytes(32)))),
+        CampaignClaim(SPRING, 40, LeafProof(2**63, 2**64 - 1, ())),
+    ],
+)  # fmt: skip
+def test_a_false_proof_claims_nothing(claim: CampaignClaim) -> None:
+    """Another's entry, other units, another campaign's list, another place, a path too short or too long."""
+    market = running()
+    claim = replace(claim, campaign=SPRING)
+    assert market.do("v", claim) is Code.BAD_PROOF
+    assert market.view.get(grant_key(SPRING, ADDRESS["v"])) is None
+
+
+def test_an_inner_node_is_no_entry() -> None:
+    """The two digests below the root, offered as the content of a list of one."""
+    leaves = [claim_leaf(SPRING, account, units) for account, units in LIST.entries]
+    root = list_root(SPRING, LIST.entries)
+    assert is_listed(root, SPRING, ADDRESS["u"], 100, prove_entry(SPRING, LIST.entries, 0))
+    assert not is_listed(root, SPRING, leaves[0] + leaves[1], 100, LeafProof(0, 1, ()))
+
+
+def test_without_a_list_nobody_claims() -> None:
+    market = running(root=None)
+    assert market.do("u", LIST.claim("u")) is Code.BAD_PROOF
+    market.ok("A", batch(("u", 5)))
+
+
+def test_the_budget_is_exact_and_shared_by_claims_and_batches() -> None:
+    market = running(budget=150)
+    market.ok("u", LIST.claim("u"))
+    assert market.do("A", batch(("v", 51))) is Code.CAMPAIGN_BUDGET
+    market.ok("A", batch(("v", 50)))
+    assert market.do("v", LIST.claim("v")) is Code.CAMPAIGN_BUDGET
+    assert market.do("A", batch(("v", 1))) is Code.CAMPAIGN_BUDGET
+
+
+def test_the_limit_per_account_is_exact_and_spans_claims_and_batches() -> None:
+    market = running()
+    market.ok("A", batch(("u", 50)))
+    assert market.do("A", batch(("u", 101))) is Code.CAMPAIGN_BUDGET
+    market.ok("u", LIST.claim("u"))
+    assert market.do("A", batch(("v", 1), ("u", 1))) is Code.CAMPAIGN_BUDGET
+    assert market.avail("hA", "v") == 0
+
+
+def test_a_batch_is_all_or_nothing() -> None:
+    market = running()
+    assert market.do("A", batch(("u", 5), ("stranger", 5))) is Code.ACCOUNT_UNKNOWN
+    assert market.avail("hA") == 0
+    receipt = market.ok("A", batch(("u", 5), ("v", 6)))
+    assert [event.kind for event in receipt.events] == ["Issued", "Issued"]
+    assert (market.avail("hA"), market.avail("hA", "v")) == (5, 6)
+
+
+def test_a_batch_counts_its_sum_against_the_reserve_the_quota_and_the_key() -> None:
+    market = running(Market(genesis_of(merchants={"A": {"reserve": 4}})))  # a cap of 10 fen
+    assert market.do("A", batch(("u", 5), ("v", 6))) is Code.RESERVE_EXCEEDED
+    market.ok("A", batch(("u", 5), ("v", 5)))
+    assert market.do("v", LIST.claim("v")) is Code.RESERVE_EXCEEDED
+
+    market = running(Market(genesis_of(merchants={"A": {"quota": 45}})))
+    market.ok("v", LIST.claim("v"))
+    assert market.do("A", batch(("u", 3), ("v", 3))) is Code.QUOTA_EXCEEDED
+    market.ok("A", batch(("u", 2), ("v", 3)))
+    assert market.do("A", batch(("u", 1))) is Code.QUOTA_EXCEEDED
+
+    keys = {"A": (limited("A.issuer", 9),)}
+    market = running(Market(genesis_of(extra_keys=keys)))
+    assert market.do("A", batch(("u", 5), ("v", 5)), ["A.issuer"]) is Code.KEY_LIMIT
+    market.ok("A", batch(("u", 4), ("v", 5)), ["A.issuer"])
+    market.ok("v", LIST.claim("v"))
+    assert market.do("A", batch(("u", 1)), ["A.issuer"]) is Code.KEY_LIMIT
+
+
+def limited(name: str, fen: int) -> AccountKey:
+    """An issuer key with a daily limit."""
+    return AccountKey(key_of(name).public_key, "issuer", fen)
+
+
+def test_a_campaign_opens_and_ends_with_the_second() -> None:
+    market = running(starts=START + 100, ends=START + 200)
+    market.at(START + 99)
+    assert market.do("u", LIST.claim("u")) is Code.CLAIM_CLOSED
+    market.at(START + 100)
+    market.ok("u", LIST.claim("u"))
+    market.at(START + 199)
+    market.ok("A", batch(("v", 1)))
+    market.at(START + 200)
+    assert market.do("A", batch(("v", 1))) is Code.CLAIM_CLOSED
+    assert market.do("v", LIST.claim("v")) is Code.CLAIM_CLOSED
+    assert market.do("A", CampaignClose(SPRING)) is Code.CLAIM_CLOSED
+
+
+def test_a_closed_campaign_grants_nothing_more_and_takes_nothing_back() -> None:
+    market = running()
+    market.ok("u", LIST.claim("u"))
+    receipt = market.ok("A", CampaignClose(SPRING))
+    assert dict(receipt.events[0].fields) == {"campaign": SPRING, "budget": 1000, "granted": 100}
+    assert market.do("v", LIST.claim("v")) is Code.CLAIM_CLOSED
+    assert market.do("A", batch(("v", 1))) is Code.CLAIM_CLOSED
+    assert market.do("A", CampaignClose(SPRING)) is Code.CLAIM_CLOSED
+    assert account_query(market.view, market.time, ADDRESS["u"])["spendable"] == 100
+    assert market.do("A", LIST.create()) is Code.CAMPAIGN_EXISTS
+
+
+def test_grants_leave_with_the_end_and_the_campaign_after_the_orders() -> None:
+    market = running()
+    market.ok("u", LIST.claim("u"))
+    market.at(START + 10 * DAY - 1)
+    assert market.view.get(grant_key(SPRING, ADDRESS["u"])) is not None
+    market.at(START + 10 * DAY)
+    assert market.view.get(grant_key(SPRING, ADDRESS["u"])) is None
+    assert market.do("u", LIST.claim("u")) is Code.CLAIM_CLOSED
+    market.at(START + 190 * DAY)
+    assert market.do("A", LIST.create(ends=START + 200 * DAY)) is Code.CAMPAIGN_EXISTS
+    market.at(START + 190 * DAY + 1)
+    assert market.view.get(campaign_key(SPRING)) is None
+    assert market.do("u", LIST.claim("u")) is Code.CAMPAIGN_UNKNOWN
+
+
+def test_the_grants_of_many_blocks_all_leave() -> None:
+    """More lists of garbage than one block removes."""
+    market = running(per_account=1, budget=10**6, ends=START + DAY)
+    names = [f"t{i}" for i in range(20)]
+    for name in names:
+        market.ok(name, market.opening([name], "A"))
+        market.ok("A", BatchIssue(SPRING, "hA", ((address(name), 1),)))
+    market.at(START + DAY)
+    market.advance(1)
+    assert not list(market.view.range(b"b", b"c"))
+
+
+def test_a_frozen_issuer_grants_nothing() -> None:
+    market = running()
+    market.ok("regulator", Freeze(ADDRESS["A"], "OUT", b"", START + DAY))
+    assert market.do("u", LIST.claim("u")) is Code.ACCOUNT_FROZEN
+    market.ok("regulator", Unfreeze(ADDRESS["A"]))
+    market.ok("u", LIST.claim("u"))
+
+
+def test_points_of_a_campaign_are_points_like_others() -> None:
+    market = running()
+    market.ok("u", LIST.claim("u"))
+    market.ok("u", market.redeem("B", 100, "b1"))
+    assert market.owed() == {"A->B": 995_000, "A->FUND": 5_000}
+
+
+def test_a_restricted_class_reaches_only_who_stands_in_the_list() -> None:
+    """Table 1 row 6: an eligible set, certain categories, and no way around either."""
+    care = class_of("care", kind="RESTRICTED", scope=("TRANSPORT",))
+    market = Market(genesis_of([("A", care)]))
+    assert market.do("A", Issue("care", ADDRESS["u"], 5, "o1", "BONUS", 0)) is Code.BAD_CLASS
+    assert market.do("A", LIST.create(class_id="care", root=None)) is Code.BAD_CAMPAIGN
+    market.ok("A", LIST.create(class_id="care"))
+    assert market.do("A", batch(("v", 5), class_id="care")) is Code.BAD_CAMPAIGN
+    market.ok("u", LIST.claim("u"))
+    assert market.do("u", Exchange("care", 10, "hA")) is Code.EXCHANGE_DISABLED
+    market.issue("hA", 10)
+    assert market.do("u", Exchange("hA", 10, "care")) is Code.EXCHANGE_DISABLED
+    assert market.do("u", market.redeem("B", 50, "b1")) is Code.SCOPE_DENIED
+    market.ok("u", market.redeem("C", 50, "c1"))
+    for wrong in ({"scope": ()}, {"transferable": True}, {"earn_cap_bps": 1}):
+        body = class_of("c2", **({"kind": "RESTRICTED", "scope": ("TRANSPORT",)} | wrong))
+        assert market.do("A", body) is Code.BAD_CLASS
+
+
+def suspend(market: Market, status: MerchantStatus = MerchantStatus.ISSUE_SUSPENDED) -> None:
+    key = merchant_key(ADDRESS["A"])
+    market.view.apply({key: replace(market.view.get(key), status=status)})
+
+
+def test_refusals_of_campaign_create_in_their_order() -> None:
+    """Each row repairs the fault above it."""
+    market = Market(genesis_of([("A", class_of("cap", earn_cap_bps=1)), ("A", class_of("old"))]))
+    market.ok("A", ClassRetire("old"))
+    wrong: dict[str, Any] = {"budget": 0, "per_account": 0, "starts": START + 9, "ends": START + 9, "class_id": "none"}
+    rows: list[tuple[dict[str, Any], Code]] = [
+        ({}, Code.BAD_AMOUNT),
+        ({"budget": 1}, Code.BAD_AMOUNT),
+        ({"per_account": 1}, Code.BAD_CAMPAIGN),
+        ({"starts": 0, "ends": START}, Code.BAD_CAMPAIGN),
+        ({"ends": START + 1095 * DAY + 1}, Code.BAD_CAMPAIGN),
+        ({"ends": START + 1095 * DAY}, Code.CLASS_UNKNOWN),
+        ({"class_id": "hB"}, Code.NOT_ISSUER),
+    ]
+    assert market.do("u", LIST.create(**wrong)) is Code.NOT_AUTHORISED
+    for repaired, code in rows:
+        wrong |= repaired
+        assert market.do("A", LIST.create(**wrong)) is code, repaired
+    suspend(market)
+    wrong["class_id"] = "old"
+    assert market.do("A", LIST.create(**wrong)) is Code.MERCHANT_SUSPENDED
+    suspend(market, MerchantStatus.ACTIVE)
+    assert market.do("A", LIST.create(**wrong)) is Code.BAD_CLASS
+    assert market.do("A", LIST.create(**wrong | {"class_id": "cap"})) is Code.EARN_CAP
+    market.ok("A", LIST.create(**wrong | {"class_id": "hA"}))
+    assert market.do("A", LIST.create(**wrong | {"class_id": "hA"})) is Code.CAMPAIGN_EXISTS
+
+
+def test_refusals_of_batch_issue_in_their_order() -> None:
+    """Each row repairs the fault above it, from the first fault of the table to the last."""
+    classes = [("A", class_of("hA", max_per_order=60)), ("A", class_of("a2"))]
+    market = Market(genesis_of(classes, merchants={"A": {"reserve": 20, "quota": 40}}, holder_limit=39))
+    market.ok("A", LIST.create(budget=100, per_account=60, starts=START + 50, ends=START + DAY))
+    assert market.do("B", batch(*(("u", 0),) * 257)) is Code.BATCH_TOO_LARGE
+    assert market.do("u", batch(*(("u", 0),) * 257)) is Code.NOT_AUTHORISED
+    none = {"campaign": "none", "class_id": "none"}
+    rows: list[tuple[str, Body, Code]] = [
+        ("A", batch(*(("B", 0),) * (ENTRIES_MAX + 1), **none), Code.BATCH_TOO_LARGE),
+        ("A", batch(**none), Code.BAD_AMOUNT),
+        ("A", batch(("B", 1), ("B", 0), **none), Code.BAD_AMOUNT),
+        ("A", batch(("B", 1), ("B", 1), **none), Code.BATCH_DUPLICATE),
+        ("A", batch(("stranger", 1), ("B", 1), **none), Code.ACCOUNT_UNKNOWN),
+        ("A", batch(("B", 1), ("v", 1), **none), Code.NOT_AUTHORISED),
+        ("A", batch(("u", 61), ("v", 101), **none), Code.CLASS_UNKNOWN),
+        ("A", batch(("u", 61), ("v", 101), campaign="none", class_id="hB"), Code.NOT_ISSUER),
+        ("A", batch(("u", 61), ("v", 101), campaign="none", class_id="a2"), Code.CAMPAIGN_UNKNOWN),
+        ("A", batch(("u", 61), ("v", 101), class_id="a2"), Code.BAD_CAMPAIGN),
+        ("A", batch(("u", 61), ("v", 101)), Code.CLAIM_CLOSED),
+    ]
+    for sender, body, code in rows:
+        assert market.do(sender, body) is code, body
+    market.at(START + 50)
+    suspend(market)
+    assert market.do("A", batch(("u", 61), ("v", 101))) is Code.MERCHANT_SUSPENDED
+    suspend(market, MerchantStatus.ACTIVE)
+    for body, code in (
+        (batch(("u", 61), ("v", 101)), Code.ORDER_MAXIMUM),
+        (batch(("u", 60), ("v", 41)), Code.CAMPAIGN_BUDGET),
+        (batch(("u", 60), ("v", 40)), Code.RESERVE_EXCEEDED),
+        (batch(("u", 41)), Code.QUOTA_EXCEEDED),
+        (batch(("u", 40)), Code.HOLDER_LIMIT),
+        (batch(("u", 39)), Code.OK),
+    ):
+        assert market.do("A", body) is code, body
+
+
+def test_an_account_frozen_in_full_gets_nothing_from_a_batch() -> None:
+    market = running()
+    market.ok("regulator", Freeze(ADDRESS["v"], "ALL", b"", START + DAY))
+    assert market.do("A", batch(("u", 1), ("v", 1), class_id="none")) is Code.ACCOUNT_FROZEN
+    assert market.do("v", LIST.claim("v")) is Code.ACCOUNT_FROZEN
+
+
+def test_refusals_of_campaign_claim_in_their_order() -> None:
+    """Each row repairs the fault above it."""
+    classes = [("A", class_of("hA", max_per_order=40))]
+    market = Market(genesis_of(classes, merchants={"A": {"reserve": 20, "quota": 39}}))
+    market.ok("A", LIST.create(budget=39, per_account=39, starts=START + 50, ends=START + DAY))
+    assert market.do("B", CampaignClaim("none", 0, LeafProof(0, 1))) is Code.NOT_AUTHORISED
+    assert market.do("u", CampaignClaim("none", 0, LeafProof(0, 1))) is Code.BAD_AMOUNT
+    assert market.do("u", CampaignClaim("none", 1, LeafProof(0, 1))) is Code.CAMPAIGN_UNKNOWN
+    assert market.do("u", CampaignClaim(SPRING, 1, LeafProof(0, 1))) is Code.CLAIM_CLOSED
+    market.at(START + 50)
+    assert market.do("u", CampaignClaim(SPRING, 1, LeafProof(0, 1))) is Code.BAD_PROOF
+    market.ok("regulator", Freeze(ADDRESS["A"], "OUT", b"", START + 60))
+    suspend(market)
+    assert market.do("u", LIST.claim("u")) is Code.ACCOUNT_FROZEN
+    market.at(START + 60)
+    assert market.do("u", LIST.claim("u")) is Code.MERCHANT_SUSPENDED
+    suspend(market, MerchantStatus.ACTIVE)
+    assert market.do("u", LIST.claim("u")) is Code.ORDER_MAXIMUM
+    assert market.do("v", LIST.claim("v")) is Code.CAMPAIGN_BUDGET
+
+
+def test_close_refuses_in_order() -> None:
+    market = running()
+    assert market.do("u", CampaignClose("none")) is Code.NOT_AUTHORISED
+    assert market.do("A", CampaignClose("none")) is Code.CAMPAIGN_UNKNOWN
+    assert market.do("B", CampaignClose(SPRING)) is Code.NOT_ISSUER
+
+
+def test_an_issuer_key_grants_but_does_not_create() -> None:
+    assert PUBLIC["A"] != key_of("A.issuer").public_key
+    market = Market(genesis_of(extra_keys={"A": (limited("A.issuer", 100),)}))
+    assert market.do("A", LIST.create(), ["A.issuer"]) is Code.NOT_AUTHORISED
+    market.ok("A", LIST.create())
+    market.ok("A", batch(("u", 1)), ["A.issuer"])
+    assert market.do("A", CampaignClose(SPRING), ["A.issuer"]) is Code.NOT_AUTHORISED
+
+
+def test_after_the_programmes_end_nothing_is_granted() -> None:
+    market = running(Market(genesis_of(program_end=START + 10)))
+    market.at(START + 10)
+    assert market.do("u", LIST.claim("u")) is Code.PROGRAM_ENDED
+    assert market.do("A", batch(("u", 1))) is Code.PROGRAM_ENDED
+    assert market.do("A", Listed(campaign="late").create()) is Code.PROGRAM_ENDED
