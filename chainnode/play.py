@@ -183,10 +183,11 @@ class Player:
 
 
 def created_id(receipt: Receipt) -> str:
-    """The hold that the transaction opened, else its own id; hex."""
+    """The hold that the transaction opened or the recovery that it started, else its own id; hex."""
     for event in receipt.events:
-        if event.kind == "HoldOpened":
-            return next(digest.hex() for name, digest in event.hashes if name == "hold")
+        created = {"HoldOpened": "hold", "RecoveryStarted": "recovery"}.get(event.kind)
+        if created is not None:
+            return dict(event.hashes)[created].hex()
     return receipt.tx.hex()
 
 

@@ -38,6 +38,7 @@ from primitives.codes import Code
 from primitives.kinds import RecoveryStart
 from primitives.kinds_identity import RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.receipt import Event
+from primitives.recovery import recovery_id
 
 RECOVERY_DELAY_SECONDS: Final = 3 * DAY_SECONDS
 
@@ -53,14 +54,15 @@ def apply_recovery_start(turn: Turn, body: RecoveryStart) -> Code:
     found = open_recoveries(turn.draft, body.account, turn.time)
     if any(turn.sender in recovery.approvals for recovery in found):
         return turn.refuse(Code.RECOVERY_OPEN, "the sender stands behind another: recovery_cancel takes it back")
-    if any((recovery.keys, recovery.threshold) == (body.keys, body.threshold) for recovery in found):
+    name = recovery_id(body.account, body.keys, body.threshold)
+    if any(recovery.id == name for recovery in found):
         return turn.refuse(Code.RECOVERY_OPEN, "these keys are proposed: approve that recovery")
     if len(found) >= RECOVERIES_MAX:
         return turn.refuse(Code.RECOVERY_OPEN, f"limit {RECOVERIES_MAX}")
     code = check_key_set(turn, body.keys, body.threshold)
     if code:
         return code
-    started = Recovery(turn.tx, body.keys, body.threshold, (), NEVER, turn.time)
+    started = Recovery(name, body.keys, body.threshold, (), NEVER, turn.time)
     _approved(turn, "RecoveryStarted", (body.account, account), found, started)
     return Code.OK
 

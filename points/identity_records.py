@@ -12,7 +12,7 @@ class Recovery(Record):
     Invariant: ready_at is below 2**64 - 1 exactly while the approvals suffice.
     """
 
-    id: bytes  # of the transaction that started it
+    id: bytes  # primitives.recovery.recovery_id
     keys: tuple[AccountKey, ...]
     threshold: int
     approvals: tuple[bytes, ...]  # accounts, in the order in which they approved

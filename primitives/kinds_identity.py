@@ -1,7 +1,7 @@
 """Bodies that change who may sign for an account: limits of keys, guardians, recovery. Rules: points/.
 
-`recovery` names one of the recoveries of an account by the id of the transaction that started it; recovery_start itself
-stands in kinds.py, because it names the keys of an account.
+`recovery` names one of the recoveries of an account by what it would do (recovery.py); recovery_start itself stands in
+kinds.py, because it names the keys of an account.
 """
 
 from typing import Annotated, Final

@@ -12,6 +12,7 @@ from primitives.codes import Code
 from primitives.genesis import Genesis, GenesisAccount
 from primitives.kinds import AccountKey, Body, Capture, Freeze, KeyAdd, KeyRevoke, RecoveryStart, Unfreeze
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
+from primitives.recovery import recovery_id
 from tests.points.market import DAY, START, Market, address, genesis_of, key_of
 
 HOUR = 3600
@@ -55,7 +56,8 @@ WITHDRAW = RecoveryCancel(address("u"))
 
 def started(market: Market, who: str, *names: str) -> bytes:
     """The id of a recovery that `who` starts for u."""
-    return market.ok(who, start(*names)).tx
+    (event,) = market.ok(who, start(*names)).events
+    return dict(event.hashes)["recovery"]
 
 
 def open_of(market: Market, of: str = "u") -> list[dict[str, object]]:
@@ -81,6 +83,19 @@ def test_a_lost_phone() -> None:
     market.ok("u", market.redeem("B", 10, "b1"), signers=["u.new"])
     market.ok("B", Capture(hold, 300, "c1"))
     assert market.do("v", finish()) is Code.RECOVERY_UNKNOWN
+
+
+def test_a_recovery_is_named_by_what_it_does() -> None:
+    """Who approves by name approves these keys for this account, whatever a node says."""
+    market = guarded()
+    found = started(market, "v", "n", "o")
+    assert found == recovery_id(address("u"), keys("n", "o"), 1)
+    others = {
+        recovery_id(address(of), keys(*names), m) for of, names, m in (("v", "no", 1), ("u", "n", 1), ("u", "no", 2))
+    }
+    assert len(others) == 3 and found not in others
+    assert market.do("B", approve(recovery=recovery_id(address("u"), keys("n"), 1))) is Code.RECOVERY_UNKNOWN
+    market.ok("B", approve(recovery=recovery_id(address("u"), keys("n", "o"), 1)))
 
 
 def test_the_delay_is_72_hours() -> None:
