@@ -25,9 +25,7 @@ def assets(view: View, time_s: int, after: str, limit: int, owner: bytes | None 
     `next`: the `after` of the next page, None behind the last. A page may hold fewer than `limit`, even none.
     """
     items: list[Plain] = []
-    looked, asset_id = 0, ""
-    for asset_id, found in _behind(view, after):
-        looked += 1
+    for looked, (asset_id, found) in enumerate(_behind(view, after), 1):
         if found.lives(time_s) and owner in (None, found.owner):
             items.append(_asset(asset_id, found))
         if len(items) == limit or looked == LOOKED_AT_MAX:

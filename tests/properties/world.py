@@ -101,6 +101,12 @@ class World:
         code = PayCode(self.address[payer], key_of(payer), seq, max(value, 1), self.now + 60, NO_SIGNATURE)
         return self.code(payee, RedeemByToken(code, value, order_id))
 
+    def offline_code(self, payer: str, payee: str, seq: int, value: int, ttl: int) -> RedeemByToken:
+        """A charge of `value` by a code for this merchant that lives longer than an online one may."""
+        address, where = self.address[payer], self.address[payee]
+        code = PayCode(address, key_of(payer), seq, value, self.now + ttl, NO_SIGNATURE, where)
+        return RedeemByToken(code, value, f"c{seq}")
+
     # ---- readings
 
     def units(self, name: str, class_id: str) -> tuple[int, int, int]:
