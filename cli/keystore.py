@@ -60,7 +60,7 @@ class KeystoreFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Unlocked:
-    """An opened wallet. `entropy` are the bytes of its recovery phrase."""
+    """An opened wallet. `entropy` are the bytes of its recovery phrase; `address` is the key's own, or adopted."""
 
     address: Address
     key: SigningKey
@@ -80,7 +80,7 @@ def seal(wallet: Unlocked, passphrase: bytes, kdf: KdfParameters = STANDARD) -> 
     """The encrypted file of a wallet under a fresh salt and nonce."""
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     header = Header(1, "argon2id", kdf.passes, kdf.memory_bytes, "xchacha20-poly1305",
-                    encode_address(wallet.address), salt.hex(), nonce.hex())  # fmt: skip
+                    encode_address(address_of(wallet.key.public_key)), salt.hex(), nonce.hex())  # fmt: skip
     key = _stretch(passphrase, salt, kdf)
     raw = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(wallet.entropy, _bound(header), nonce, key)
     return KeystoreFile(header, raw.hex())

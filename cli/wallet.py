@@ -16,6 +16,7 @@ from cli.receipts import receipt
 from cli.verdicts import usage
 from cli.wallet_payments import authorize, code, exchange, open_account, pay, transfer
 from cli.wallet_reads import balance, expiring, history
+from cli.wallet_recovery import guardians, key_group, recover
 from cli.wallets import (
     SUFFIX,
     Signer,
@@ -38,6 +39,8 @@ def wallet() -> None:
 
 for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt):
     wallet.add_command(command)
+for group in (key_group, guardians, recover):
+    wallet.add_command(group)
 
 
 @wallet.command(help=t("Make a key, its recovery phrase, and the encrypted file.", "生成密钥、助记词和加密文件。"),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,7 +13,7 @@ from cli.language import t
 from cli.network import Network, home
 from cli.passphrase import PassphraseSource
 from cli.verdicts import Refusal, Verdict, usage
-from primitives.address import FUND_ADDRESS, decode_address
+from primitives.address import FUND_ADDRESS, decode_address, encode_address
 from primitives.codec import Malformed
 from primitives.keys import Address
 
@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 WALLETS: Final = "wallets"
 DEMO_PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105  (a file's name, only in a devnet's folder)
 SUFFIX: Final = ".json"
+ACCOUNT_SUFFIX: Final = ".account"  # beside a keystore: the recovered account that its key signs for
 NAME_CHARS_MAX: Final = 64
 
 
@@ -53,7 +54,8 @@ class Signer:
         demo = self.wallet.path.parent / DEMO_PASSPHRASE_FILE
         if self.wallet.demo and source == PassphraseSource(None, None) and demo.is_file():
             source = PassphraseSource(None, demo)
-        return unseal(file, source.read(t(f"Passphrase of {self.wallet.name}", f"{self.wallet.name} 的口令")))
+        opened = unseal(file, source.read(t(f"Passphrase of {self.wallet.name}", f"{self.wallet.name} 的口令")))
+        return replace(opened, address=self.address)
 
     @property
     def address(self) -> Address:
@@ -103,11 +105,22 @@ def find_wallet(name: str | None, network: Network) -> WalletFile:
 
 
 def wallet_address(wallet: WalletFile) -> Address:
-    """The address in a keystore's header."""
+    """The account that a wallet adopted, else the address in its keystore's header."""
+    adopted = wallet.path.with_suffix(ACCOUNT_SUFFIX)
     try:
+        if adopted.is_file():
+            return decode_address(adopted.read_text(encoding="ascii").strip())
         return decode_address(read_keystore(wallet.path).header.address)
-    except Malformed as error:
+    except (Malformed, UnicodeDecodeError) as error:
         raise usage(f"{wallet.path}: {error}") from error
+
+
+def adopt_account(wallet: WalletFile, address: Address) -> None:
+    """From now on the wallet's key signs for this account, which a recovery gave to it."""
+    adopted = wallet.path.with_suffix(ACCOUNT_SUFFIX)
+    fresh = adopted.with_suffix(".new-account")
+    fresh.write_text(encode_address(address) + "\n", encoding="ascii")
+    fresh.replace(adopted)
 
 
 def resolve(party: str, network: Network) -> Address:
