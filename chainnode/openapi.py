@@ -10,6 +10,7 @@ from chainnode.calls import JSON, Route
 from chainnode.problem import MEDIA_TYPE
 from chainnode.submissions import BULK, MSGPACK
 from primitives.codes import Code, code_text
+from primitives.json_form import kind_field
 from primitives.kinds import Body
 from primitives.transaction import KeySignature
 
@@ -127,6 +128,13 @@ class SchemaBook:
                 "properties": {field.encode_name: self._schema(field.type, reading) for field in info.fields},
             }
             required = [field.encode_name for field in info.fields if field.required or not reading]
+            for field in info.fields:
+                kind = kind_field(field.type)
+                if kind is not None:
+                    kinds = [row["properties"] for row in schema["properties"][field.encode_name]["anyOf"]]
+                    schema["properties"][kind] = {"enum": [row["kind"]["const"] for row in kinds]}
+                    schema["properties"][field.encode_name] = {"anyOf": [row["body"] for row in kinds]}
+                    required.append(kind)
             if required:
                 schema["required"] = required
             if info.cls.__doc__:

@@ -186,8 +186,12 @@ def _path(name: str, of: str | None) -> str:
         case "anchor":
             namespace, _, evidence = (of or "").rpartition("/")
             return f"/v1/anchors/{quote(namespace, safe='')}/{evidence}"
-        case "validators":
-            return "/v1/validators"
+        case "validators" | "committee" | "proposals":
+            return f"/v1/{name}"
+        case "proposal":
+            return f"/v1/proposals/{text}"
+        case "merchant":
+            return f"/v1/merchants/{text}"
         case _:
             raise EngineFailed(f"no query {name!r}")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from points import queries, queries_assets
 from points.queries_identity import recovery
+from points.queries_governance import committee, proposal, proposals
 from points.roster import roster
 from points.view import View
 from primitives.address import decode_address
@@ -47,6 +48,14 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return queries_assets.anchor(view, now, namespace, _hex(evidence))
         case "validators":
             return roster(view)
+        case "proposal":
+            return proposal(view, now, str(of))
+        case "proposals":
+            return proposals(view, now)
+        case "committee":
+            return committee(view, now)
+        case "merchant":
+            return queries.merchant(view, now, _address(of))
         case _:
             raise Malformed(f"no query {name!r}")
 

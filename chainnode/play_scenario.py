@@ -24,15 +24,18 @@ KINDS: Final = frozenset({
     "offline_escrow",
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
+    "merchant_apply", "gov_propose", "gov_vote", "gov_execute",
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
     "recovery",
     "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
-    "validators",
+    "validators", "merchant", "proposal", "proposals", "committee",
 })  # fmt: skip
-QUERIES_WITHOUT_OF: Final = frozenset({"obligations", "window", "supply", "state_root", "validators"})
+QUERIES_WITHOUT_OF: Final = frozenset({
+    "obligations", "window", "supply", "state_root", "validators", "proposals", "committee",
+})  # fmt: skip
 ROLES: Final = ("merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "unopened")
 FUND_NAME: Final = "FUND"
 

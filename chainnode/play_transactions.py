@@ -20,6 +20,7 @@ from primitives.hashing import tagged_hash
 from primitives.json_form import body_from_plain, envelope_from_plain, from_plain
 from primitives.keys import Address, SigningKey
 from primitives.kinds import AccountOpen, BatchOperations, Body, Operation, Redeem, RedeemByToken, kind_of
+from primitives.kinds_governance import GovPropose
 from primitives.transaction import (
     VALIDITY_SECONDS_MAX,
     Envelope,
@@ -41,6 +42,7 @@ CHAIN_ID_NAME: Final = "chain_id"  # "$chain_id" in a raw envelope
 _ADDRESS_FIELDS: Final = frozenset({"to", "merchant", "account", "target", "sponsor"})
 _KEY_FIELDS: Final = frozenset({"key", "sponsor_key"})
 _HASH_FIELDS: Final = {
+    "gov_propose": "reasons_hash", "merchant_apply": "docs_hash",
     "reserve_attest": "statement_hash", "leg_paid": "bank_ref_hash", "kyc_attest": "commitment",
     "anchor": "hash", "asset_register": "content_hash",
 }  # fmt: skip
@@ -175,6 +177,8 @@ class Composer:
                 body.setdefault("threshold", 1)
                 body.setdefault("sponsor_key", self._owner_key(body.get("sponsor")))
                 body.setdefault("sponsor_sig", NO_SIGNATURE.hex())
+            case "gov_propose" if isinstance(body.get("payload"), dict):
+                body["payload"] = self._filled(str(body.get("action")), body["payload"], place, now)
             case _ if kind.startswith("validator_"):
                 return self._voting.filled(kind, body)
             case _:
@@ -213,6 +217,8 @@ class Composer:
             case AccountOpen() if body.sponsor_sig == NO_SIGNATURE:
                 digest = sponsor_digest(self._chain_id, body.sponsor, body.keys, body.threshold)
                 return replace(body, sponsor_sig=self._holder(plain["sponsor_key"]).sign(digest))
+            case GovPropose():
+                return replace(body, payload=self._voting.signed(body.payload, self._chain_id))
             case _:
                 return self._voting.signed(body, self._chain_id)
 

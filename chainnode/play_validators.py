@@ -4,18 +4,19 @@ A validator's name stands for its keys: "vote_key": "sanya" is its first voting 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from chainnode.play_identities import validator_key
 from primitives.keys import SigningKey
-from primitives.kinds import Body
+from primitives.codec import Record
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
 Plain = Any
+B = TypeVar("B", bound=Record)
 NO_SIGNATURE: Final = bytes(64)
 HEX_CHARS: Final = 64
 PORT: Final = 7000
@@ -46,7 +47,7 @@ class VotingPens:
                 plain[field] = self._named(value).hex()
         return plain
 
-    def signed(self, body: Body, chain_id: bytes) -> Body:
+    def signed(self, body: B, chain_id: bytes) -> B:
         """The body with every signature that the step left out."""
         if not isinstance(body, ValidatorAdd | ValidatorReplace | ValidatorRekey):
             return body

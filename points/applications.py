@@ -7,7 +7,7 @@ An applicant is of kind MERCHANT at once, so nobody can spoil its application by
 is not admitted in time lapses: the account is a tourist's again.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from points.keys import account_key, application_timer_key, books_key, holdings_
 from points.memo import check_memo
 from points.state import NO_BOOKS, Account, AccountKind, Merchant, MerchantStatus
 from points.turn import Turn
+from points.view import View
 from primitives.codes import Code
 from primitives.kinds import MerchantApply
 from primitives.kinds_governance import Admit
@@ -81,3 +82,17 @@ def application_due(turn: Turn, applicant: bytes) -> None:
     for key in (merchant_key(applicant), books_key(applicant), papers_key(applicant)):
         turn.put(key, None)
     turn.events.append(Event("ApplicationLapsed", (), (("merchant", applicant),)))
+
+
+def papers_plain(view: View, merchant: bytes) -> dict[str, Any]:
+    """What a merchant's application said, and the end of its notice, as JSON; {} for one of genesis that stays."""
+    found: Papers | None = view.get(papers_key(merchant))
+    if found is None:
+        return {}
+    plain: dict[str, Any] = {"wind_down_until": found.wind_down_until or None}
+    if found.applied:
+        plain |= {
+            "name_zh": found.name_zh, "name_en": found.name_en, "docs_hash": found.docs_hash.hex(),
+            "applied": found.applied, "application_lapses": found.due or None,
+        }  # fmt: skip
+    return plain

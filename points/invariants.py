@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from points.campaign_invariants import campaign_faults
+from points.governance_audit import governance_faults
 from points.keys import HEAD_KEY, books_key, class_key, counters_key, merchant_key
 from points.open_recoveries import recovery_faults
 from points.queries import text
@@ -40,6 +41,7 @@ def violations(view: View, time_s: int) -> list[str]:
         *_windows(view),
         *_orders(view),
         *_validators(view),
+        *governance_faults(view),
         *campaign_faults(view, time_s),
         *recovery_faults(view),
     ]

@@ -8,6 +8,7 @@ Freezes, scopes and pauses are ignored: they say where points may be spent, not 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from points.applications import papers_plain
 from points.days import DAY_SECONDS, day_of
 from points.issuing import cap_of
 from points.keys import (
@@ -163,7 +164,7 @@ def merchant(view: View, time_s: int, address: bytes) -> Plain:
     return {
         "merchant": text(address), "category": record.category, "status": record.status.name,
         "reserve": record.reserve, "attested": record.attested, "credit_limit": record.credit_limit,
-        "quota": record.quota, "stale": _stale(view, time_s, record),
+        "quota": record.quota, "stale": _stale(view, time_s, record), **papers_plain(view, address),
     }  # fmt: skip
 
 

@@ -1,0 +1,34 @@
+"""The committee and its proposals, as the API shows them."""
+
+from typing import Final
+
+from chainnode.backend import NodeBackend
+from chainnode.calls import Answer, Call, Route, json_answer, read_identifier
+from chainnode.points_answers import ask
+from chainnode.problem import Refused
+from points import queries_governance
+from primitives.codes import Code
+
+
+async def get_proposals(backend: NodeBackend, call: Call) -> Answer:
+    """Open ones, and those decided in the last days, in order of their ids; at most 16 per member exist."""
+    return json_answer({"items": ask(backend, queries_governance.proposals)})
+
+
+async def get_proposal(backend: NodeBackend, call: Call) -> Answer:
+    proposal = read_identifier(call.path["id"], "proposal")
+    plain = ask(backend, queries_governance.proposal, proposal)
+    if plain is None:
+        raise Refused(Code.PROPOSAL_UNKNOWN, f"no proposal {proposal!r}", "query", status=404)
+    return json_answer(plain)
+
+
+async def get_committee(backend: NodeBackend, call: Call) -> Answer:
+    return json_answer(ask(backend, queries_governance.committee))
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/v1/proposals", get_proposals, "Proposals of the committee, without their votes"),
+    Route("GET", "/v1/proposals/{id}", get_proposal, "A proposal: its payload, its votes, what it still needs"),
+    Route("GET", "/v1/committee", get_committee, "Who votes, and with what weight"),
+)
