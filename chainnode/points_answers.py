@@ -32,7 +32,7 @@ from chainnode.proofs import newest_certified
 from chainnode.proven_states import evidence_of
 from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_redeem
 from chainnode.record_view import StateMoment, open_state
-from points import queries
+from points import queries, queries_clearing
 from points.invariants import violations
 from points.queries_identity import recovery
 from primitives.codes import Code
@@ -210,6 +210,29 @@ async def get_obligations(backend: NodeBackend, call: Call) -> Answer:
     return json_answer(_found(plain, Code.WINDOW_UNKNOWN, f"no window {query.window}"))
 
 
+async def get_fund(backend: NodeBackend, call: Call) -> Answer:
+    """fen: what the clearing fund received, had to pay and advanced, and what is available."""
+    return json_answer(ask(backend, queries_clearing.fund))
+
+
+async def get_losses(backend: NodeBackend, call: Call) -> Answer:
+    """Losses of a defaulted window that its creditors share, and what came back; fen."""
+    id = read_number(call.path["id"], "window")
+    plain = ask(backend, queries_clearing.losses, id)
+    return json_answer({"id": id, **_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}")})
+
+
+async def get_shared(backend: NodeBackend, call: Call) -> Answer:
+    """What merchants owe each other in this window because they share losses of earlier ones."""
+    return json_answer({"items": ask(backend, queries_clearing.shared, read_number(call.path["id"], "window"))})
+
+
+async def get_breakage(backend: NodeBackend, call: Call) -> Answer:
+    """What expired of a merchant's classes, by month of UTC+8."""
+    rows = ask(backend, queries_clearing.breakage, read_address(call.path["id"]))
+    return json_answer({"items": _found(rows, Code.MERCHANT_UNKNOWN, NO_MERCHANT)})
+
+
 def _quoting(of: type, quote: Callable[[StateMoment, int, Any], Plain]) -> Any:
     async def post(backend: NodeBackend, call: Call) -> Answer:
         asked = read_body(of, call)
@@ -245,6 +268,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/holds/{id}", get_hold, "A hold (pre-authorisation)"),
     Route("GET", "/v1/windows", get_windows, "Settlement windows, newest first"),
     Route("GET", "/v1/windows/{id}", get_window, "A settlement window with its nets and payments"),
+    Route("GET", "/v1/windows/{id}/losses", get_losses, "Losses of its defaults that creditors share, in fen"),
+    Route("GET", "/v1/windows/{id}/shared", get_shared, "Debts of this window that share losses of earlier ones"),
+    Route("GET", "/v1/fund", get_fund, "What the clearing fund can spend on a default, in fen"),
+    Route("GET", "/v1/merchants/{id}/breakage", get_breakage, "What expired of its classes, by month"),
     Route("GET", "/v1/obligations", get_obligations, "Who owes whom, gross, in uY", WindowQuery),
     Route("POST", "/v1/quotes/redeem", _quoting(RedeemQuote, quote_redeem), "What a payment would take",
           NoQuery, RedeemQuote),

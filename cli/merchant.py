@@ -8,7 +8,8 @@ import click
 
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
 from cli.language import example, t
-from cli.merchant_settlement import exposure, leg, legs, settlement_statement
+from cli.merchant_settlement import exposure, leg, legs
+from cli.merchant_statement import settlement_statement
 from cli.network import Network, with_network
 from cli.output import answer, day_text, say, with_output
 from cli.payment_text import payment_plain, qr_picture, qr_text, read_pay_code, sign_request

@@ -1,4 +1,4 @@
-"""Exposure, settlement legs, the statement: what a merchant owes and is owed."""
+"""Exposure and settlement legs: what a merchant owes and is owed. The statement: merchant_statement.py."""
 
 import hashlib
 from typing import Any
@@ -121,25 +121,3 @@ def dispute(
 ) -> None:
     body = LegDispute(window, leg_text(payer, payee, network), reason.encode("utf-8", "surrogateescape"))
     _send(network, signer, body, sending)
-
-
-@click.command("statement", help=t("A merchant's position in a window: net, payments, states.", "商户某结算期对账单。"),
-               epilog=example("hnchain merchant statement hotel --window 1"))  # fmt: skip
-@click.argument("party", metavar="[MERCHANT]", required=False)
-@click.option("--window", type=AMOUNT, help=t("Default: the last closed one.", "默认最近关闭的结算期。"))
-@with_network
-@with_output
-def settlement_statement(party: str | None, window: int | None, network: Network) -> None:
-    me = encode_address(subject(party, network))
-    plain = read_window(network, window)
-    own = {name: fen for name, fen in plain["instructions"].items() if me in name.split("->")}
-    statement = {
-        "merchant": me, "window": plain["id"], "state": plain["state"], "net_fen": plain["fen"].get(me, 0),
-        "carry_uy": plain["carry"].get(me, 0),
-        "legs": [{"leg": name, "fen": fen, "state": plain["legs"][name]} for name, fen in own.items()],
-    }  # fmt: skip
-    rows = [("→".join(name_of(side, network) for side in name.split("->")), yuan(fen), plain["legs"][name])
-            for name, fen in own.items()]  # fmt: skip
-    title, net = t("window", "结算期"), t("net", "净额")
-    head = f"{title} {statement['window']} {plain['state']}  {net} {yuan(statement['net_fen'])}"
-    answer(statement, head + "\n" + table((t("payment", "付款"), t("amount", "金额"), t("state", "状态")), rows))

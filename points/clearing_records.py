@@ -29,6 +29,7 @@ class Help(Record, tag="h"):
     """What one creditor bore of another's loss, so that all bear it in proportion to their claims."""
 
     fen: int
+    window: int  # to which the obligation went: the one open at T+2
     returned: int = 0
 
 

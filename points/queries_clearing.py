@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from points.clearing_records import NO_MONEY, Breakage, FundMoney, Loss
+from points.clearing_records import NO_MONEY, Breakage, FundMoney, Help, Loss
 from points.keys import FUND_MONEY_KEY, class_key, merchant_key, window_key
 from points.late_money import fund_available
 from points.queries import reading, text
@@ -37,8 +37,20 @@ def losses(view: View, time_s: int, window_id: int) -> Plain:
     return plain
 
 
+def shared(view: View, time_s: int, window_id: int) -> Plain:
+    """What merchants owe each other in a window because they share losses of earlier ones: fen, and of which window."""
+    return [
+        {
+            "debtor": text(key[30:]), "creditor": text(key[10:30]), "fen": record.fen,
+            "of_window": int.from_bytes(key[2:10], "big"),
+        }
+        for key, record in view.range(b"lw", b"lx")
+        if isinstance(record, Help) and record.window == window_id
+    ]  # fmt: skip
+
+
 def breakage(view: View, time_s: int, issuer: bytes) -> Plain:
-    """What expired of an issuer's classes by month (UTC+8): units, value in fen, share of the fund in uY. None: none."""
+    """What expired of a merchant's classes by month (UTC+8): units, value in fen, the fund's share in uY; or None."""
     if view.get(merchant_key(issuer)) is None:
         return None
     rows = []

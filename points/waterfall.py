@@ -118,5 +118,5 @@ def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
     helped = match_legs({who: losses.get(who, 0) - share for who, share in shares.items()})
     for helper, payee, fen in helped:
         turn.put(loss_key(number, payee), Loss(losses[payee]))
-        turn.put(help_key(number, payee, helper), Help(fen))
+        turn.put(help_key(number, payee, helper), Help(fen, turn.window))
         owe_fen(turn, helper, payee, fen, "loss_share", number)

@@ -263,6 +263,9 @@ _OUTSIDE: Final[dict[Code, _T]] = {
     Code.NOT_VALIDATOR: ("该节点目前不在验证者名单中。", "把交易发给验证者节点；加入名单见运维手册。",
                          "This node has no seat in the validator set.",
                          "Send to a validator; the operations manual says how to join."),
+    Code.BAD_BOOKS: ("账册文件的某一行无法读取。", "按 hnchain audit reconcile --help 中的列名与金额格式更正该行。",
+                     "A line of the books cannot be read.",
+                     "Correct it: hnchain audit reconcile --help names columns and amounts."),
 }  # fmt: skip
 
 _GOVERNANCE: Final[dict[Code, _T]] = {

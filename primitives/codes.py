@@ -155,6 +155,7 @@ class Code(IntEnum):
     BAD_SNAPSHOT = 9015
     LYING_NODE = 9016
     NOT_VALIDATOR = 9017
+    BAD_BOOKS = 9018
 
 
 def code_text(code: int) -> str:

@@ -136,6 +136,8 @@ def test_all_creditors_bear_what_is_left_by_their_claims() -> None:
     }  # fmt: skip
     number = market.window()["window"] + 1
     assert market.owed(number) == {"D->B": 800_000}
+    told = [(row["fen"], row["of_window"]) for row in queries_clearing.shared(market.view, market.time, number)]
+    assert told == [(80, 1)] and queries_clearing.shared(market.view, market.time, 1) == []
     assert market.exposure("D")["payable"] == 80
     market.ok("A", LegPaid(1, leg("A", "B"), bytes(32)))
     market.ok("B", LegConfirm(1, leg("A", "B")))
@@ -220,6 +222,33 @@ def test_what_the_fund_fails_to_pay_nobody_shares() -> None:
     assert market.owed(market.window()["window"] + 1) == {}
 
 
+def test_late_money_of_the_fund_is_nobodys_but_the_payees() -> None:
+    """A and FUND both fail B: what FUND pays late gives no help back."""
+    market = poor({"A": 0, "C": 10_000}, fee_bps=1000)
+    owes(market, ("B", "C", 1_000))
+    order = order_of(market, "C")
+    market.ok("operator", WindowClose())
+    market.settle()
+    market.ok("C", Refund(order, "r", 1_000))
+    market.view.apply({FUND_MONEY_KEY: FundMoney()})
+    owes(market, ("A", "B", 1_000), ("C", "D", 500))
+    market.ok("operator", WindowClose())
+    for name in market.window(2)["instructions"]:
+        payer, payee = name.split("->")
+        if payer == "C":
+            market.ok(payer, LegPaid(2, leg(payer, payee), bytes(32)))
+            market.ok(payee, LegConfirm(2, leg(payer, payee)))
+    market.advance(2 * DAY)
+    late = [name for name, state in market.window(2)["legs"].items() if state == "DEFAULTED"]
+    helped = losses(market, 2)
+    assert helped["helped"] and any(name.startswith("FUND") for name in late), (late, helped)
+    for name in late:
+        payer, payee = name.split("->")
+        market.ok("FUND" if payee == "FUND" else payee, LegConfirm(2, leg(payer, payee)))
+    assert losses(market, 2)["returned"] == helped["helped"]
+    assert losses(market, 2)["recovered"] == helped["losses"]
+
+
 def test_a_settled_window_leaves_the_state_with_its_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few records per block; the window is gone at once, and what follows is not disturbed."""
     monkeypatch.setattr(expiry, "WINDOW_RECORDS", 2)
@@ -268,7 +297,7 @@ def test_breakage_by_month() -> None:
 def test_records_survive_their_bytes() -> None:
     for key, record in (
         (FUND_MONEY_KEY, FundMoney(3, 2, 1)), (loss_key(1, bytes(20)), Loss(5, 2)),
-        (help_key(1, bytes(20), bytes(20)), Help(4, 1)),
+        (help_key(1, bytes(20), bytes(20)), Help(4, 2, 1)),
     ):  # fmt: skip
         assert decode_value(key, encode_value(record)) == record
     assert breakage_key("hA", 2025, 12) < breakage_key("aA", 2026, 1)
