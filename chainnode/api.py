@@ -9,6 +9,7 @@ import msgspec
 
 from chainnode import (
     asset_answers,
+    campaign_answers,
     chain_answers,
     event_feed,
     evidence_answers,
@@ -51,6 +52,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           "The receipt with everything that proves it; verify it with the genesis alone", submissions.ProofQuery,
           answers=BINARY),
     *points_answers.ROUTES,
+    *campaign_answers.ROUTES,
     *asset_answers.ROUTES,
     *proof_answers.ROUTES,
     *evidence_answers.ROUTES,

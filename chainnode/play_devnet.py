@@ -183,6 +183,11 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/accounts/{text}/recovery"
         case "asset":
             return f"/v1/assets/{text}"
+        case "campaign":
+            return f"/v1/campaigns/{text}"
+        case "grant":
+            account, _, campaign_id = (of or "").partition("/")
+            return f"/v1/campaigns/{quote(campaign_id, safe='')}/accounts/{account}"
         case "anchor":
             namespace, _, evidence = (of or "").rpartition("/")
             return f"/v1/anchors/{quote(namespace, safe='')}/{evidence}"

@@ -5,9 +5,9 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries, queries_assets
-from points.queries_identity import recovery
+from points import queries, queries_assets, queries_campaigns
 from points.queries_governance import committee, proposal, proposals
+from points.queries_identity import recovery
 from points.roster import roster
 from points.view import View
 from primitives.address import decode_address
@@ -46,6 +46,11 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
         case "anchor":
             namespace, _, evidence = str(of).rpartition("/")
             return queries_assets.anchor(view, now, namespace, _hex(evidence))
+        case "campaign":
+            return queries_campaigns.campaign(view, now, str(of))
+        case "grant":
+            account, _, campaign_id = str(of).partition("/")
+            return queries_campaigns.grant(view, now, campaign_id, _address(account))
         case "validators":
             return roster(view)
         case "proposal":

@@ -22,12 +22,14 @@ KINDS: Final = frozenset({
     "account_open", "key_add", "key_revoke", "kyc_attest", "kyc_revoke", "class_create", "class_retire",
     "anchor", "asset_register", "asset_offer", "asset_swap", "asset_return", "asset_lock", "asset_unlock",
     "offline_escrow",
+    "batch_issue", "campaign_create", "campaign_claim", "campaign_close",
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
     "merchant_apply", "gov_propose", "gov_vote", "gov_execute",
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
+    "campaign", "grant",
     "recovery",
     "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",

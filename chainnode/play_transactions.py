@@ -2,7 +2,8 @@
 
 Filled unless written: nonce = H(file, step, index), valid_until = block time + 600, signatures; of a payment request
 expires_at = block time + 300, key, sig; of a pay code expires_at = block time + 60, key, seq, sig; max_value = value;
-hashes of documents that are not there; of a validator change what play_validators.py says.
+hashes of documents that are not there; of a validator change what play_validators.py says, of a campaign what
+play_campaigns.py says.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from chainnode.play_campaigns import CampaignLists
 from chainnode.play_identities import TAG_PLAY, Cast, signing_key
 from chainnode.play_scenario import FUND_NAME, TransactionStep
 from chainnode.play_validators import VotingPens
@@ -71,6 +73,7 @@ class Composer:
     def __init__(self, file_name: str, cast: Cast, chain_id: bytes) -> None:
         self._file_name, self._cast, self._chain_id = file_name, cast, chain_id
         self._voting: Final = VotingPens()
+        self._campaigns: Final = CampaignLists()
         self.saved: Final[dict[str, Plain]] = {CHAIN_ID_NAME: chain_id.hex()}
 
     def compose(self, step: TransactionStep, place: Place, now: int) -> Composed:
@@ -154,6 +157,8 @@ class Composer:
     def _in_list(self, item: Plain) -> Plain:
         if isinstance(item, dict):
             return self._named(item)
+        if isinstance(item, list):  # [to, units]
+            return [self._in_list(part) for part in item]
         return (self._cast.text_of(item) or item) if isinstance(item, str) else item  # guardians
 
     def _key_text(self, value: str) -> str:
@@ -179,6 +184,8 @@ class Composer:
                 body.setdefault("sponsor_sig", NO_SIGNATURE.hex())
             case "gov_propose" if isinstance(body.get("payload"), dict):
                 body["payload"] = self._filled(str(body.get("action")), body["payload"], place, now)
+            case "campaign_create" | "campaign_claim":
+                return self._campaigns.filled(kind, body, self._cast.text_of)
             case _ if kind.startswith("validator_"):
                 return self._voting.filled(kind, body)
             case _:

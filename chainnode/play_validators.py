@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from chainnode.play_identities import validator_key
-from primitives.keys import SigningKey
 from primitives.codec import Record
+from primitives.keys import SigningKey
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorReplace
 from primitives.validators import vote_key_digest
 
