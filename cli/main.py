@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "node": ("cli.node", "node", "Prepare, run and check one node.", "准备、运行、核验单个节点。"),
     "wallet": ("cli.wallet", "wallet", "Keys, balances, payments, receipts.", "密钥、余额、支付、凭证。"),
     "merchant": ("cli.merchant", "merchant", "Issue, charge, refund, settle.", "发放、收款、退款、结算。"),
-    "gov": ("cli.validators", "gov", "Who validates.", "验证者名单与变更。"),
+    "gov": ("cli.validators", "gov", "Committee and validators.", "委员会与验证者。"),
     "audit": ("cli.audit", "audit", "Supply, exposure, invariants.", "总量、敞口、不变量。"),
     "tx": ("cli.transactions", "tx", "Any transaction as JSON.", "以 JSON 处理任意交易。"),
     "play": ("cli.play", "play", "Run a scenario file.", "运行场景文件。"),

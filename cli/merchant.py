@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
+from cli.governance import apply
 from cli.language import example, t
 from cli.merchant_settlement import exposure, leg, legs
 from cli.merchant_statement import settlement_statement
@@ -46,6 +47,7 @@ def merchant() -> None:
 
 for command in (authorize, exposure, legs, leg, settlement_statement):
     merchant.add_command(command)
+merchant.add_command(apply)
 
 
 def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:

@@ -32,7 +32,7 @@ from primitives.json_form import (
     transaction_to_plain,
 )
 from primitives.keys import Address
-from primitives.kinds import kind_of
+from primitives.kinds import Body, kind_of
 from primitives.proof import ReceiptProof
 from primitives.receipt_form import receipt_to_plain
 from primitives.transaction import (
@@ -73,10 +73,18 @@ def build(kind: str, file: str, sender: str, valid_for: int, network: Network) -
         raise usage(t(f"a transaction is valid for at most {VALIDITY_SECONDS_MAX} s",
                       f"交易有效期最多 {VALIDITY_SECONDS_MAX} 秒"))  # fmt: skip
     body = guarded(lambda: body_from_plain(kind, read_json(file), "$"))
-    valid_until = block_time(network.client()) + valid_for
-    envelope = Envelope(network.chain_id(), resolve(sender, network), os.urandom(NONCE_BYTES), valid_until, body)
-    plain = unsigned_plain(envelope)
+    plain = unsigned_transaction(network, sender, body, valid_for)
     answer(plain, msgspec.json.encode(plain).decode())
+
+
+def unsigned_transaction(
+    network: Network, sender: str, body: Body, valid_for: int
+) -> dict[str, Any]:  # fmt: skip
+    """The JSON form without signatures of a fresh transaction, valid from now on."""
+    valid_until = block_time(network.client()) + valid_for
+    return unsigned_plain(
+        Envelope(network.chain_id(), resolve(sender, network), os.urandom(NONCE_BYTES), valid_until, body)
+    )
 
 
 @tx.command(help=t("Add a wallet's signature to a transaction (FILE or -).", "为交易（文件或 -）添加签名。"),
@@ -86,6 +94,11 @@ def build(kind: str, file: str, sender: str, valid_for: int, network: Network) -
 @with_signer
 @with_output
 def sign(file: str, network: Network, signer: Signer) -> None:
+    add_signature(file, signer)
+
+
+def add_signature(file: str, signer: Signer) -> None:
+    """The transaction of a file with the wallet's signature beside those that it has, on stdout."""
     plain = read_json(file)
     given = plain.pop("signatures", []) if isinstance(plain, dict) else []
     envelope = guarded(lambda: envelope_from_plain(plain))
@@ -105,6 +118,11 @@ def sign(file: str, network: Network, signer: Signer) -> None:
 @with_sending
 @with_output
 def submit(file: str, network: Network, sending: Sending) -> None:
+    submit_file(file, network, sending)
+
+
+def submit_file(file: str, network: Network, sending: Sending) -> None:
+    """Send the signed transaction of a file and report its outcome."""
     decoded = read_transaction(file)
     envelope = decoded.transaction.envelope
     signed = Signed(decoded.raw, decoded.id.hex(), envelope.valid_until)

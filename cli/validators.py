@@ -1,9 +1,13 @@
-"""`hnchain gov`: who validates. Changes are transactions; they take effect when the epoch closes (C8)."""
+"""`hnchain gov`: who validates, beside what the committee decides (governance.py).
+
+Changes are transactions; they take effect when the epoch closes (C8).
+"""
 
 from typing import Any
 
 import click
 
+from cli.governance import COMMANDS
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, table, with_output
@@ -18,10 +22,15 @@ from primitives.kinds_validators import ValidatorRemove
 Plain = Any
 
 
-@click.group(help=t("Who validates: list, add, remove, replace.", "验证者名单：查看、加入、移除、替换。"),
+@click.group(help=t("The committee: propose, vote, list. The validators: list, add, remove, replace.",
+                    "委员会：提案、表决、查看。验证者：查看、加入、移除、替换。"),
              epilog=example("hnchain gov validators"))  # fmt: skip
 def gov() -> None:
     pass
+
+
+for command in COMMANDS:
+    gov.add_command(command)
 
 
 @gov.command("validators", help=t("The validators of this epoch, and the changes that wait for its end.",

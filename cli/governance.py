@@ -1,0 +1,256 @@
+"""`hnchain gov`: what the committee decides, from the proposal to its execution; and how a merchant applies."""
+
+import hashlib
+from typing import Any, get_args
+
+import click
+import msgspec
+
+from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
+from cli.language import example, t
+from cli.network import Network, with_network
+from cli.output import answer, day_text, pairs, table, with_output
+from cli.submission import Sending, send_and_report, with_sending
+from cli.transactions import add_signature, guarded, read_bytes, read_json, submit_file, unsigned_transaction
+from cli.verdicts import usage
+from cli.wallets import Signer, name_of, resolve, with_signer
+from primitives.address import encode_address
+from primitives.json_form import body_from_plain
+from primitives.kinds import Body, Category, MerchantApply
+from primitives.kinds_governance import Choice, GovExecute, GovVote, Payload, StatusName
+
+Plain = Any
+ACTIONS = tuple(str(payload.__struct_config__.tag) for payload in get_args(Payload))
+DAY_SECONDS = 86_400
+HASH_BYTES = 32
+PROPOSAL_SECONDS = 480  # to collect signatures; less than the limit by what a clock may be off
+_FOR_A_MERCHANT = ("admit", "set_status", "set_quota")
+
+
+@click.command(help=t("An unsigned proposal on stdout, for `gov sign` and `gov submit`. ACTION: ",
+                      "在标准输出生成未签名的提案，供 gov sign 与 gov submit 使用。动作：") + ", ".join(ACTIONS) + ".",
+               epilog=example("hnchain gov propose q-1 set_quota --merchant hotel --quota 500000 --reasons why.pdf "
+                              "--sender m1 > p.json"))  # fmt: skip
+@click.argument("proposal", metavar="ID", type=IDENTIFIER)
+@click.argument("action", type=click.Choice(ACTIONS), metavar="ACTION")
+@click.option("--merchant", help=t("Whom admit, set_status and set_quota are about.",
+                                   "admit、set_status、set_quota 所涉商户。"))
+@click.option("--status", type=click.Choice(get_args(StatusName)), help=t("Of set_status.", "set_status 的目标状态。"))
+@click.option("--notice", type=DURATION, help=t("Of WIND_DOWN: whole days, at least 90d.",
+                                                "WIND_DOWN 的公告期，不少于 90d。"))
+@click.option("--quota", type=AMOUNT, help=t("fen per window; 0 = the network's.",
+                                             "每结算期额度（分），0 为网络默认。"))
+@click.option("--credit-limit", type=AMOUNT, help=t("fen.", "信用额度（分）。"))
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help=t("Of set_parameters; may be repeated.",
+                                                                              "set_parameters 的参数，可多次。"))
+@click.option("--at", type=AMOUNT, help=t("Of program_end: unix seconds, 0 = none.", "program_end 的时刻，0 为无。"))
+@click.option("--validator", help=t("Who leaves or is replaced.", "离开或被替换的验证者。"))
+@click.option("--candidate", metavar="FILE", help=t("What `hnchain node candidate` printed.",
+                                                    "node candidate 的输出。"))
+@click.option("--reasons", metavar="FILE", help=t("The document that says why; its SHA-256 is published.",
+                                                  "理由文件，公布其 SHA-256。"))
+@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
+@with_network
+@with_output
+def propose(
+    proposal: str, action: str, reasons: str | None, reasons_hash: bytes | None, sender: str, network: Network,
+    **given: Plain,
+) -> None:  # fmt: skip
+    body = {
+        "proposal": proposal, "action": action, "payload": payload_plain(action, given, network),
+        "reasons_hash": document_hash(reasons, reasons_hash).hex(),
+    }  # fmt: skip
+    read = guarded(lambda: body_from_plain("gov_propose", body))
+    plain = unsigned_transaction(network, sender, read, PROPOSAL_SECONDS)
+    answer(plain, msgspec.json.encode(plain).decode())
+
+
+def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dict[str, Plain]:
+    """The payload that the options describe. Raises: Refusal (exit 2) for one that is missing."""
+    merchant = given["merchant"]
+    if action in _FOR_A_MERCHANT:
+        if merchant is None:
+            raise usage(t(f"{action} is about a merchant", f"{action} 须指明商户"), "--merchant NAME")
+        payload: dict[str, Plain] = {"merchant": encode_address(resolve(merchant, network))}
+        if action == "set_status":
+            payload["status"] = given["status"]
+            payload["notice_days"] = whole_days(given["notice"])
+        else:
+            payload |= {name: given[name] for name in ("quota", "credit_limit") if given[name] is not None}
+        return payload
+    match action:
+        case "set_parameters":
+            return {"changes": [dict(zip(("name", "value"), text.split("=", 1), strict=False))
+                                for text in given["changes"]]}  # fmt: skip
+        case "program_end":
+            return {"at": given["at"]}
+        case "validator_remove":
+            return {"name": given["validator"]}
+    if given["candidate"] is None:
+        raise usage(t(f"{action} needs a candidate", f"{action} 须提供候选节点文件"), "--candidate FILE")
+    plain = read_json(given["candidate"])
+    if not isinstance(plain, dict):
+        raise usage(t("expected what `hnchain node candidate` prints", "应为 hnchain node candidate 的输出"))
+    return {**plain, "old": given["validator"]} if action == "validator_replace" else plain
+
+
+def whole_days(seconds: int | None) -> int:
+    """Days of a duration, 0 without one. Raises: Refusal (exit 2) for a part of a day."""
+    if seconds is None:
+        return 0
+    if seconds % DAY_SECONDS:
+        raise usage(t("a notice counts in whole days", "公告期以整天计"), "--notice 90d")
+    return seconds // DAY_SECONDS
+
+
+def document_hash(file: str | None, given: bytes | None) -> bytes:
+    """SHA-256 of a file, or the hash that was given. Raises: Refusal (exit 2) unless there is exactly one of them."""
+    if (file is None) == (given is None):
+        raise usage(t("give a document or its hash", "请提供文件或其哈希"))
+    found = hashlib.sha256(read_bytes(file)).digest() if file is not None else given
+    if found is None or len(found) != HASH_BYTES:
+        raise usage(t(f"a hash has {HASH_BYTES} bytes", f"哈希须为 {HASH_BYTES} 字节"))
+    return found
+
+
+@click.command("sign", help=t("Add a signature to a proposal (FILE or -): a member with several keys needs several.",
+                              "为提案（文件或 -）添加签名；多密钥成员须依次签名。"),
+               epilog=example("hnchain gov sign p.json --as m1 > signed.json"))  # fmt: skip
+@click.argument("file")
+@with_network
+@with_signer
+@with_output
+def sign_proposal(file: str, network: Network, signer: Signer) -> None:
+    add_signature(file, signer)
+
+
+@click.command("submit", help=t("Send a signed proposal (FILE or -) within eight minutes of its making.",
+                                "发送已签名的提案（文件或 -），须在生成后八分钟内。"),
+               epilog=example("hnchain gov submit signed.json"))  # fmt: skip
+@click.argument("file")
+@with_network
+@with_sending
+@with_output
+def submit_proposal(file: str, network: Network, sending: Sending) -> None:
+    submit_file(file, network, sending)
+
+
+@click.command(help=t("Vote as a member: YES, NO, or RECUSE where it has an interest. A vote is not changed.",
+                      "成员表决：YES、NO，有利益关系时 RECUSE；表决后不能更改。"),
+               epilog=example("hnchain gov vote q-1 YES --as m1"))  # fmt: skip
+@click.argument("proposal", metavar="ID", type=IDENTIFIER)
+@click.argument("choice", type=click.Choice(get_args(Choice), case_sensitive=False))
+@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
+@with_network
+@with_signer
+@with_sending
+@with_output
+def vote(
+    proposal: str, choice: Choice, reasons: str | None, network: Network, signer: Signer, sending: Sending
+) -> None:  # fmt: skip
+    reasons_hash = None if reasons is None else document_hash(reasons, None)
+    _send(network, signer, GovVote(proposal, choice, reasons_hash), sending)
+
+
+@click.command(help=t("Try again what was won but could not be carried out when its timelock ended.",
+                      "重新执行已通过、但时间锁结束时未能执行的提案。"),
+               epilog=example("hnchain gov execute q-1 --as m1"))  # fmt: skip
+@click.argument("proposal", metavar="ID", type=IDENTIFIER)
+@with_network
+@with_signer
+@with_sending
+@with_output
+def execute(proposal: str, network: Network, signer: Signer, sending: Sending) -> None:
+    _send(network, signer, GovExecute(proposal), sending)
+
+
+def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
+    opened = signer.unlock()
+    send_and_report(network, opened.address, [opened.key], body, sending, text)
+
+
+@click.command("list", help=t("Open proposals, and those decided in the last days.", "进行中与近日结束的提案。"),
+               epilog=example("hnchain gov list"))  # fmt: skip
+@with_network
+@with_output
+def list_proposals(network: Network) -> None:
+    plain = network.client().get("/v1/proposals")
+    answer(plain, proposals_text(plain["items"]))
+
+
+def proposals_text(items: list[Plain]) -> str:
+    """The proposals as a table; weights as yes : no of what may be cast."""
+    headers = [t("proposal", "提案"), t("action", "动作"), t("state", "状态"), t("yes : no / of", "赞成 : 反对 / 可投"),
+               t("next", "下一时刻")]  # fmt: skip
+    rows = [
+        (p["proposal"], p["action"], p["state"], f"{p['yes']} : {p['no']} / {p['eligible']}", _next(p)) for p in items
+    ]
+    return table(headers, rows) if rows else t("no proposals", "没有提案")
+
+
+def _next(proposal: Plain) -> str:
+    """What time will do to it."""
+    if proposal["state"] != "OPEN":
+        return t("forgotten ", "归档 ") + day_text(proposal["forgotten_at"])
+    if proposal["passing"]:
+        return t("carried out ", "执行 ") + day_text(proposal["ready_at"])
+    return t("votes until ", "表决截止 ") + day_text(proposal["closes"])
+
+
+@click.command(help=t("A proposal with its payload and its votes.", "一项提案的内容与表决。"),
+               epilog=example("hnchain gov show q-1"))  # fmt: skip
+@click.argument("proposal", metavar="ID", type=IDENTIFIER)
+@with_network
+@with_output
+def show(proposal: str, network: Network) -> None:
+    plain = network.client().get(f"/v1/proposals/{proposal}")
+    votes = [(name_of(v["member"], network), v["choice"], v["weight"]) for v in plain["votes"]]
+    payload = msgspec.json.encode(plain["payload"]).decode()
+    head = pairs([
+        (t("proposal", "提案"), f"{plain['proposal']}  {plain['state']}  {plain['failure'] or ''}".rstrip()),
+        (plain["action"], payload), (t("by", "提案人"), name_of(plain["proposer"], network)),
+        (t("reasons", "理由"), plain["reasons_hash"]),
+        (t("yes : no / of", "赞成 : 反对 / 可投"), f"{plain['yes']} : {plain['no']} / {plain['eligible']}"),
+        (t("next", "下一时刻"), _next(plain)),
+    ])  # fmt: skip
+    headers = [t("member", "成员"), t("vote", "表决"), t("weight", "权重")]
+    answer(plain, head + ("\n\n" + table(headers, votes) if votes else ""))
+
+
+@click.command(help=t("Who votes, and with what weight.", "委员会成员与权重。"),
+               epilog=example("hnchain gov committee"))  # fmt: skip
+@with_network
+@with_output
+def committee(network: Network) -> None:
+    plain = network.client().get("/v1/committee")
+    rows = [(name_of(member["account"], network), member["weight"]) for member in plain["members"]]
+    headers = [t("member", "成员"), t("weight", "权重")]
+    answer(plain, table(headers, rows) if rows else t("this network has no committee", "本网络没有委员会"))
+
+
+@click.command("apply", help=t("Ask the committee to admit this account as a merchant.",
+                               "申请成为商户，由委员会审议。"),
+               epilog=example("hnchain merchant apply --category HOTEL --name-zh 新店 --name-en 'New Inn' "
+                              "--docs papers.zip --as newinn"))  # fmt: skip
+@click.option("--category", required=True, type=click.Choice(get_args(Category)), help=t("What it sells.", "业态。"))
+@click.option("--name-zh", required=True, help=t("Its name in Chinese.", "中文名称。"))
+@click.option("--name-en", required=True, help=t("Its name in English.", "英文名称。"))
+@click.option("--docs", metavar="FILE", help=t("The documents; only their SHA-256 is sent.",
+                                               "材料文件，只发送 SHA-256。"))
+@click.option("--docs-hash", type=HEX, help=t("In place of the documents.", "以哈希代替文件。"))
+@with_network
+@with_signer
+@with_sending
+@with_output
+def apply(
+    category: Category, name_zh: str, name_en: str, docs: str | None, docs_hash: bytes | None, network: Network,
+    signer: Signer, sending: Sending,
+) -> None:  # fmt: skip
+    body = MerchantApply(category, name_zh, name_en, document_hash(docs, docs_hash))
+    what = t("the application stands for 30 days; a member proposes: hnchain gov propose ID admit --merchant ...",
+             "申请有效 30 天；由成员提案：hnchain gov propose 编号 admit --merchant ……")  # fmt: skip
+    _send(network, signer, body, sending, what)
+
+
+COMMANDS = (propose, sign_proposal, submit_proposal, vote, execute, list_proposals, show, committee)

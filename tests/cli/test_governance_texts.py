@@ -1,0 +1,76 @@
+"""What `hnchain gov` makes of its options, and what it prints."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.governance import ACTIONS, document_hash, payload_plain, proposals_text, whole_days
+from cli.main import run
+from cli.network import Network
+from cli.verdicts import Refusal
+from primitives.address import encode_address
+from primitives.json_form import body_from_plain
+from primitives.keys import Address
+from primitives.kinds_governance import GovPropose
+
+MERCHANT = encode_address(Address(bytes(20)))
+NOTHING: dict[str, Any] = dict.fromkeys(
+    ("merchant", "status", "notice", "quota", "credit_limit", "at", "validator", "candidate")
+) | {"changes": ()}
+GIVEN: dict[str, dict[str, Any]] = {
+    "admit": {"merchant": MERCHANT, "credit_limit": 5},
+    "set_status": {"merchant": MERCHANT, "status": "WIND_DOWN", "notice": 90 * 86_400},
+    "set_quota": {"merchant": MERCHANT, "quota": 0},
+    "set_parameters": {"changes": ("fee_bps=20", "quota=7")},
+    "program_end": {"at": 0},
+    "validator_remove": {"validator": "sanya"},
+}
+CANDIDATE = (
+    '{"name": "sanya", "vote_key": "' + "00" * 32 + '", "transport_certificate": "MA==", '
+    '"address": "h:1", "possession": "' + "00" * 64 + '"}'
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_can_be_proposed(action: str, tmp_path: Path) -> None:
+    """The options make a body that decodes; without them the command says what is missing (exit 2)."""
+    file = tmp_path / "candidate.json"
+    file.write_text(CANDIDATE)
+    given = GIVEN.get(action, {"candidate": str(file), "validator": "old"})
+    payload = payload_plain(action, NOTHING | given, Network((), None, None))
+    body = body_from_plain(
+        "gov_propose", {"proposal": "p", "action": action, "payload": payload, "reasons_hash": "00" * 32}
+    )
+    assert isinstance(body, GovPropose)
+    assert body.payload.__struct_config__.tag == action
+
+
+def test_a_notice_counts_in_whole_days_and_a_reason_has_one_source(tmp_path: Path) -> None:
+    assert whole_days(None) == 0
+    with pytest.raises(Refusal):
+        whole_days(86_401)
+    file = tmp_path / "why"
+    file.write_bytes(b"because")
+    assert document_hash(str(file), None) == hashlib.sha256(b"because").digest()
+    for source in ((None, None), (str(file), bytes(32)), (None, bytes(31))):
+        with pytest.raises(Refusal):
+            document_hash(*source)
+
+
+def test_the_list_says_what_time_will_do() -> None:
+    row = {
+        "proposal": "q", "action": "admit", "state": "OPEN", "yes": 60, "no": 0, "eligible": 100, "passing": True,
+        "ready_at": 1_760_000_000, "closes": 1_760_500_000, "forgotten_at": None,
+    }  # fmt: skip
+    assert "2025-10-09" in proposals_text([row])
+    assert "2025-10-15" in proposals_text([row | {"passing": False}])
+    assert "60 : 0 / 100" in proposals_text([row])
+    assert proposals_text([])
+
+
+@pytest.mark.parametrize("command", ["propose", "sign", "submit", "vote", "execute", "list", "show", "committee"])
+def test_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["gov", command, "--help"]) == 0
+    assert f"hnchain gov {command}" in capsys.readouterr().out
