@@ -14,6 +14,7 @@ from cli.passphrase import PassphraseSource, read_secret_file
 from cli.phrase import ENTROPY_BYTES, entropy_of, phrase_of
 from cli.receipts import receipt
 from cli.verdicts import usage
+from cli.wallet_escrow import escrow, offline_code
 from cli.wallet_payments import authorize, code, exchange, open_account, pay, transfer
 from cli.wallet_reads import balance, expiring, history
 from cli.wallet_recovery import guardians, key_group, recover
@@ -38,6 +39,8 @@ def wallet() -> None:
 
 
 for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt):
+    wallet.add_command(command)
+for command in (escrow, offline_code):
     wallet.add_command(command)
 for group in (key_group, guardians, recover):
     wallet.add_command(group)

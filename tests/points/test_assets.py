@@ -8,22 +8,8 @@ from points.assets import ASSET_DAYS, ASSETS_PER_DAY
 from points.keys import anchor_key, asset_key, daily_key, merchant_key, order_key
 from points.state import Daily, MerchantStatus
 from primitives.codes import Code
-from primitives.kinds import (
-    AccountKey,
-    Anchor,
-    AssetLock,
-    AssetOffer,
-    AssetRegister,
-    AssetReturn,
-    AssetSwap,
-    AssetUnlock,
-    BatchOperations,
-    Freeze,
-    KycRevoke,
-    Refund,
-    Transfer,
-    Unfreeze,
-)
+from primitives.kinds import AccountKey, BatchOperations, Freeze, KycRevoke, Refund, Transfer, Unfreeze
+from primitives.kinds_assets import Anchor, AssetLock, AssetOffer, AssetRegister, AssetReturn, AssetSwap, AssetUnlock
 from tests.points.market import ADDRESS, DAY, PUBLIC, START, Market, class_of, genesis_of, key_of
 
 HASH = bytes(range(32))

@@ -6,18 +6,8 @@ from points.escrows import escrow_id
 from points.keys import account_key, holdings_key, merchant_key, used_key
 from points.state import HoldState, MerchantStatus
 from primitives.codes import Code
-from primitives.kinds import (
-    AccountKey,
-    Capture,
-    Freeze,
-    KeyAdd,
-    KeyRevoke,
-    OfflineEscrow,
-    PayCode,
-    RedeemByToken,
-    Refund,
-    Void,
-)
+from primitives.kinds import AccountKey, Capture, Freeze, KeyAdd, KeyRevoke, PayCode, RedeemByToken, Refund, Void
+from primitives.kinds_assets import OfflineEscrow
 from tests.points.market import ADDRESS, DAY, PUBLIC, START, Market, class_of, genesis_of, key_of
 
 HOUR = 3600

@@ -23,19 +23,8 @@ from points.invariants import violations
 from points.state import AccountKind, Role
 from points.transition import RULES
 from primitives.codes import Code
-from primitives.kinds import (
-    AssetOffer,
-    AssetRegister,
-    AssetReturn,
-    AssetSwap,
-    BatchOperations,
-    Body,
-    Issue,
-    IssueReason,
-    OfflineEscrow,
-    Operation,
-    Refund,
-)
+from primitives.kinds import BatchOperations, Body, Issue, IssueReason, Operation, Refund
+from primitives.kinds_assets import AssetOffer, AssetRegister, AssetReturn, AssetSwap, OfflineEscrow
 from primitives.receipt import Receipt
 from tests.properties.bans import broken_bans, purses, worth
 from tests.properties.test_anything_decodable import DAY, NAMES, new_world, value_of
