@@ -7,11 +7,13 @@ from points.governance import MEMORY_SECONDS, PROPOSALS_MAX, RETRY_SECONDS, TIME
 from points.governance_records import ProposalState
 from points.keys import PARAMS_KEY
 from points.state import MerchantStatus
+from points.transition import begin_block
 from points.validators import register
 from primitives.codes import Code
 from primitives.kinds import Body, Freeze, KeyAdd
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote, ProgramEnd, SetQuota
 from primitives.kinds_validators import ValidatorRemove, ValidatorReplace
+from primitives.transaction import signature_checks
 from primitives.validators import vote_key_digest
 from tests.points.committee import ADDRESS as HOST
 from tests.points.committee import certificate
@@ -309,3 +311,41 @@ def test_admit_needs_no_more_than_the_vote() -> None:
     assert council.status("n") is MerchantStatus.ACTIVE
     assert council.merchant("n").credit_limit == 900
     assert ADDRESS["A"] != address("n")
+
+
+def test_a_further_yes_does_not_put_the_timelock_off() -> None:
+    council = Council()
+    council.ok("m1", propose(quota()))
+    council.vote("YES", "m1", "m2", "m3")
+    council.advance(TIMELOCK_SECONDS - 1)
+    council.vote("YES", "m4")
+    council.advance(1)
+    assert council.merchant("A").quota == 5_000
+
+
+def test_the_signature_inside_a_payload_is_checked_at_the_door() -> None:
+    """begin_block carries the change out without the signature at hand: admission has seen it or nobody has."""
+    council = Council()
+    forged = ValidatorReplace("v0", "w", key_of("w").public_key, certificate("w"), HOST, bytes(64))
+    decoded = council.transaction("m1", propose(forged))
+    keys = [check.key for check in signature_checks(decoded)]
+    assert keys == [key_of("m1").public_key, key_of("w").public_key]
+
+
+def test_begin_block_by_itself_carries_out_the_same() -> None:
+    """Who executes a block in two steps finds the same records as who does it in one."""
+    council = Council()
+    council.ok("m1", propose(parameters(fee_bps=200)))
+    council.vote("YES", "m1", "m2", "m3")
+    alone, events = begin_block(council.view, council.time + DAY, council.time)
+    assert "ParametersChanged" in [event.kind for event in events]
+    council.advance(DAY)
+    assert council.last is not None
+    assert {key: council.last.changes[key] for key in alone} == alone
+
+
+def test_no_more_than_the_committee_of_genesis_votes() -> None:
+    """Without a committee nobody can propose: the roles of genesis stand alone."""
+    council = Council({})
+    assert council.do("operator", propose(quota())) is Code.NOT_MEMBER
+    assert not [key for key in council.view.records if key[:1] == b"j"]
