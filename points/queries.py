@@ -295,6 +295,7 @@ def hold(view: View, time_s: int, hold_id: bytes) -> Plain:
     return {
         "hold": hold_id.hex(), "payer": text(record.payer), "merchant": text(record.merchant), "value": record.value,
         "expires_at": record.expires_at, "state": record.state.name, "legs": list(_legs(view, record.legs)),
+        "code_key": record.code_key.hex() if record.code_key else None,
     }  # fmt: skip
 
 

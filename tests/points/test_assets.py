@@ -3,9 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from points import queries_assets
 from points.anchors import ANCHOR_DAYS, ANCHORS_PER_DAY, is_namespace
 from points.assets import ASSET_DAYS, ASSETS_PER_DAY
 from points.keys import anchor_key, asset_key, daily_key, merchant_key, order_key
+from points.queries import text
 from points.state import Daily, MerchantStatus
 from primitives.codes import Code
 from primitives.kinds import AccountKey, BatchOperations, Freeze, KycRevoke, Refund, Transfer, Unfreeze
@@ -322,3 +324,40 @@ def test_nothing_of_this_stands_in_a_batch() -> None:
     market = with_offer()
     batch = BatchOperations((AssetSwap("print-7", 300), Transfer("hA", 1, ADDRESS["v"])))
     assert market.do("u", batch) is Code.BAD_BATCH
+
+
+# ---- questions
+
+
+def test_assets_are_listed_in_pages_and_by_owner() -> None:
+    """Lapsed ones are not shown; every living one stands on exactly one page."""
+    market = Market()
+    for name in ("a", "b.1", "b", "c"):
+        market.ok("A", AssetRegister(name, HASH, "r"))
+    market.ok("D", AssetRegister("b-other", HASH, "r"))
+    listed, after = [], ""
+    while True:
+        page = queries_assets.assets(market.view, market.time, after, 2)
+        listed += [item["asset"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert listed == ["a", "b", "b-other", "b.1", "c"]
+    of_d = queries_assets.assets(market.view, market.time, "", 50, ADDRESS["D"])
+    assert ([item["asset"] for item in of_d["items"]], of_d["next"]) == (["b-other"], None)
+    end = START + ASSET_DAYS * DAY
+    assert queries_assets.assets(market.view, end, "", 50) == {"items": [], "next": None}
+
+
+def test_what_is_asked_of_an_asset_and_an_anchor() -> None:
+    market = with_offer()
+    receipt = market.ok("u", AssetSwap("print-7", 300))
+    plain = queries_assets.asset(market.view, market.time, "print-7")
+    assert (plain["owner"], plain["seller"]) == (text(ADDRESS["u"]), text(ADDRESS["D"]))
+    assert (plain["price"], plain["order_id"], plain["content_hash"]) == (None, "d1", HASH.hex())
+    assert queries_assets.asset(market.view, market.time, "print-8") is None
+    market.ok("A", Anchor("a/b", HASH))
+    plain = queries_assets.anchor(market.view, market.time, "a/b", HASH)
+    assert (plain["by"], plain["height"]) == (text(ADDRESS["A"]), receipt.height + 1)
+    assert queries_assets.anchor(market.view, market.time, "a", HASH) is None
+    assert queries_assets.anchor(market.view, START + ANCHOR_DAYS * DAY, "a/b", HASH) is None
