@@ -9,6 +9,7 @@ import click
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
 from cli.governance import apply
 from cli.language import example, t
+from cli.merchant_campaigns import campaign
 from cli.merchant_settlement import exposure, leg, legs
 from cli.merchant_statement import settlement_statement
 from cli.network import Network, with_network
@@ -24,6 +25,7 @@ from primitives.kinds import (
     Capture,
     Category,
     ClassCreate,
+    ClassKind,
     ClassRetire,
     Issue,
     IssueReason,
@@ -48,6 +50,9 @@ def merchant() -> None:
 for command in (authorize, exposure, legs, leg, settlement_statement):
     merchant.add_command(command)
 merchant.add_command(apply)
+
+
+merchant.add_command(campaign)
 
 
 def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
@@ -76,6 +81,8 @@ def class_group() -> None:
 @click.option("--grace", type=DURATION, default="30d", show_default=True, help=t("Days of grace.", "宽限天数。"))
 @click.option("--scope", multiple=True, type=click.Choice(get_args(Category)), help=t("Only in these categories.",
                                                                                       "限定业态。"))
+@click.option("--kind", type=click.Choice(get_args(ClassKind)), help=t("RESTRICTED: for those in a campaign's list.",
+                                                                       "RESTRICTED 只发给活动名单内的账户。"))
 @click.option("--transferable", is_flag=True, help=t("Holders may transfer.", "可转让。"))
 @click.option("--earn-cap", "earn_cap", type=AMOUNT, default=str(PROPOSED_EARN_CAP_BPS), show_default=True,
               help=t("Value per price paid, in 1/10000; 0 = off.",
@@ -86,11 +93,12 @@ def class_group() -> None:
 @with_output
 def create_class(
     class_id: str, uv: int, validity: int, bucket: Bucket, pending: int, refund_policy: RefundPolicy, grace: int,
-    scope: tuple[Category, ...], transferable: bool, earn_cap: int, network: Network, signer: Signer, sending: Sending,
+    scope: tuple[Category, ...], kind: ClassKind | None, transferable: bool, earn_cap: int, network: Network,
+    signer: Signer, sending: Sending,
 ) -> None:  # fmt: skip
     body = ClassCreate(
         class_id=class_id, uv=uv, validity_days=_days(validity), bucket=bucket, pending_days=_days(pending),
-        refund_policy=refund_policy, grace_days=_days(grace), scope=scope, transferable=transferable,
+        refund_policy=refund_policy, grace_days=_days(grace), scope=scope, kind=kind, transferable=transferable,
         earn_cap_bps=earn_cap,
     )  # fmt: skip
     _send(network, signer, body, sending)

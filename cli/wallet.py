@@ -8,6 +8,7 @@ import click
 
 from cli.keystore import read_keystore, replace_keystore, seal, unlocked, write_keystore
 from cli.language import current, example, t
+from cli.merchant_campaigns import claim
 from cli.network import Network, with_network
 from cli.output import answer, pairs, say, table, with_output
 from cli.passphrase import PassphraseSource, read_secret_file
@@ -38,7 +39,7 @@ def wallet() -> None:
     pass
 
 
-for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt):
+for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt, claim):
     wallet.add_command(command)
 for command in (escrow, offline_code):
     wallet.add_command(command)
