@@ -49,7 +49,7 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A demo identity. `tier` for tourists, `category` and the names for merchants."""
+    """A demo identity. `tier` for tourists, `category` and the names for merchants, `weight` for the committee."""
 
     name: str
     role: Role
@@ -57,6 +57,7 @@ class Person:
     category: Category | None = None
     name_zh: str = ""
     name_en: str = ""
+    weight: int = 0
 
 
 PEOPLE: Final = (
@@ -70,6 +71,9 @@ PEOPLE: Final = (
     Person("custodian", "custodian"),
     Person("regulator", "regulator"),
     Person("attester", "attester"),
+    Person("member1", "committee", weight=1),
+    Person("member2", "committee", weight=1),
+    Person("member3", "committee", weight=1),
 )
 
 
@@ -122,7 +126,7 @@ def validators_of(seed: bytes, count: int) -> tuple[Validator, ...]:
 def devnet_genesis(
     seed: bytes, time: int, count: int, keys: dict[str, SigningKey], test_clock: bool, classes: bool = True
 ) -> Genesis:
-    """A genesis of four merchants in four categories, two tourists and one of each office.
+    """A genesis of four merchants in four categories, two tourists, one of each office and a committee of three.
 
     `keys`: the first key of each of PEOPLE, by name. `classes`: give each merchant a common class of its own name
     (1 point = 1 fen, 365 days), so that a first payment needs no set-up. `time` is unix seconds.
@@ -134,7 +138,9 @@ def devnet_genesis(
         name=NETWORK_NAME,
         time=time,
         validators=validators_of(seed, count),
-        accounts=tuple(GenesisAccount((AccountKey(keys[p.name].public_key),), p.role, tier=p.tier) for p in PEOPLE),
+        accounts=tuple(
+            GenesisAccount((AccountKey(keys[p.name].public_key),), p.role, tier=p.tier, weight=p.weight) for p in PEOPLE
+        ),
         merchants=tuple(_merchant(p, addresses[p.name], f"node{i}") for i, p in enumerate(merchants)),
         classes=tuple(_common_class(p, addresses[p.name]) for p in merchants if classes),
         limits=DEMO_LIMITS,
