@@ -73,7 +73,7 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
     hold_id = escrow_id(hold.payer, hold.merchant)
     payee, order_id = hold.merchant, body.order_id
     record_order(turn, "redeem_by_token", hold.payer, payee, order_id, body.value, parts, hold.value, hold_id)
-    left, kept, spare = _remainder(turn, rest, hold.value - body.value)
+    left, kept, spare = _remainder(turn, rest)
     give_back(turn, lots, spare)
     fields = (("value", body.value), ("left", left))
     accounts = (("payer", hold.payer), ("merchant", hold.merchant))
@@ -88,13 +88,13 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
     return Code.OK
 
 
-def _remainder(turn: Turn, rest: list[HoldLeg], wanted: int) -> tuple[int, list[HoldLeg], list[HoldLeg]]:
+def _remainder(turn: Turn, rest: list[HoldLeg]) -> tuple[int, list[HoldLeg], list[HoldLeg]]:
     """(fen still held, the legs that pay it, units that are no longer needed).
 
-    A code whose last unit overshot leaves less than was promised: then as many whole fen as the units are worth.
+    As many whole fen as the units are worth: what was held beyond the value was under one fen, so that is the value less
+    the code, or one fen less after a code whose last unit overshot.
     """
-    worth = sum(leg.units * turn.class_of(leg.class_id).uv for leg in rest)
-    left = min(wanted, worth // UY_PER_FEN)
+    left = sum(leg.units * turn.class_of(leg.class_id).uv for leg in rest) // UY_PER_FEN
     if not left:
         return 0, [], rest
     kept, spare = split_hold(turn, rest, left * UY_PER_FEN)
