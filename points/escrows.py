@@ -91,8 +91,8 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
 def _remainder(turn: Turn, rest: list[HoldLeg]) -> tuple[int, list[HoldLeg], list[HoldLeg]]:
     """(fen still held, the legs that pay it, units that are no longer needed).
 
-    As many whole fen as the units are worth: what was held beyond the value was under one fen, so that is the value less
-    the code, or one fen less after a code whose last unit overshot.
+    As many whole fen as the units are worth. Beyond the value less than one fen was held, so this is the value less the
+    code, or one fen less after a code whose last unit overshot.
     """
     left = sum(leg.units * turn.class_of(leg.class_id).uv for leg in rest) // UY_PER_FEN
     if not left:
