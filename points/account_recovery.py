@@ -137,7 +137,7 @@ def apply_recovery_finish(turn: Turn, body: RecoveryFinish) -> Code:
     if code:
         return code
     first = min(named, key=lambda recovery: recovery.ready_at)
-    if first.ready_at == NEVER:
+    if first.ready_at == NEVER or not suffices(turn.draft, body.account, account, first.approvals):
         return turn.refuse(Code.RECOVERY_DELAY, "too few approvals: the delay has not begun")
     if turn.time < first.ready_at:
         return turn.refuse(Code.RECOVERY_DELAY, f"until {first.ready_at}, now {turn.time}")

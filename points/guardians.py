@@ -4,7 +4,7 @@ guardians_set: ACCOUNT_FROZEN, NOT_AUTHORISED (neither tourist nor merchant), NO
 ACCOUNT_UNKNOWN (a guardian), BAD_THRESHOLD (one named twice, or not 1 to their number; 0 for none).
 An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
 sets a threshold, more than half of them decide. Offices: an operator and a member of the committee, and for tourists
-only: neither can do it alone, and naming guardians shuts both out.
+only, at the end too: neither can do it alone, and naming guardians shuts both out.
 """
 
 from collections.abc import Sequence
@@ -68,6 +68,8 @@ def suffices(view: View, address: bytes, account: Account, approvals: Sequence[b
     """Whether these accounts together may give it new keys."""
     if guardians_of(address, account):
         return len(approvals) >= approvals_needed(address, account)
+    if not is_tourist(account):
+        return False
     bits = [view.get(account_key(approver)).roles for approver in approvals]
     operators = sum(bool(bit & Role.OPERATOR) for bit in bits)
     members = sum(bool(bit & Role.COMMITTEE) for bit in bits)

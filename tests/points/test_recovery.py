@@ -10,7 +10,17 @@ from points.queries_identity import recovery as recovery_query
 from primitives.address import encode_address
 from primitives.codes import Code
 from primitives.genesis import Genesis, GenesisAccount
-from primitives.kinds import AccountKey, Body, Capture, Freeze, KeyAdd, KeyRevoke, RecoveryStart, Unfreeze
+from primitives.kinds import (
+    AccountKey,
+    Body,
+    Capture,
+    Freeze,
+    KeyAdd,
+    KeyRevoke,
+    MerchantApply,
+    RecoveryStart,
+    Unfreeze,
+)
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.recovery import recovery_id
 from tests.points.market import DAY, START, Market, address, genesis_of, key_of
@@ -317,6 +327,17 @@ def test_without_guardians_an_operator_and_the_committee_together() -> None:
     market.advance(RECOVERY_DELAY_SECONDS)
     market.ok("v", finish())
     market.ok("u", market.redeem("B", 50, "b1"), signers=["n"])
+
+
+def test_the_offices_cannot_take_what_became_a_merchant() -> None:
+    """Begun while the account was a tourist's, finished when it could issue points."""
+    market = Market(with_committee())
+    market.ok("operator", start("n"))
+    market.ok("m1", approve())
+    market.ok("u", MerchantApply("HOTEL", "u", "u", bytes(32)))
+    market.advance(RECOVERY_DELAY_SECONDS)
+    assert market.do("v", finish()) is Code.RECOVERY_DELAY
+    assert market.do("operator", start("o")) is Code.NO_GUARDIANS
 
 
 def test_naming_guardians_shuts_the_offices_out() -> None:
