@@ -50,19 +50,22 @@ def escrow(
                                                                        "最高金额（分）。"))
 @click.option("--ttl", type=DURATION, default="8h", show_default=True,
               help=t("Not longer than the escrow.", "不得晚于预留到期。"))  # fmt: skip
+@click.option("--until", type=AMOUNT, help=t("Unix second in place of --ttl: the escrow's expires_at.",
+                                             "以 Unix 秒代替 --ttl：预留的 expires_at。"))
 @click.option("--qr/--no-qr", default=None, help=t("Draw the QR code; default: on a terminal.",
                                                    "显示二维码，默认仅在终端。"))
 @with_network
 @with_signer
 @with_output
 def offline_code(
-    merchant: str, max_value: int, ttl: int, qr: bool | None, network: Network, signer: Signer
+    merchant: str, max_value: int, ttl: int, until: int | None, qr: bool | None, network: Network, signer: Signer
 ) -> None:
     if network.file is None:
         raise usage(t("no network file: which chain is the code for?", "未找到网络文件，无法确定链"), "--devnet DIR")
     payee = resolve(merchant, network)
     opened = signer.unlock()
-    chain, expires_at = bytes.fromhex(network.file.chain_id), int(time.time()) + ttl
+    chain = bytes.fromhex(network.file.chain_id)
+    expires_at = int(time.time()) + ttl if until is None else until
     pay_code = sign_pay_code(chain, opened.address, opened.key, max_value, expires_at, payee)
     text = qr_text(pay_code)
     if qr or (qr is None and sys.stdout.isatty()):

@@ -131,6 +131,42 @@ def test_classes_exchange_and_reversal(ask: Ask) -> None:
     assert ask("wallet", "history", "alice")["items"][0]["kind"]
 
 
+def test_paying_where_there_is_no_network(ask: Ask) -> None:
+    issue(ask, "offline-1", 2_000)
+    before = spendable(ask, "alice")
+    opened = event(ask("wallet", "escrow", "bus", "800", "--ttl", "10h", "--as", "alice"), "HoldOpened")
+    show = ("wallet", "offline-code", "bus", "--max", "500", "--until", str(opened["expires_at"]), "--as", "alice")
+    shown = [ask(*show)["qr"] for _ in range(2)]
+    ask("merchant", "charge", shown[0], "--value", "450", "--order", "F-1", "--as", "bus")
+    refused = ask("merchant", "charge", shown[1], "--value", "351", "--order", "F-2", "--as", "bus", code=1)
+    assert refused["name"] == "CAPTURE_EXCEEDS_HOLD"
+    ask("merchant", "charge", shown[1], "--value", "100", "--order", "F-2", "--as", "bus")
+    ask("merchant", "void", opened["hold"], "--as", "bus")
+    assert spendable(ask, "alice") == before - 550
+
+
+def test_an_asset_is_registered_sold_and_returned(ask: Ask, tmp_path: Path) -> None:
+    issue(ask, "asset-1", 3_000)
+    before = spendable(ask, "alice")
+    picture = tmp_path / "print.png"
+    picture.write_bytes(b"a picture that stays here")
+    ask("asset", "register", "print-7", str(picture), "--rights", "copyright", "--as", "museum")
+    ask("asset", "offer", "print-7", "--price", "2500", "--order", "P-7", "--as", "museum")
+    ask("asset", "buy", "print-7", "--as", "alice", code=2)
+    ask("asset", "buy", "print-7", "--price", "2500", "--as", "alice")
+    assert ask("asset", "buy", "print-7", "--price", "2500", "--as", "alice")["code"] == "OK_DUPLICATE"
+    assert spendable(ask, "alice") == before - 2_500
+    assert [item["asset"] for item in ask("asset", "list", "--owner", "alice")["items"]] == ["print-7"]
+    ask("asset", "lock", "print-7", "--reason", "two claim it", "--as", "regulator")
+    assert ask("asset", "return", "print-7", "--as", "alice", code=1)["name"] == "ASSET_LOCKED"
+    ask("asset", "unlock", "print-7", "--as", "regulator")
+    ask("asset", "return", "print-7", "--as", "alice")
+    assert ask("asset", "withdraw", "print-7", "--as", "museum", code=1)["name"] == "NOT_FOR_SALE"
+    added = ask("anchor", "add", str(picture), "--namespace", "project/prints", "--as", "museum")
+    assert ask("anchor", "show", str(picture), "--namespace", "project/prints")["tx"] == added["tx"]
+    assert ask("asset", "show", "print-7")["content_hash"] == event(added, "Anchored")["hash"]
+
+
 def test_a_new_tourist_opens_an_account(ask: Ask, tmp_path: Path) -> None:
     secret = tmp_path / "p"
     secret.write_text("mine\n")
