@@ -67,6 +67,7 @@ PEOPLE: Final = (
     Person("museum", "merchant", category="CULTURE_ENT", name_zh="海南文化馆", name_en="Hainan Culture Hall"),
     Person("alice", "tourist", tier=2),
     Person("bob", "tourist", tier=1),
+    Person("inn", "tourist"),  # applies to become a merchant
     Person("operator", "operator"),
     Person("custodian", "custodian"),
     Person("regulator", "regulator"),
@@ -126,7 +127,8 @@ def validators_of(seed: bytes, count: int) -> tuple[Validator, ...]:
 def devnet_genesis(
     seed: bytes, time: int, count: int, keys: dict[str, SigningKey], test_clock: bool, classes: bool = True
 ) -> Genesis:
-    """A genesis of four merchants in four categories, two tourists, one of each office and a committee of three.
+    """A genesis of four merchants in four categories, two tourists, an applicant, one of each office and a
+    committee of three.
 
     `keys`: the first key of each of PEOPLE, by name. `classes`: give each merchant a common class of its own name
     (1 point = 1 fen, 365 days), so that a first payment needs no set-up. `time` is unix seconds.

@@ -19,15 +19,18 @@ from primitives.kinds import (
     Issue,
     LegConfirm,
     LegPaid,
+    MerchantApply,
     Redeem,
     RedeemByToken,
     Refund,
 )
+from primitives.kinds_governance import Admit, GovExecute, GovPropose, GovVote
 from primitives.proof import verify_receipt_proof
 
 DAY: Final = 86_400
 UTC8: Final = 28_800
 CUT: Final = 7_200  # the settlement day begins at 02:00 UTC+8
+ADMISSION: Final = "admit-inn"
 CAP_BPS: Final = 2_000  # points for at most 20 % of what was paid
 CLASSES: Final = (
     ("bus", ClassCreate(class_id="ride", uv=10_000, validity_days=1, earn_cap_bps=CAP_BPS)),
@@ -45,6 +48,7 @@ def morning(now: int) -> int:
 def tell_day(stage: Stage, genesis_path: Path, folder: Path) -> None:
     """All chapters. Raises: StoryFailed at the first thing that is not as it must be."""
     create_classes(stage)
+    ask_admission(stage)
     earn(stage)
     pay_across(stage)
     pay_by_code(stage)
@@ -54,6 +58,7 @@ def tell_day(stage: Stage, genesis_path: Path, folder: Path) -> None:
     last_ride(stage)
     settle_window(stage)
     expire(stage)
+    find_admitted(stage)
     prove(stage, genesis_path, folder)
     audit(stage)
 
@@ -67,6 +72,29 @@ def create_classes(stage: Stage) -> None:
         stage.done(t(f"{merchant} creates {body.class_id}: {value} fen each, valid {body.validity_days} d",
                      f"{merchant} 创建 {body.class_id}：每分价值 {value} 分钱，有效 {body.validity_days} 天"),
                    tx=receipt["tx"])  # fmt: skip
+
+
+def ask_admission(stage: Stage) -> None:
+    """A fifth house applies; the committee votes, and the timelock begins."""
+    stage.act("inn", MerchantApply("HOTEL", "椰林客栈", "Coconut Inn", hashlib.sha256(b"licence of the inn").digest()))
+    payload = Admit(stage.address("inn"))
+    stage.act("member1", GovPropose(ADMISSION, payload, hashlib.sha256(b"why the inn may join").digest()))
+    for member in ("member1", "member2", "member3"):
+        receipt = stage.act(member, GovVote(ADMISSION, "YES"))
+    stage.done(t("inn applies; three members of the committee vote yes; 24 h to object begin",
+                 "inn 提出申请，委员会三名成员投赞成票，24 小时异议期开始"), tx=receipt["tx"])  # fmt: skip
+    stage.act("member1", GovExecute(ADMISSION), expect=Code.TIMELOCK)
+    stage.done(t("nobody can cut them short (TIMELOCK)", "任何人都不能提前执行（TIMELOCK）"))
+
+
+def find_admitted(stage: Stage) -> None:
+    """What was won is carried out by time alone, and the newcomer begins."""
+    status = stage.read(f"/v1/merchants/{encode_address(stage.address('inn'))}")["status"]
+    if status != "ACTIVE":
+        raise StoryFailed(f"inn is {status}, expected ACTIVE")
+    receipt = stage.act("inn", ClassCreate(class_id="rest", uv=10_000, validity_days=365, earn_cap_bps=CAP_BPS))
+    stage.done(t("the 24 h are over: inn is a merchant and creates its points",
+                 "24 小时已满：inn 成为商户，创建自己的积分"), tx=receipt["tx"])  # fmt: skip
 
 
 def earn(stage: Stage) -> None:
