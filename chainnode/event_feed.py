@@ -1,7 +1,8 @@
 """Server-sent events read from the committed log by cursor: never dropped, never a channel inside consensus.
 
 One message per receipt, its id "height.index"; behind the receipts of a block one message "block" with the id
-"height.count". A reader that was away resumes behind its Last-Event-ID, from the log, on any node.
+"height.count" and the events of the block itself, for a week. A reader that was away resumes behind its Last-Event-ID,
+from the log, on any node.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from chainnode.backend import NodeBackend
+from chainnode.block_events import block_events
 from chainnode.calls import Answer, Call, Query
 from chainnode.problem import Refused
 from chainnode.proofs import decode_receipt
@@ -19,7 +21,7 @@ from ledger.chain import Chain
 from primitives.block import header_digest
 from primitives.codes import Code
 from primitives.receipt import Receipt
-from primitives.receipt_form import receipt_to_plain
+from primitives.receipt_form import event_to_plain, receipt_to_plain
 
 CHUNK_RECEIPTS: Final = 64  # rendered at once, about 1 ms; then the loop gets its turn
 CHUNK_BYTES: Final = 32 * 1024  # or so much: a batch's receipt has 25 KiB, rendered in 2 ms
@@ -102,8 +104,10 @@ async def _block_messages(chain: Chain, start: Cursor, account: bytes | None) ->
         await asyncio.sleep(0)
         first = stop
     if start.index <= len(receipts):
+        told = block_events(chain, start.height)
+        events = [event_to_plain(e) for e in told if account is None or account in (value for _, value in e.accounts)]
         data = {"height": header.height, "hash": header_digest(header).hex(), "time_ms": header.time_ms,
-                "transactions": len(receipts)}  # fmt: skip
+                "transactions": len(receipts), "events": events}  # fmt: skip
         yield _message("block", Cursor(start.height, len(receipts)), data)
 
 

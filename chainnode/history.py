@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from chainnode.block_events import block_receipt
 from chainnode.event_feed import Cursor, names
 from chainnode.proofs import decode_receipt
 from ledger.chain import Chain
@@ -28,9 +29,12 @@ class HistoryPage:
     next: Cursor | None
 
 
-async def account_history(chain: Chain, account: bytes, before: Cursor | None, limit: int) -> HistoryPage:
+async def account_history(
+    chain: Chain, account: bytes, before: Cursor | None, limit: int, of_blocks: bool = False
+) -> HistoryPage:
     """Up to `limit` receipts, or PAGE_BYTES of them, naming the account, from just below `before` (None: head) down.
 
+    `of_blocks`: events of blocks too, as the receipt of no transaction; nothing proves that none of them is missing.
     Raises: Pruned for a `before` at or below the chain's floor, if it has one.
     """
     top = Cursor(chain.head.height + 1, 0) if before is None else before
@@ -45,15 +49,18 @@ async def account_history(chain: Chain, account: bytes, before: Cursor | None, l
     while height > lowest:
         receipts = chain.receipts(height)
         read += _BLOCK_BYTES + sum(len(raw) for raw in receipts if raw is not None)
+        told = block_receipt(chain, height, len(receipts)) if of_blocks else None
+        if told is not None and names(told, account) and Cursor(height, len(receipts)) < top:
+            found.append((told, _time_ms(chain, height)))
+            if len(found) == limit:
+                return HistoryPage(tuple(found), Cursor(height, len(receipts)))
         for index, raw in reversed(list(enumerate(receipts))):
             if raw is None or account not in raw or Cursor(height, index) >= top:
                 continue
             receipt = decode_receipt(raw)
             if not names(receipt, account):
                 continue
-            header = chain.header(height)
-            assert header is not None, "a block with receipts has a header"
-            found.append((receipt, header.time_ms))
+            found.append((receipt, _time_ms(chain, height)))
             taken += len(raw)
             if len(found) == limit or taken > PAGE_BYTES:
                 return HistoryPage(tuple(found), Cursor(height, index))
@@ -64,3 +71,9 @@ async def account_history(chain: Chain, account: bytes, before: Cursor | None, l
     if height > end:
         return HistoryPage(tuple(found), Cursor(height, 2**32))
     return HistoryPage(tuple(found), Cursor(floor, 0) if floor else None)
+
+
+def _time_ms(chain: Chain, height: int) -> int:
+    header = chain.header(height)
+    assert header is not None, "a block with receipts has a header"
+    return header.time_ms

@@ -108,7 +108,7 @@ async def get_expiring(backend: NodeBackend, call: Call) -> Answer:
 async def history_plain(backend: NodeBackend, address: bytes, query: HistoryQuery) -> Plain:
     """{"items", "next"}: receipts whose events name the account, newest first, with the kind of the first event."""
     before = read_cursor(query.cursor) if query.cursor else None
-    page = await account_history(backend.chain, address, before, query.limit)
+    page = await account_history(backend.chain, address, before, query.limit, of_blocks=not query.proof)
     items = []
     for receipt, time_ms in page.receipts:
         kind = receipt.events[0].kind if receipt.events else ""

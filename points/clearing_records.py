@@ -1,10 +1,11 @@
-"""What clearing remembers beside its windows: the fund's money, shared losses, expired value by month.
+"""What clearing remembers beside its windows: the fund's money, shared losses, expired value by month, block events.
 
 All of them stand under one prefix and tell their type by a tag. Shared losses leave the state with their window; of
 breakage there is one record per class and month.
 """
 
 from primitives.codec import Record
+from primitives.receipt import Event
 
 
 class FundMoney(Record, tag="f"):
@@ -40,6 +41,12 @@ class Breakage(Record, tag="b"):
     share: int = 0  # uY; reported, not booked (2.1)
 
 
-ClearingRecord = FundMoney | Loss | Help | Breakage
+class Told(Record, tag="t"):
+    """Events of a block that are in no receipt; a part of them if there are many."""
+
+    events: tuple[Event, ...]
+
+
+ClearingRecord = FundMoney | Loss | Help | Breakage | Told
 NO_MONEY = FundMoney()
 NO_BREAKAGE = Breakage()

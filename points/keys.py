@@ -178,3 +178,8 @@ def help_key(window: int, payee: bytes, helper: bytes) -> bytes:
 def breakage_key(class_id: str, year: int, month: int) -> bytes:
     """Breakage of a class; in order of the months."""
     return b"lb" + (year * 100 + month).to_bytes(4, "big") + class_id.encode()
+
+
+def told_key(height: int, number: int) -> bytes:
+    """Events of a block; the records of one block in order."""
+    return b"lt" + height.to_bytes(8, "big") + number.to_bytes(4, "big")

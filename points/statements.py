@@ -16,6 +16,7 @@ Plain = Any
 UY_PER_FEN: Final = 10_000
 UY_PER_YUAN: Final = 1_000_000
 CURRENCY: Final = "CNY"
+NO_TRANSACTION: Final = "0" * 64  # in the history: events of a block, in no receipt
 COLUMNS: Final = (
     "date", "window", "counterparty", "order_id", "kind", "gross", "fee", "net", "currency", "tx", "block", "proof",
 )  # fmt: skip
@@ -53,8 +54,13 @@ class Place(NamedTuple):
 
 
 def movements(receipts: Iterable[Plain], me: str, fund: str) -> Iterator[Row]:
-    """The rows of one merchant in these receipts (each with its `time_ms`), oldest first if the receipts are."""
+    """The rows of one merchant in these receipts (each with its `time_ms`), oldest first if the receipts are.
+
+    What time did is passed over: the state still tells it (`shared_rows`, `payout`) when the history no more does.
+    """
     for receipt in receipts:
+        if receipt["tx"] == NO_TRANSACTION:
+            continue
         place = Place(receipt["time_ms"] // 1000, receipt["tx"], receipt["height"])
         payment: Plain = None
         for event in receipt["events"]:

@@ -38,6 +38,7 @@ from points.authority import custodian_of, may, signing_keys
 from points.expiry import begin, collect_garbage
 from points.keys import account_key
 from points.state import FUND, Account, AccountKind, Role
+from points.told import keep_events
 from points.turn import Turn, Verify
 from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
@@ -212,6 +213,7 @@ def apply_block(
         )
     if note is not None:
         events += end_block(draft, height, note)
+    keep_events(turn, events)
     collect_garbage(turn, dict(draft.changes), view)
     return BlockOutcome(receipts, draft.changes, events)
 

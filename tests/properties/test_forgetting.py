@@ -14,8 +14,8 @@ def new_world() -> World:
 
 
 def kept(world: World) -> set[bytes]:
-    """Lists of settled windows are left out: there is a window every day."""
-    return {key for key in world.memory.records if key[0] in FORGOTTEN and key[9:10] != b"W"}
+    """Lists of settled windows and of block events are left out: there is a window every day."""
+    return {key for key in world.memory.records if key[0] in FORGOTTEN and key[9:10] not in (b"W", b"l")}
 
 
 def test_orders_holds_and_codes_leave_the_state() -> None:
