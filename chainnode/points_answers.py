@@ -255,7 +255,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           ProvenQuery),
     Route("GET", "/v1/accounts/{address}/lots", get_lots, "Its points by expiry, in order of spending"),
     Route("GET", "/v1/accounts/{address}/expiring", get_expiring, "What expires when"),
-    Route("GET", "/v1/accounts/{address}/recovery", get_recovery, "Its guardians, and who is about to get new keys for it"),
+    Route("GET", "/v1/accounts/{address}/recovery", get_recovery, "Its guardians, and keys proposed for it"),
     Route("GET", "/v1/accounts/{address}/history", get_history, "What happened to it, newest first", HistoryQuery),
     Route("GET", "/v1/merchants", get_merchants, "All merchants"),
     Route("GET", "/v1/merchants/{id}", get_merchant, "A merchant by its address"),

@@ -14,7 +14,6 @@ from points.days import expiry_after, settlement_day_of
 from points.escrows import ESCROW_SECONDS_MAX
 from points.governance_timers import governance_due
 from points.holds import release_hold
-from points.identity_records import NO_RECOVERIES
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
 from points.settlement import close_window
@@ -27,12 +26,11 @@ from primitives.receipt import Event
 
 GARBAGE_KEYS: Final = 256  # per record: the state's values stay small
 GARBAGE_RECORDS: Final = 16  # removed per block, twice what a full block adds
-_RECOVERIES: Final = ord("d")
 WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
 _CAMPAIGNS: Final = b"ab"  # campaigns and their grants
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
-_LAPSING: Final = b"ef"  # assets and anchors know the second from which they no longer count
+_LAPSING: Final = b"def"  # recoveries, assets and anchors know the second from which they no longer count
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -114,8 +112,6 @@ def _remove(turn: Turn, key: bytes) -> None:
                 turn.put(refund, None)
     elif key[0] == _HOLD and record.state is HoldState.OPEN:
         return
-    elif key[0] == _RECOVERIES and turn.time < record.expires:  # one was started or approved since: listed again
-        return
     turn.put(key, None)
 
 
@@ -147,8 +143,6 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
             or (kind == _WINDOW and _is_settled(record) and not _is_settled(below.get(key)))
         ):
             dead.setdefault(turn.time + retention + 1, []).append(key)
-        elif kind == _RECOVERIES and record.expires != (below.get(key) or NO_RECOVERIES).expires:
-            dead.setdefault(record.expires, []).append(key)
         elif kind == _USED:
             offline = record.expires_at > turn.time + CODE_SECONDS_MAX
             life = ESCROW_SECONDS_MAX if offline else CODE_SECONDS_MAX

@@ -29,5 +29,9 @@ class Recoveries(Record):
     expires: int  # the latest of any since the record began; it leaves the state then
     open: tuple[Recovery, ...] = ()
 
+    def lives(self, time_s: int) -> bool:
+        """Whether it is still in force at this second."""
+        return time_s < self.expires
+
 
 NO_RECOVERIES: Final = Recoveries(0)
