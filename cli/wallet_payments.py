@@ -173,13 +173,17 @@ class Sponsorship(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @click.option("--sponsorship", type=click.Path(path_type=Path, exists=True), metavar="FILE",
               help=t("What the sponsor wrote with `merchant sponsor`.",
                      "担保方用 merchant sponsor 生成的文件。"))  # fmt: skip
+@click.option("--guardian", "guardians", multiple=True, metavar="NAME",
+              help=t("Who may recover the account, more than half of them together; repeat for more.",
+                     "可协助找回账户的人，须过半数同意；可重复。"))  # fmt: skip
 @with_network
 @with_signer
 @with_sending
 @with_output
 def open_account(
-    sponsor: str | None, sponsorship: Path | None, network: Network, signer: Signer, sending: Sending
-) -> None:
+    sponsor: str | None, sponsorship: Path | None, guardians: tuple[str, ...], network: Network, signer: Signer,
+    sending: Sending,
+) -> None:  # fmt: skip
     opened = signer.unlock()
     keys = (AccountKey(opened.key.public_key),)
     if sponsorship is not None:
@@ -193,7 +197,9 @@ def open_account(
         given = sponsor_for(network, Signer(voucher, source), keys)
     else:
         raise usage(t("who vouches for the account?", "请指明担保方"), "--sponsor NAME | --sponsorship FILE")
-    plain = {**msgspec.structs.asdict(given), "keys": [{"key": opened.key.public_key.hex()}], "threshold": 1}
+    chosen = [encode_address(resolve(name, network)) for name in guardians]
+    plain = {**msgspec.structs.asdict(given), "keys": [{"key": opened.key.public_key.hex()}], "threshold": 1,
+             "guardians": chosen}  # fmt: skip
     try:
         body = from_plain(AccountOpen, plain, str(sponsorship or "$"))
     except Malformed as error:

@@ -16,9 +16,10 @@ from primitives.address import encode_address
 from primitives.genesis import Genesis, GenesisAccount
 from primitives.json_form import to_plain
 from primitives.kinds import AccountKey, Issue, Redeem
-from primitives.transaction import decode_transaction
+from primitives.transaction import decode_transaction, sponsor_digest
 from tests.chainnode.solo import Town, make_genesis
 from tests.cli.lying_node import Door
+from tests.points.market import address, key_of
 
 HOUR = 3600
 WALLETS = {name: unlocked(bytes([number]) * 16) for number, name in enumerate(("me", "bob", "carol", "dora", "new"), 1)}
@@ -103,6 +104,17 @@ def request_of(town: Town, order: str, value: int) -> Any:
     body = decode_transaction(town.redeem(order, value)).transaction.envelope.body
     assert isinstance(body, Redeem)
     return to_plain(body.request)
+
+
+def test_guardians_from_the_first_day(ask: Ask, town: Town, tmp_path: Path) -> None:
+    keys = (AccountKey(WALLETS["new"].key.public_key),)
+    signature = key_of("A").sign(sponsor_digest(town.chain_id, address("A"), keys, 1))
+    vouched = {"sponsor": encode_address(address("A")), "sponsor_key": key_of("A").public_key.hex()}
+    (tmp_path / "s.json").write_text(json.dumps({**vouched, "sponsor_sig": signature.hex()}))
+    guardians = [part for name in ("bob", "carol", "dora") for part in ("--guardian", name)]
+    assert ask("wallet", "open", "--sponsorship", "s.json", *guardians, by="new")[0] == 0
+    shown = ask("wallet", "recover", "show", "new")[1]
+    assert (shown["guardians"], shown["needed"]) == ([ADDRESS[name] for name in ("bob", "carol", "dora")], 2)
 
 
 def test_objections_and_limits(ask: Ask, town: Town) -> None:
