@@ -8,6 +8,7 @@ Of the validators: what the next epoch needs to begin at any moment (C8). The co
 from collections import defaultdict
 from collections.abc import Iterator
 
+from points.asset_invariants import asset_faults
 from points.campaign_invariants import campaign_faults
 from points.governance_audit import governance_faults
 from points.keys import HEAD_KEY, books_key, class_key, counters_key, merchant_key
@@ -41,6 +42,7 @@ def violations(view: View, time_s: int) -> list[str]:
         *_windows(view),
         *_orders(view),
         *_validators(view),
+        *asset_faults(view, time_s),
         *governance_faults(view),
         *campaign_faults(view, time_s),
         *recovery_faults(view),

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from points import queries_assets
 from points.anchors import ANCHOR_DAYS, ANCHORS_PER_DAY, is_namespace
+from points.asset_invariants import asset_faults
 from points.assets import ASSET_DAYS, ASSETS_PER_DAY
 from points.keys import anchor_key, asset_key, daily_key, merchant_key, order_key
 from points.queries import text
@@ -361,3 +362,25 @@ def test_what_is_asked_of_an_asset_and_an_anchor() -> None:
     assert (plain["by"], plain["height"]) == (text(ADDRESS["A"]), receipt.height + 1)
     assert queries_assets.anchor(market.view, market.time, "a", HASH) is None
     assert queries_assets.anchor(market.view, START + ANCHOR_DAYS * DAY, "a/b", HASH) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"price": 5, "order_id": "x"}, "no merchant"), ({"seller": b""}, "bought from nobody"),
+     ({"expires": START + 9 * 1_095 * DAY}, "lives until")],
+)  # fmt: skip
+def test_the_audit_sees_a_damaged_asset(change: dict[str, object], word: str) -> None:
+    market = with_offer()
+    market.ok("u", AssetSwap("print-7", 300))
+    key = asset_key("print-7")
+    assert list(asset_faults(market.view, market.time)) == []
+    market.view.apply({key: replace(market.view.get(key), **change)})
+    assert any(word in fault for fault in asset_faults(market.view, market.time))
+
+
+def test_the_audit_sees_what_would_never_leave() -> None:
+    market = with_offer()
+    market.ok("A", Anchor("a", HASH))
+    lists = {key: None for key, _ in market.view.range(b"P", b"Q")}
+    market.view.apply(lists)
+    assert len(list(asset_faults(market.view, market.time))) == 2
