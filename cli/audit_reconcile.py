@@ -12,9 +12,9 @@ from cli.merchant_settlement import read_window
 from cli.merchant_statement import Period, day_period, receipts_since
 from cli.network import Network, with_network
 from cli.output import answer, table, with_output, yuan
+from cli.statement_rows import Reconciled, Sale, reconcile, sales
 from cli.verdicts import Refusal, Verdict, usage
 from cli.wallets import subject
-from points.statements import Reconciled, Sale, reconcile, sales
 from primitives.address import encode_address
 from primitives.codes import Code
 

@@ -15,9 +15,7 @@ from cli.language import example, t
 from cli.merchant_settlement import read_window
 from cli.network import Network, with_network
 from cli.output import answer, say, table, with_output, yuan
-from cli.verdicts import Verdict, usage
-from cli.wallets import name_of, subject
-from points.statements import (
+from cli.statement_rows import (
     COLUMNS,
     UY_PER_FEN,
     Row,
@@ -31,6 +29,8 @@ from points.statements import (
     shared_rows,
     yuan_text,
 )
+from cli.verdicts import Verdict, usage
+from cli.wallets import name_of, subject
 from primitives.address import FUND_ADDRESS, encode_address
 
 Plain = Any

@@ -8,9 +8,9 @@ import pytest
 
 from cli.audit_reconcile import read_books, read_fen, sales_in
 from cli.merchant_statement import FUND_TEXT, Period, build_statement, date_of, day_period, receipts_since, write_csv
+from cli.statement_rows import COLUMNS, Sale, cells, movements, reconcile, root_of
 from cli.verdicts import Refusal
 from points import queries, queries_clearing
-from points.statements import COLUMNS, Sale, cells, movements, reconcile, root_of
 from points.view import Memory
 from primitives.address import decode_address, encode_address
 from primitives.codes import Code
