@@ -23,7 +23,21 @@ from points.invariants import violations
 from points.state import AccountKind, Role
 from points.transition import RULES
 from primitives.codes import Code
-from primitives.kinds import BatchOperations, Body, Issue, IssueReason, Operation, Refund
+from primitives.kinds import (
+    Authorize,
+    BatchOperations,
+    Body,
+    Exchange,
+    Issue,
+    IssueReason,
+    LegConfirm,
+    LegDispute,
+    LegPaid,
+    Operation,
+    Redeem,
+    Refund,
+    Transfer,
+)
 from primitives.kinds_assets import AssetOffer, AssetRegister, AssetReturn, AssetSwap, OfflineEscrow
 from primitives.receipt import Receipt
 from tests.properties.bans import broken_bans, purses, worth
@@ -32,7 +46,7 @@ from tests.properties.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "scenarios").glob("*.json"))
-BODIES: list[type] = [*get_args(Operation), BatchOperations]
+BODIES: list[Any] = [*get_args(Operation), BatchOperations]
 
 
 def names_of(of: Any, seen: set[type] | None = None) -> Iterator[tuple[str, str]]:
@@ -75,6 +89,23 @@ def test_no_kind_has_a_field_for_it(word: str) -> None:
     """2.1: no purchase, no money out, no interest or daily release, no levels, no trading."""
     fields = [field for body in BODIES for field in names_of(body)]
     assert not [(kind, name) for kind, name in fields if word in name.split("_") or word == name]
+
+
+@pytest.mark.parametrize("kind", [Redeem, Authorize, Exchange, Transfer, AssetSwap, OfflineEscrow])
+def test_only_tourists_spend(kind: type) -> None:
+    """D3: a merchant or an office that could pay with points would turn them into a claim on the issuer's cash."""
+    assert (RULES[kind].senders, RULES[kind].bits) == ((AccountKind.TOURIST,), 0)
+
+
+@pytest.mark.parametrize("kind", [LegPaid, LegConfirm, LegDispute, AssetOffer, Issue])
+def test_no_tourist_grants_sells_or_settles(kind: type) -> None:
+    assert AccountKind.TOURIST not in RULES[kind].senders
+
+
+@pytest.mark.parametrize("kind", [str(body.__struct_config__.tag) for body in BODIES])
+def test_every_kind_is_watched_in_a_scenario(kind: str) -> None:
+    """Otherwise the bans would hold for it unseen."""
+    assert any(f'"{kind}": {{' in path.read_text(encoding="utf-8") for path in FILES)
 
 
 class Watched(InstantEngine):
