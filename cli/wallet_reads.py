@@ -9,6 +9,7 @@ from cli.network import Network, with_network
 from cli.output import answer, day_text, points, say, table, with_output, yuan
 from cli.outsider import Outsider, Reading
 from cli.proven_reads import Balance, join_pages, read_balance, read_history
+from cli.recovery_notice import warn_of_recovery
 from cli.trust_options import with_trust
 from cli.verdicts import Refusal, Verdict
 from cli.wallets import subject
@@ -77,6 +78,7 @@ def balance(party: str | None, network: Network, outsider: Outsider | None) -> N
     who = subject(party, network)
     plain = account_plain(who, network, outsider)
     answer(plain, balance_text(encode_address(who), plain))
+    warn_of_recovery(network, who)
 
 
 @click.command(help=t("What expires when.", "到期日历。"),

@@ -28,6 +28,9 @@ PUBLIC = {name: wallet.key.public_key.hex() for name, wallet in WALLETS.items()}
 Ask = Callable[..., tuple[int, Any]]
 
 
+said: list[str] = []  # what the last command wrote for people
+
+
 def genesis() -> Genesis:
     """The market and an account for every wallet but the new one."""
     plain = make_genesis()
@@ -70,8 +73,9 @@ def ask(
             capsys.readouterr()
             signing = ["--as", by, "--passphrase-file", str(secret)] if by else []
             code = run([*arguments, *signing, "--node", door.url, "-o", "json"])
-            out = capsys.readouterr().out
-            return code, json.loads(out) if out else None
+            captured = capsys.readouterr()
+            said[:] = [captured.err]
+            return code, json.loads(captured.out) if captured.out else None
 
         yield act
 
@@ -82,6 +86,8 @@ def test_a_new_phone_goes_on_with_the_old_account(ask: Ask, town: Town, tmp_path
     code, told = ask("wallet", "recover", "key", me, by="new")
     assert (code, told["keys"]) == (0, [key])
     assert ask("wallet", "recover", "start", me, "--key", key, by="bob")[0] == 0
+    assert ask("wallet", "balance", "me", "--trust")[0] == 0
+    assert "new keys are proposed" in said[0]
     code, shown = ask("wallet", "recover", "show", me)
     assert (shown["needed"], shown["recoveries"][0]["recovery"]) == (2, told["recovery"])
     assert ask("wallet", "recover", "approve", me, "--key", PUBLIC["dora"], by="carol")[1]["name"] == "RECOVERY_UNKNOWN"
@@ -97,6 +103,7 @@ def test_a_new_phone_goes_on_with_the_old_account(ask: Ask, town: Town, tmp_path
     assert ask("wallet", "pay", str(request), by="me")[1]["name"] == "BAD_SIGNATURE"
     assert ask("wallet", "pay", str(request), by="new")[0] == 0
     assert ask("wallet", "balance", "new", "--trust")[1]["spendable"] == 700
+    assert "new keys" not in said[0]
 
 
 def request_of(town: Town, order: str, value: int) -> Any:
