@@ -48,13 +48,13 @@ def is_namespace(name: str) -> bool:
 
 def apply_anchor(turn: Turn, body: Anchor) -> Code:
     """Note that the sender showed this hash now."""
-    code = check_hash(turn, body.hash)
+    code = check_hash(turn, body.evidence)
     if code:
         return code
     name = body.namespace
     if not is_namespace(name):
         return turn.refuse(Code.BAD_NAMESPACE, f"{name}: words of small letters and digits, e.g. elderly-care")
-    key = anchor_key(name, body.hash)
+    key = anchor_key(name, body.evidence)
     found: Anchored | None = turn.get(key)
     if found is not None and found.lives(turn.time):
         return turn.refuse(Code.ANCHOR_EXISTS, f"since {found.time}, by transaction {found.tx.hex()}")
@@ -63,5 +63,5 @@ def apply_anchor(turn: Turn, body: Anchor) -> Code:
     expires = turn.time + ANCHOR_DAYS * DAY_SECONDS
     turn.put(key, Anchored(turn.sender, turn.time, expires, turn.tx, turn.height, turn.index))
     fields = (("namespace", name), ("expires", expires))
-    turn.events.append(Event("Anchored", fields, (("by", turn.sender),), (("hash", body.hash),)))
+    turn.events.append(Event("Anchored", fields, (("by", turn.sender),), (("hash", body.evidence),)))
     return Code.OK

@@ -20,7 +20,7 @@ class Anchor(Record, tag="anchor"):
     """The sender had what hashes to `hash` at the block's time; `namespace`: a field such as "elderly-care"."""
 
     namespace: Identifier
-    hash: Evidence
+    evidence: Evidence = msgspec.field(name="hash")
 
 
 class AssetRegister(Record, tag="asset_register"):
