@@ -82,6 +82,19 @@ def test_two_claims_of_one_block() -> None:
     assert market.many(("u", LIST.claim("u")), ("u", LIST.claim("u"))) == ["OK", "CLAIMED"]
 
 
+def test_a_batch_between_two_claims_does_not_open_the_list_again() -> None:
+    market = running(per_account=1000)
+    market.ok("u", LIST.claim("u"))
+    market.ok("A", batch(("u", 10)))
+    assert market.do("u", LIST.claim("u")) is Code.CLAIMED
+
+
+def test_a_batch_adds_up_its_entries_against_the_budget() -> None:
+    market = running(budget=99, root=None)
+    assert market.do("A", batch(("u", 50), ("v", 50))) is Code.CAMPAIGN_BUDGET
+    market.ok("A", batch(("u", 50), ("v", 49)))
+
+
 @pytest.mark.parametrize(
     "claim",
     [
