@@ -19,4 +19,5 @@ def warn_of_recovery(network: Network, who: Address) -> None:
         return  # not proven and not believed: the answer stands without it
     if found:
         say(t(f"⚠ new keys are proposed for this account, ready {when} (UTC+8); object: hnchain wallet recover cancel",
-              f"⚠ 有人为此账户提出新密钥，可完成时间 {when}（北京时间）；异议：hnchain wallet recover cancel"))  # fmt: skip
+              f"⚠ 有人为此账户提出新密钥，可完成时间 {when}（北京时间）；"
+              "异议：hnchain wallet recover cancel"))  # fmt: skip
