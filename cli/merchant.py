@@ -10,7 +10,7 @@ from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
 from cli.governance import apply
 from cli.language import example, t
 from cli.merchant_campaigns import campaign
-from cli.merchant_settlement import exposure, leg, legs
+from cli.merchant_settlement import breakage, exposure, leg, legs
 from cli.merchant_statement import settlement_statement
 from cli.network import Network, with_network
 from cli.output import answer, day_text, say, with_output
@@ -47,7 +47,7 @@ def merchant() -> None:
     pass
 
 
-for command in (authorize, exposure, legs, leg, settlement_statement):
+for command in (authorize, breakage, exposure, legs, leg, settlement_statement):
     merchant.add_command(command)
 merchant.add_command(apply)
 

@@ -8,7 +8,8 @@ import click
 from cli.amounts import AMOUNT
 from cli.language import example, t
 from cli.network import Network, with_network
-from cli.output import answer, pairs, table, with_output, yuan
+from cli.output import answer, pairs, points, table, with_output, yuan
+from cli.statement_rows import UY_PER_FEN
 from cli.submission import Sending, send_and_report, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, subject, with_signer
@@ -57,6 +58,20 @@ def read_window(network: Network, window: int | None) -> Any:
     if not closed:
         raise usage(t("no window is closed yet", "还没有关闭的结算期"))
     return client.get(f"/v1/windows/{closed[0]['id']}")
+
+
+@click.command(help=t("What expired of a merchant's points, by month (UTC+8).", "商户各月过期积分（北京时间）。"),
+               epilog=example("hnchain merchant breakage hotel"))  # fmt: skip
+@click.argument("party", metavar="[MERCHANT]", required=False)
+@with_network
+@with_output
+def breakage(party: str | None, network: Network) -> None:
+    plain = network.client().get(f"/v1/merchants/{encode_address(subject(party, network))}/breakage")
+    rows = [(row["month"], row["class"], points(row["units"]), yuan(row["value"]),
+             yuan(int(row["fund_share"]) // UY_PER_FEN)) for row in plain["items"]]  # fmt: skip
+    headers = (t("month", "月份"), t("class", "类别"), t("units", "数量"), t("value", "价值"),
+               t("fund's share", "基金份额"))  # fmt: skip
+    answer(plain, table(headers, rows))
 
 
 @click.group(help=t("Report on one settlement payment.", "单笔结算付款的登记。"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from points.asset_invariants import asset_faults
 from points.campaign_invariants import campaign_faults
+from points.clearing_invariants import clearing_faults
 from points.governance_audit import governance_faults
 from points.keys import HEAD_KEY, books_key, class_key, counters_key, merchant_key
 from points.open_recoveries import recovery_faults
@@ -41,6 +42,7 @@ def violations(view: View, time_s: int) -> list[str]:
         *_holds(view),
         *_windows(view),
         *_orders(view),
+        *clearing_faults(view),
         *_validators(view),
         *asset_faults(view, time_s),
         *governance_faults(view),

@@ -6,6 +6,7 @@ import pytest
 
 from points import expiry, queries_clearing
 from points.clearing_records import FundMoney, Help, Loss
+from points.invariants import violations
 from points.keys import FUND_MONEY_KEY, breakage_key, help_key, loss_key
 from points.state import decode_value, encode_value
 from points.waterfall import split
@@ -292,6 +293,20 @@ def test_breakage_by_month() -> None:
     ]  # fmt: skip
     assert [row["fund_share"] for row in rows] == [875_000, 150_000]
     assert queries_clearing.breakage(market.view, market.time, ADDRESS["B"]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "record"),
+    [(FUND_MONEY_KEY, FundMoney(1, 0, 2)), (loss_key(1, ADDRESS["B"]), Loss(400, 401)),
+     (loss_key(1, ADDRESS["B"]), Loss(79)), (help_key(1, ADDRESS["B"], ADDRESS["D"]), Help(80, 2, 1))],
+)  # fmt: skip
+def test_wrong_records_are_found(key: bytes, record: FundMoney | Loss | Help) -> None:
+    market = shared()
+    market.ok("operator", WindowClose())
+    market.ok("C", LegPaid(1, leg("C", "D"), bytes(32)))
+    market.advance(2 * DAY)
+    market.view.apply({key: record})
+    assert violations(market.view, market.time)
 
 
 def test_records_survive_their_bytes() -> None:
