@@ -135,6 +135,8 @@ def test_objections_and_limits(ask: Ask, town: Town) -> None:
     assert ask("wallet", "recover", "start", me, "--key", key, by="bob")[0] == 0
     assert ask("wallet", "recover", "cancel", by="me")[0] == 0
     assert ask("wallet", "recover", "show", me)[1]["recoveries"] == []
+    code, problem = ask("wallet", "recover", "show", ADDRESS["new"])
+    assert (code, problem["name"]) == (1, "ACCOUNT_UNKNOWN")
     assert ask("wallet", "guardians", "set", "--none", by="me")[0] == 0
     assert ask("wallet", "recover", "start", me, "--key", key, by="bob")[1]["name"] == "NO_GUARDIANS"
     assert ask("wallet", "key", "add", key, "--role", "owner", "--limit", "50", by="me")[0] == 0
