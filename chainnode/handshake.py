@@ -4,6 +4,7 @@ A validator's transport key is not its voting key (T17). Its self-signed certifi
 exactly those certificates and compare the presented one byte for byte, so no certificate authority has a say.
 """
 
+import logging
 import ssl
 import tempfile
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ from chainnode.peer_messages import Hello, RefusalCode
 from chainnode.wire import Frame, FrameClass, encode_frame
 from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.validators import OBSERVER, NodeId, ValidatorSet
+
+LOG: Final = logging.getLogger(__name__)
 
 PROTOCOL_VERSION: Final = 1  # major version: nodes with different ones refuse each other (T35)
 VERSION_BYTES: Final = 2
@@ -91,7 +94,7 @@ def _context(protocol: int, identity: TransportIdentity, trusted: Iterable[bytes
     context.check_hostname = False  # names prove nothing here: the certificate itself is compared
     context.verify_mode = ssl.CERT_REQUIRED
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(cadata=b"".join(trusted))
+    _accept(context, trusted)
     with tempfile.TemporaryDirectory() as folder:  # mode 0700; the ssl module reads keys from files only
         path = Path(folder) / "transport.pem"
         path.touch(mode=0o600)
@@ -100,10 +103,20 @@ def _context(protocol: int, identity: TransportIdentity, trusted: Iterable[bytes
     return context
 
 
+def _accept(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
+    """One by one: the rules only look at a certificate's first byte, and what is no certificate must keep nobody but
+    its own member out."""
+    for certificate in certificates:
+        try:
+            context.load_verify_locations(cadata=certificate)
+        except (ssl.SSLError, ValueError) as error:
+            LOG.warning("a member's transport certificate is none, it cannot connect: %s", error)
+
+
 def trust(context: ssl.SSLContext, members: ValidatorSet) -> None:
     """Accept the certificates of these members too. Nothing is taken away: who may come in is compared anew in every
     greeting, byte for byte (node_of_certificate)."""
-    context.load_verify_locations(cadata=b"".join(member.transport_certificate for member in members.members()))
+    _accept(context, (member.transport_certificate for member in members.members()))
 
 
 def server_context(identity: TransportIdentity, members: ValidatorSet) -> ssl.SSLContext:

@@ -113,7 +113,12 @@ class DevnetEngine:
         if name == "supply":
             supply = self._get("/v1/supply")
             return supply if of is None else supply.get(of)
+        if name == "proposals":
+            return self._get("/v1/proposals")["items"]
         found = self._found(_path(name, of))
+        if name == "merchant" and found is not None:  # what the API adds: the id, and the names that genesis gave
+            added = {"id"} if "applied" in found else {"id", "name_zh", "name_en"}
+            return {key: value for key, value in found.items() if key not in added}
         if isinstance(found, dict):
             found = {key: value for key, value in found.items() if key not in _ADDED.get(name, ())}
         return found

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
+from msgspec.structs import replace
 
 from chainnode.handshake import (
     HandshakeRefused,
@@ -14,11 +15,12 @@ from chainnode.handshake import (
     encode_hello,
     node_of_certificate,
     server_context,
+    trust,
 )
 from chainnode.outbox import Outbox, QueueBound
 from chainnode.peer_messages import Hello, RefusalCode
 from chainnode.wire import FrameClass, FrameReader
-from primitives.validators import NodeId
+from primitives.validators import NodeId, ValidatorSet
 from tests.chainnode.mesh import CHAIN, identities, members_of
 
 
@@ -41,6 +43,20 @@ def test_contexts_demand_certificates_and_tls_13() -> None:
         context = make(these[0], members_of(these))
         assert context.verify_mode == ssl.CERT_REQUIRED
         assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"\x30", b"\x30sanya", b"\x30\x82\x01\x00" + bytes(256)])
+def test_a_member_with_rubbish_for_a_certificate_stops_nobody(rubbish: bytes) -> None:
+    """The rules see only its first byte, so a transaction can seat it: every node must live through that epoch."""
+    these = identities(4)
+    members = members_of(these)
+    seats = tuple(seat and replace(seat, transport_certificate=rubbish) if i == 1 else seat
+                  for i, seat in enumerate(members.seats))  # fmt: skip
+    broken = ValidatorSet(seats)
+    for make in (server_context, client_context):
+        context = make(these[0], broken)
+        trust(context, broken)
+        assert context.cert_store_stats()["x509"] == 3
 
 
 def test_a_certificate_names_its_node_and_no_other_does() -> None:
