@@ -34,21 +34,21 @@ _FOR_A_MERCHANT = ("admit", "set_status", "set_quota")
 @click.argument("proposal", metavar="ID", type=IDENTIFIER)
 @click.argument("action", type=click.Choice(ACTIONS), metavar="ACTION")
 @click.option("--merchant", help=t("Whom admit, set_status and set_quota are about.",
-                                   "admit、set_status、set_quota 所涉商户。"))
+                                   "admit、set_status、set_quota 所涉商户。"))  # fmt: skip
 @click.option("--status", type=click.Choice(get_args(StatusName)), help=t("Of set_status.", "set_status 的目标状态。"))
 @click.option("--notice", type=DURATION, help=t("Of WIND_DOWN: whole days, at least 90d.",
-                                                "WIND_DOWN 的公告期，不少于 90d。"))
+                                                "WIND_DOWN 的公告期，不少于 90d。"))  # fmt: skip
 @click.option("--quota", type=AMOUNT, help=t("fen per window; 0 = the network's.",
-                                             "每结算期额度（分），0 为网络默认。"))
+                                             "每结算期额度（分），0 为网络默认。"))  # fmt: skip
 @click.option("--credit-limit", type=AMOUNT, help=t("fen.", "信用额度（分）。"))
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help=t("Of set_parameters; may be repeated.",
-                                                                              "set_parameters 的参数，可多次。"))
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE",
+              help=t("Of set_parameters; may be repeated.", "set_parameters 的参数，可多次。"))  # fmt: skip
 @click.option("--at", type=AMOUNT, help=t("Of program_end: unix seconds, 0 = none.", "program_end 的时刻，0 为无。"))
 @click.option("--validator", help=t("Who leaves or is replaced.", "离开或被替换的验证者。"))
 @click.option("--candidate", metavar="FILE", help=t("What `hnchain node candidate` printed.",
-                                                    "node candidate 的输出。"))
+                                                    "node candidate 的输出。"))  # fmt: skip
 @click.option("--reasons", metavar="FILE", help=t("The document that says why; its SHA-256 is published.",
-                                                  "理由文件，公布其 SHA-256。"))
+                                                  "理由文件，公布其 SHA-256。"))  # fmt: skip
 @click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
 @click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
 @with_network
@@ -57,10 +57,15 @@ def propose(
     proposal: str, action: str, reasons: str | None, reasons_hash: bytes | None, sender: str, network: Network,
     **given: Plain,
 ) -> None:  # fmt: skip
-    body = {
-        "proposal": proposal, "action": action, "payload": payload_plain(action, given, network),
-        "reasons_hash": document_hash(reasons, reasons_hash).hex(),
-    }  # fmt: skip
+    payload = payload_plain(action, given, network)
+    _print_proposal(network, sender, proposal, action, payload, document_hash(reasons, reasons_hash))
+
+
+def _print_proposal(
+    network: Network, sender: str, proposal: str, action: str, payload: dict[str, Plain], reasons_hash: bytes
+) -> None:  # fmt: skip
+    """The unsigned transaction on stdout. Raises: Refusal (exit 2) for a payload that does not decode."""
+    body = {"proposal": proposal, "action": action, "payload": payload, "reasons_hash": reasons_hash.hex()}
     read = guarded(lambda: body_from_plain("gov_propose", body))
     plain = unsigned_transaction(network, sender, read, PROPOSAL_SECONDS)
     answer(plain, msgspec.json.encode(plain).decode())
@@ -237,7 +242,7 @@ def committee(network: Network) -> None:
 @click.option("--name-zh", required=True, help=t("Its name in Chinese.", "中文名称。"))
 @click.option("--name-en", required=True, help=t("Its name in English.", "英文名称。"))
 @click.option("--docs", metavar="FILE", help=t("The documents; only their SHA-256 is sent.",
-                                               "材料文件，只发送 SHA-256。"))
+                                               "材料文件，只发送 SHA-256。"))  # fmt: skip
 @click.option("--docs-hash", type=HEX, help=t("In place of the documents.", "以哈希代替文件。"))
 @with_network
 @with_signer
@@ -251,6 +256,29 @@ def apply(
     what = t("the application stands for 30 days; a member proposes: hnchain gov propose ID admit --merchant ...",
              "申请有效 30 天；由成员提案：hnchain gov propose 编号 admit --merchant ……")  # fmt: skip
     _send(network, signer, body, sending, what)
+
+
+@click.command("wind-down", help=t("An unsigned proposal to let a merchant wind down, for `gov sign` and `gov submit`.",
+                                   "生成商户退出的未签名提案，再用 gov sign 与 gov submit 处理。"),
+               epilog=example("hnchain merchant wind-down hotel --notice 90d --reasons letter.pdf --sender m1 "
+                              "> p.json"))  # fmt: skip
+@click.argument("merchant")
+@click.option("--proposal", "name", type=IDENTIFIER, default="wind-down", show_default=True,
+              help=t("Its id.", "提案编号。"))  # fmt: skip
+@click.option("--notice", type=DURATION, default="90d", show_default=True, help=t("Whole days, at least 90d.",
+                                                                                  "公告期，不少于 90d。"))  # fmt: skip
+@click.option("--reasons", metavar="FILE", help=t("The merchant's letter.", "商户的申请文件。"))
+@click.option("--reasons-hash", type=HEX, help=t("In place of the letter.", "以哈希代替文件。"))
+@click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
+@with_network
+@with_output
+def wind_down(
+    merchant: str, name: str, notice: int, reasons: str | None, reasons_hash: bytes | None, sender: str,
+    network: Network,
+) -> None:  # fmt: skip
+    given = {"merchant": merchant, "status": "WIND_DOWN", "notice": notice}
+    payload = payload_plain("set_status", given, network)
+    _print_proposal(network, sender, name, "set_status", payload, document_hash(reasons, reasons_hash))
 
 
 COMMANDS = (propose, sign_proposal, submit_proposal, vote, execute, list_proposals, show, committee)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
-from cli.governance import apply
+from cli.governance import apply, wind_down
 from cli.language import example, t
 from cli.merchant_campaigns import campaign
 from cli.merchant_settlement import breakage, exposure, leg, legs
@@ -50,6 +50,7 @@ def merchant() -> None:
 for command in (authorize, breakage, exposure, legs, leg, settlement_statement):
     merchant.add_command(command)
 merchant.add_command(apply)
+merchant.add_command(wind_down)
 
 
 merchant.add_command(campaign)

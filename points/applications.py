@@ -42,9 +42,7 @@ def apply_merchant_apply(turn: Turn, body: MerchantApply) -> Code:
     turn.put(papers_key(turn.sender), Papers(body.name_zh, body.name_en, body.docs_hash, turn.time, due))
     turn.put(application_timer_key(due, turn.sender), Timer())
     fields = (("category", body.category), ("name_zh", body.name_zh), ("name_en", body.name_en), ("lapses", due))
-    turn.events.append(
-        Event("MerchantApplied", fields, (("merchant", turn.sender),), (("documents", body.docs_hash),))
-    )
+    turn.events.append(Event("MerchantApplied", fields, (("merchant", turn.sender),), (("documents", body.docs_hash),)))
     return Code.OK
 
 
@@ -58,9 +56,7 @@ def admit(turn: Turn, payload: Admit) -> Code:
     papers: Papers = turn.get(papers_key(payload.merchant))
     turn.put(application_timer_key(papers.due, payload.merchant), None)
     turn.put(papers_key(payload.merchant), replace(papers, due=0))
-    admitted = replace(
-        merchant, status=MerchantStatus.ACTIVE, credit_limit=payload.credit_limit, quota=payload.quota
-    )
+    admitted = replace(merchant, status=MerchantStatus.ACTIVE, credit_limit=payload.credit_limit, quota=payload.quota)
     turn.put(merchant_key(payload.merchant), admitted)
     fields = (("status", admitted.status.name), ("before", merchant.status.name))
     turn.events.append(Event("MerchantStatus", fields, (("merchant", payload.merchant),)))

@@ -78,9 +78,7 @@ def apply_propose(turn: Turn, body: GovPropose) -> Code:
     turn.put(proposal_key(body.proposal), proposal)
     turn.put(proposal_timer_key(closes, body.proposal), Timer())
     fields: Fields = (("proposal", body.proposal), ("action", _action(proposal)), ("closes", closes))
-    turn.events.append(
-        Event("ProposalOpened", fields, (("by", turn.sender),), (("reasons", body.reasons_hash),))
-    )
+    turn.events.append(Event("ProposalOpened", fields, (("by", turn.sender),), (("reasons", body.reasons_hash),)))
     return Code.OK
 
 

@@ -58,9 +58,7 @@ class ProgramEnd(Record, tag="program_end"):
     at: U64
 
 
-Payload = (
-    Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
-)
+Payload = Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
 
 
 class GovPropose(Record, tag="gov_propose"):

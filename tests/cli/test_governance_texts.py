@@ -74,3 +74,9 @@ def test_the_list_says_what_time_will_do() -> None:
 def test_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["gov", command, "--help"]) == 0
     assert f"hnchain gov {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["apply", "wind-down"])
+def test_the_way_in_and_out_of_a_merchant_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["merchant", command, "--help"]) == 0
+    assert f"hnchain merchant {command}" in capsys.readouterr().out
