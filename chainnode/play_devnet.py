@@ -196,7 +196,11 @@ def _path(name: str, of: str | None) -> str:
         case "anchor":
             namespace, _, evidence = (of or "").rpartition("/")
             return f"/v1/anchors/{quote(namespace, safe='')}/{evidence}"
-        case "validators" | "committee" | "proposals":
+        case "losses":
+            return f"/v1/windows/{text}/losses"
+        case "breakage":
+            return f"/v1/merchants/{text}/breakage"
+        case "validators" | "committee" | "proposals" | "fund":
             return f"/v1/{name}"
         case "proposal":
             return f"/v1/proposals/{text}"

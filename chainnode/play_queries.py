@@ -5,7 +5,7 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries, queries_assets, queries_campaigns
+from points import queries, queries_assets, queries_campaigns, queries_clearing
 from points.queries_governance import committee, proposal, proposals
 from points.queries_identity import recovery
 from points.roster import roster
@@ -30,6 +30,13 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return queries.obligations(view, now, None if of is None else _number(of))
         case "window":
             return queries.window(view, now, None if of is None else _number(of))
+        case "fund":
+            return queries_clearing.fund(view, now)
+        case "losses":
+            return queries_clearing.losses(view, now, _number(str(of)))
+        case "breakage":
+            rows = queries_clearing.breakage(view, now, _address(of))
+            return None if rows is None else {"items": rows}
         case "order":
             merchant, _, order_id = str(of).partition("/")
             return queries.order(view, now, _address(merchant), order_id)

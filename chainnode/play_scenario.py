@@ -34,9 +34,10 @@ QUERIES: Final = frozenset({
     "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
     "validators", "merchant", "proposal", "proposals", "committee",
+    "fund", "losses", "breakage",
 })  # fmt: skip
 QUERIES_WITHOUT_OF: Final = frozenset({
-    "obligations", "window", "supply", "state_root", "validators", "proposals", "committee",
+    "obligations", "window", "supply", "state_root", "validators", "proposals", "committee", "fund",
 })  # fmt: skip
 ROLES: Final = ("merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "unopened")
 FUND_NAME: Final = "FUND"
