@@ -1,7 +1,7 @@
-"""The invariants INV-1 to INV-13, computed again from the whole state; every violation is a sentence with both values.
+"""The invariants INV-1 to INV-15, computed again from the whole state; every violation is a sentence with both values.
 
-INV-1 to INV-6, INV-8, INV-9 and INV-12 can be read off one state. INV-7 holds at each issue and may be left broken by a
-refund or a cut of the reserve; INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
+INV-1 to INV-6, INV-8, INV-9, INV-12 and INV-15 can be read off one state. INV-7 holds at each issue; a refund or a cut
+of the reserve may break it. INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
 Of the validators: what the next epoch needs to begin at any moment (C8). The cost is one pass over the state.
 """
 
@@ -46,8 +46,8 @@ def violations(view: View, time_s: int) -> list[str]:
         *_validators(view),
         *asset_faults(view, time_s),
         *governance_faults(view),
-        *campaign_faults(view, time_s),
         *recovery_faults(view),
+        *campaign_faults(view, time_s),
     ]
 
 

@@ -1,67 +1,26 @@
-"""Campaigns: who gets what from which budget, once (INV-15), and every refusal in its order."""
-
-from dataclasses import dataclass, field
-from typing import Any
+"""Campaigns: who gets what from which budget, once (INV-15). Refusals in order: test_campaign_refusals."""
 
 import pytest
 from msgspec.structs import replace
 
-from points.keys import campaign_key, grant_key, merchant_key
+from points.keys import account_key, campaign_key, grant_key
 from points.queries import account as account_query
-from points.state import MerchantStatus
+from primitives.codec import encode
 from primitives.codes import Code
-from primitives.kinds import AccountKey, Body, ClassRetire, Exchange, Freeze, Issue, Unfreeze
+from primitives.kinds import Exchange, Freeze, Issue, Unfreeze
 from primitives.kinds_campaigns import (
-    ENTRIES_MAX,
     BatchIssue,
     CampaignClaim,
     CampaignClose,
-    CampaignCreate,
     LeafProof,
     claim_leaf,
     is_listed,
     list_root,
     prove_entry,
 )
+from primitives.transaction import TRANSACTION_BYTES_MAX
+from tests.points.campaign_list import LIST, SPRING, Listed, batch, limited, running
 from tests.points.market import ADDRESS, DAY, PUBLIC, START, Market, address, class_of, genesis_of, key_of
-
-SPRING = "spring"
-
-
-@dataclass
-class Listed:
-    """A campaign's list by names; what its merchant keeps at home."""
-
-    units: dict[str, int] = field(default_factory=lambda: {"u": 100, "v": 40})
-    campaign: str = SPRING
-
-    @property
-    def entries(self) -> list[tuple[bytes, int]]:
-        return [(ADDRESS[name], units) for name, units in self.units.items()]
-
-    def create(self, **fields: Any) -> CampaignCreate:
-        terms = {"budget": 1000, "per_account": 150, "starts": START, "ends": START + 10 * DAY} | fields
-        terms.setdefault("root", list_root(self.campaign, self.entries))
-        return CampaignCreate(self.campaign, terms.pop("class_id", "hA"), **terms)
-
-    def claim(self, name: str, units: int | None = None, of: str | None = None) -> CampaignClaim:
-        """The claim of `name` with its own proof, or with that of another account."""
-        proof = prove_entry(self.campaign, self.entries, list(self.units).index(of or name))
-        return CampaignClaim(self.campaign, self.units[of or name] if units is None else units, proof)
-
-
-LIST = Listed()
-
-
-def batch(*entries: tuple[str, int], campaign: str = SPRING, class_id: str = "hA") -> BatchIssue:
-    stranger = bytes(19) + b"x"
-    return BatchIssue(campaign, class_id, tuple((ADDRESS.get(name, stranger), units) for name, units in entries))
-
-
-def running(market: Market | None = None, **fields: Any) -> Market:
-    market = market or Market()
-    market.ok("A", LIST.create(**fields))
-    return market
 
 
 def test_a_listed_account_claims_once() -> None:
@@ -155,6 +114,19 @@ def test_a_batch_is_all_or_nothing() -> None:
     assert (market.avail("hA"), market.avail("hA", "v")) == (5, 6)
 
 
+def test_the_largest_batch_fits_a_transaction_and_its_receipt_is_small() -> None:
+    market = running()
+    people = [bytes([1]) * 19 + bytes([n]) for n in range(256)]
+    tourist = market.view.get(account_key(ADDRESS["u"]))
+    market.view.apply({account_key(person): tourist for person in people})
+    body = BatchIssue(SPRING, "hA", tuple((person, 1) for person in people))
+    assert market.do("A", replace(body, entries=(*body.entries, (ADDRESS["u"], 1)))) is Code.BATCH_TOO_LARGE
+    assert len(market.transaction("A", body).raw) < TRANSACTION_BYTES_MAX
+    receipt = market.ok("A", body)
+    assert len(receipt.events) == 256 and len(encode(receipt)) < 64 * 1024
+    assert market.view.get(campaign_key(SPRING)).granted == 256
+
+
 def test_a_batch_counts_its_sum_against_the_reserve_the_quota_and_the_key() -> None:
     market = running(Market(genesis_of(merchants={"A": {"reserve": 4}})))  # a cap of 10 fen
     assert market.do("A", batch(("u", 5), ("v", 6))) is Code.RESERVE_EXCEEDED
@@ -173,11 +145,6 @@ def test_a_batch_counts_its_sum_against_the_reserve_the_quota_and_the_key() -> N
     market.ok("A", batch(("u", 4), ("v", 5)), ["A.issuer"])
     market.ok("v", LIST.claim("v"))
     assert market.do("A", batch(("u", 1)), ["A.issuer"]) is Code.KEY_LIMIT
-
-
-def limited(name: str, fen: int) -> AccountKey:
-    """An issuer key with a daily limit."""
-    return AccountKey(key_of(name).public_key, "issuer", fen)
 
 
 def test_a_campaign_opens_and_ends_with_the_second() -> None:
@@ -265,112 +232,6 @@ def test_a_restricted_class_reaches_only_who_stands_in_the_list() -> None:
     for wrong in ({"scope": ()}, {"transferable": True}, {"earn_cap_bps": 1}):
         body = class_of("c2", **({"kind": "RESTRICTED", "scope": ("TRANSPORT",)} | wrong))
         assert market.do("A", body) is Code.BAD_CLASS
-
-
-def suspend(market: Market, status: MerchantStatus = MerchantStatus.ISSUE_SUSPENDED) -> None:
-    key = merchant_key(ADDRESS["A"])
-    market.view.apply({key: replace(market.view.get(key), status=status)})
-
-
-def test_refusals_of_campaign_create_in_their_order() -> None:
-    """Each row repairs the fault above it."""
-    market = Market(genesis_of([("A", class_of("cap", earn_cap_bps=1)), ("A", class_of("old"))]))
-    market.ok("A", ClassRetire("old"))
-    wrong: dict[str, Any] = {"budget": 0, "per_account": 0, "starts": START + 9, "ends": START + 9, "class_id": "none"}
-    rows: list[tuple[dict[str, Any], Code]] = [
-        ({}, Code.BAD_AMOUNT),
-        ({"budget": 1}, Code.BAD_AMOUNT),
-        ({"per_account": 1}, Code.BAD_CAMPAIGN),
-        ({"starts": 0, "ends": START}, Code.BAD_CAMPAIGN),
-        ({"ends": START + 1095 * DAY + 1}, Code.BAD_CAMPAIGN),
-        ({"ends": START + 1095 * DAY}, Code.CLASS_UNKNOWN),
-        ({"class_id": "hB"}, Code.NOT_ISSUER),
-    ]
-    assert market.do("u", LIST.create(**wrong)) is Code.NOT_AUTHORISED
-    for repaired, code in rows:
-        wrong |= repaired
-        assert market.do("A", LIST.create(**wrong)) is code, repaired
-    suspend(market)
-    wrong["class_id"] = "old"
-    assert market.do("A", LIST.create(**wrong)) is Code.MERCHANT_SUSPENDED
-    suspend(market, MerchantStatus.ACTIVE)
-    assert market.do("A", LIST.create(**wrong)) is Code.BAD_CLASS
-    assert market.do("A", LIST.create(**wrong | {"class_id": "cap"})) is Code.EARN_CAP
-    market.ok("A", LIST.create(**wrong | {"class_id": "hA"}))
-    assert market.do("A", LIST.create(**wrong | {"class_id": "hA"})) is Code.CAMPAIGN_EXISTS
-
-
-def test_refusals_of_batch_issue_in_their_order() -> None:
-    """Each row repairs the fault above it, from the first fault of the table to the last."""
-    classes = [("A", class_of("hA", max_per_order=60)), ("A", class_of("a2"))]
-    market = Market(genesis_of(classes, merchants={"A": {"reserve": 20, "quota": 40}}, holder_limit=39))
-    market.ok("A", LIST.create(budget=100, per_account=60, starts=START + 50, ends=START + DAY))
-    assert market.do("B", batch(*(("u", 0),) * 257)) is Code.BATCH_TOO_LARGE
-    assert market.do("u", batch(*(("u", 0),) * 257)) is Code.NOT_AUTHORISED
-    none = {"campaign": "none", "class_id": "none"}
-    rows: list[tuple[str, Body, Code]] = [
-        ("A", batch(*(("B", 0),) * (ENTRIES_MAX + 1), **none), Code.BATCH_TOO_LARGE),
-        ("A", batch(**none), Code.BAD_AMOUNT),
-        ("A", batch(("B", 1), ("B", 0), **none), Code.BAD_AMOUNT),
-        ("A", batch(("B", 1), ("B", 1), **none), Code.BATCH_DUPLICATE),
-        ("A", batch(("stranger", 1), ("B", 1), **none), Code.ACCOUNT_UNKNOWN),
-        ("A", batch(("B", 1), ("v", 1), **none), Code.NOT_AUTHORISED),
-        ("A", batch(("u", 61), ("v", 101), **none), Code.CLASS_UNKNOWN),
-        ("A", batch(("u", 61), ("v", 101), campaign="none", class_id="hB"), Code.NOT_ISSUER),
-        ("A", batch(("u", 61), ("v", 101), campaign="none", class_id="a2"), Code.CAMPAIGN_UNKNOWN),
-        ("A", batch(("u", 61), ("v", 101), class_id="a2"), Code.BAD_CAMPAIGN),
-        ("A", batch(("u", 61), ("v", 101)), Code.CLAIM_CLOSED),
-    ]
-    for sender, body, code in rows:
-        assert market.do(sender, body) is code, body
-    market.at(START + 50)
-    suspend(market)
-    assert market.do("A", batch(("u", 61), ("v", 101))) is Code.MERCHANT_SUSPENDED
-    suspend(market, MerchantStatus.ACTIVE)
-    for body, code in (
-        (batch(("u", 61), ("v", 101)), Code.ORDER_MAXIMUM),
-        (batch(("u", 60), ("v", 41)), Code.CAMPAIGN_BUDGET),
-        (batch(("u", 60), ("v", 40)), Code.RESERVE_EXCEEDED),
-        (batch(("u", 41)), Code.QUOTA_EXCEEDED),
-        (batch(("u", 40)), Code.HOLDER_LIMIT),
-        (batch(("u", 39)), Code.OK),
-    ):
-        assert market.do("A", body) is code, body
-
-
-def test_an_account_frozen_in_full_gets_nothing_from_a_batch() -> None:
-    market = running()
-    market.ok("regulator", Freeze(ADDRESS["v"], "ALL", b"", START + DAY))
-    assert market.do("A", batch(("u", 1), ("v", 1), class_id="none")) is Code.ACCOUNT_FROZEN
-    assert market.do("v", LIST.claim("v")) is Code.ACCOUNT_FROZEN
-
-
-def test_refusals_of_campaign_claim_in_their_order() -> None:
-    """Each row repairs the fault above it."""
-    classes = [("A", class_of("hA", max_per_order=40))]
-    market = Market(genesis_of(classes, merchants={"A": {"reserve": 20, "quota": 39}}))
-    market.ok("A", LIST.create(budget=39, per_account=39, starts=START + 50, ends=START + DAY))
-    assert market.do("B", CampaignClaim("none", 0, LeafProof(0, 1))) is Code.NOT_AUTHORISED
-    assert market.do("u", CampaignClaim("none", 0, LeafProof(0, 1))) is Code.BAD_AMOUNT
-    assert market.do("u", CampaignClaim("none", 1, LeafProof(0, 1))) is Code.CAMPAIGN_UNKNOWN
-    assert market.do("u", CampaignClaim(SPRING, 1, LeafProof(0, 1))) is Code.CLAIM_CLOSED
-    market.at(START + 50)
-    assert market.do("u", CampaignClaim(SPRING, 1, LeafProof(0, 1))) is Code.BAD_PROOF
-    market.ok("regulator", Freeze(ADDRESS["A"], "OUT", b"", START + 60))
-    suspend(market)
-    assert market.do("u", LIST.claim("u")) is Code.ACCOUNT_FROZEN
-    market.at(START + 60)
-    assert market.do("u", LIST.claim("u")) is Code.MERCHANT_SUSPENDED
-    suspend(market, MerchantStatus.ACTIVE)
-    assert market.do("u", LIST.claim("u")) is Code.ORDER_MAXIMUM
-    assert market.do("v", LIST.claim("v")) is Code.CAMPAIGN_BUDGET
-
-
-def test_close_refuses_in_order() -> None:
-    market = running()
-    assert market.do("u", CampaignClose("none")) is Code.NOT_AUTHORISED
-    assert market.do("A", CampaignClose("none")) is Code.CAMPAIGN_UNKNOWN
-    assert market.do("B", CampaignClose(SPRING)) is Code.NOT_ISSUER
 
 
 def test_an_issuer_key_grants_but_does_not_create() -> None:
