@@ -31,7 +31,8 @@ def test_it_comes_back_from_its_json_form() -> None:
     [
         ({"action": None}, "$.body.payload.kind"), ({"action": "print_money"}, "$.body.payload.kind"),
         ({"action": 5}, "$.body.payload"),
-        ({"payload": 5}, "$.body.payload.body"), ({"payload": {"merchant": MERCHANT, "more": 1}}, "$.body.payload.body.more"),
+        ({"payload": 5}, "$.body.payload.body"),
+        ({"payload": {"merchant": MERCHANT, "more": 1}}, "$.body.payload.body.more"),
         ({"extra": 1}, "$.body.extra"),
     ],
 )  # fmt: skip
