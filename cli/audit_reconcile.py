@@ -9,13 +9,11 @@ import click
 from cli.amounts import AMOUNT
 from cli.language import example, t
 from cli.merchant_settlement import read_window
-from cli.merchant_statement import Period, day_period, receipts_since
+from cli.merchant_statement import Period, day_period, merchant_text, receipts_since
 from cli.network import Network, with_network
 from cli.output import answer, table, with_output, yuan
 from cli.statement_rows import Reconciled, Sale, reconcile, sales
 from cli.verdicts import Refusal, Verdict, usage
-from cli.wallets import subject
-from primitives.address import encode_address
 from primitives.codes import Code
 
 Plain = Any
@@ -107,7 +105,7 @@ def reconcile_books(books: Path, party: str | None, window: int | None, date: st
     if window is not None and date is not None:
         raise usage(t("--window or --date, not both", "--window 与 --date 只能选一个"))
     theirs = read_books(books)
-    me = encode_address(subject(party, network))
+    me = merchant_text(party, network)
     client = network.client()
     period = day_period(client, date) if date is not None else Period((read_window(network, window),))
     found = reconcile(sales_in(receipts_since(client, me, period.windows[0]["opened"]), me, period), theirs)

@@ -52,6 +52,14 @@ class Period:
         return self.start is None or self.stop is None or self.start <= row.time < self.stop
 
 
+def merchant_text(party: str | None, network: Network) -> str:
+    """Whose statement it is. Raises: Refusal for FUND: payments name issuer and merchant, not the fund's share."""
+    me = encode_address(subject(party, network))
+    if me == FUND_TEXT:
+        raise usage(t("a statement is a merchant's; of the fund: /v1/fund", "对账单属于商户；基金见 /v1/fund"))
+    return me
+
+
 def day_period(client: Client, date: str) -> Period:
     """The day's windows. Raises: Refusal for a date that is none, or a day whose windows have left the state."""
     try:
@@ -207,7 +215,7 @@ def settlement_statement(
 ) -> int:
     if window is not None and date is not None:
         raise usage(t("--window or --date, not both", "--window 与 --date 只能选一个"))
-    me = encode_address(subject(party, network))
+    me = merchant_text(party, network)
     client = network.client()
     if date is None:
         plain = read_window(network, window)
