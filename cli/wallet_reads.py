@@ -124,7 +124,7 @@ def history(party: str | None, cursor: str | None, network: Network, outsider: O
         say_proven(readings[0])
     rows = [
         (day_text(item["time_ms"] // 1000), f"{item['height']}.{item['index']}", item["kind"], item["code"],
-         item["tx"][:16])
+         item["tx"][:16] if item["tx"].strip("0") else "-")  # an event of the block itself
         for item in plain["items"]
     ]  # fmt: skip
     headers = (t("time (UTC+8)", "时间（北京时间）"), t("position", "位置"), t("kind", "类型"), t("code", "结果"),

@@ -5,7 +5,8 @@ import asyncio
 from chainnode.block_events import block_events
 from chainnode.event_feed import Cursor
 from chainnode.history import account_history
-from tests.chainnode.solo import Town
+from points.queries import text
+from tests.chainnode.solo import Town, ask
 from tests.chainnode.test_event_feed import first
 from tests.points.market import ADDRESS, DAY
 
@@ -47,6 +48,13 @@ def test_the_history_shows_it_in_its_place() -> None:
     assert one.next == Cursor(height, 0)
     proven = asyncio.run(account_history(town.node.chain, ADDRESS["A"], None, 9))
     assert all(receipt.tx != ZERO for receipt, _ in proven.receipts)
+
+
+def test_the_page_of_a_merchant_links_to_the_block() -> None:
+    town = settled_town()
+    page = asyncio.run(ask(town, "GET", f"/merchants/{text(ADDRESS['A'])}")).body.decode()
+    assert f'href="/blocks/{town.node.chain.head.height}' in page
+    assert "0" * 20 not in page
 
 
 def test_after_a_week_the_state_forgets_it() -> None:
