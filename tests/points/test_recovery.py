@@ -4,7 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from points.account_recovery import RECOVERY_DELAY_SECONDS
-from points.keys import account_key
 from points.open_recoveries import RECOVERY_SECONDS_MAX
 from points.queries_identity import recovery as recovery_query
 from primitives.address import encode_address
@@ -395,30 +394,3 @@ def test_the_owner_reads_about_it_in_the_history() -> None:
     plain = recovery_query(market.view, market.time, address("u"))
     assert plain["guardians"] == [encode_address(address(name)) for name in GUARDIANS]
     assert recovery_query(market.view, market.time, address("x")) is None
-
-
-def test_limit_of_a_key() -> None:
-    market = Market()
-    market.issue("hA", 1000)
-    key = key_of("u").public_key
-    assert market.do("u", KeyLimit(key_of("v").public_key, 1)) is Code.KEY_UNKNOWN
-    market.ok("u", KeyLimit(key, 30))
-    market.ok("u", market.redeem("B", 30, "b1"))
-    assert market.do("u", market.redeem("B", 1, "b2")) is Code.KEY_LIMIT
-    market.ok("u", KeyLimit(key, 31))
-    market.ok("u", market.redeem("B", 1, "b2"))
-    assert market.do("u", market.redeem("B", 1, "b3")) is Code.KEY_LIMIT
-    market.ok("u", KeyLimit(key, None))
-    market.ok("u", market.redeem("B", 100, "b3"))
-    market.ok("u", KeyLimit(key, 0))
-    assert market.do("u", market.redeem("B", 1, "b4")) is Code.KEY_LIMIT
-
-
-def test_a_key_of_the_till_does_not_raise_its_own_limit() -> None:
-    till = AccountKey(key_of("B.pos").public_key, "pos", 30)
-    market = Market(genesis_of(extra_keys={"B": (till,)}))
-    for body in (KeyLimit(till.key, None), GuardiansSet((), 0), RecoveryCancel()):
-        assert market.do("B", body, signers=["B.pos"]) is Code.NOT_AUTHORISED
-    market.ok("B", KeyLimit(till.key, 0))
-    limits = {key.role: key.daily_limit for key in market.view.get(account_key(address("B"))).keys}
-    assert limits == {"owner": None, "pos": 0}
