@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from points.clearing import book, owe
 from points.clearing_records import NO_MONEY, FundMoney, Help, Loss
-from points.keys import FUND_MONEY_KEY, loss_key
-from points.state import FUND, UY_PER_FEN, Leg
+from points.keys import FUND_MONEY_KEY, books_key, loss_key
+from points.state import FUND, NO_BOOKS, UY_PER_FEN, Books, Leg
 from points.turn import Turn
+from primitives.codec import U64_MAX
 from primitives.receipt import Event
 
 
@@ -30,6 +31,12 @@ def fund_available(turn: Turn) -> int:
     """Fen that the fund can spend on a default now."""
     money: FundMoney = turn.get(FUND_MONEY_KEY) or NO_MONEY
     return max(0, money.received - money.committed - money.advanced)
+
+
+def can_owe(turn: Turn, debtor: bytes, fen: int) -> bool:
+    """Whether the books of a merchant have room for so much more debt: time, unlike a transaction, cannot OVERFLOW."""
+    books: Books = turn.get(books_key(debtor)) or NO_BOOKS
+    return books.payable + fen * UY_PER_FEN <= U64_MAX
 
 
 def owe_fen(turn: Turn, debtor: bytes, creditor: bytes, fen: int, reason: str, of_window: int) -> None:

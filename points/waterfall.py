@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from points.clearing_records import Help, Loss
 from points.keys import help_key, loss_key, merchant_key, window_key
-from points.late_money import add_money, fund_available, owe_fen
+from points.late_money import add_money, can_owe, fund_available, owe_fen
 from points.settlement import change_leg, leg_closed, match_legs
 from points.state import FUND, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
 from points.turn import Turn
@@ -107,7 +107,10 @@ def _advance(turn: Turn, left: Mapping[Parties, int]) -> dict[Parties, int]:
 
 
 def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
-    """Spread the losses over all creditors of the window by their claims; who bears too little helps the others."""
+    """Spread the losses over all creditors of the window by their claims; who bears too little helps the others.
+
+    Help that the helper's books have no room for is left out: time must not fail.
+    """
     claims: dict[bytes, int] = {}
     start, stop = b"N" + number.to_bytes(8, "big"), b"N" + (number + 1).to_bytes(8, "big")
     for key, record in turn.draft.range(start, stop):
@@ -117,6 +120,8 @@ def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
     shares = split(sum(losses.values()), claims)
     helped = match_legs({who: losses.get(who, 0) - share for who, share in shares.items()})
     for helper, payee, fen in helped:
+        if not can_owe(turn, helper, fen):
+            continue
         turn.put(loss_key(number, payee), Loss(losses[payee]))
         turn.put(help_key(number, payee, helper), Help(fen, turn.window))
         owe_fen(turn, helper, payee, fen, "loss_share", number)

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from points import expiry
 from points.keys import account_key, campaign_key, grant_key
 from points.queries import account as account_query
 from primitives.codec import encode
@@ -188,8 +189,9 @@ def test_grants_leave_with_the_end_and_the_campaign_after_the_orders() -> None:
     assert market.do("u", LIST.claim("u")) is Code.CAMPAIGN_UNKNOWN
 
 
-def test_the_grants_of_many_blocks_all_leave() -> None:
-    """More lists of garbage than one block removes."""
+def test_the_grants_of_many_blocks_all_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More garbage than one block removes."""
+    monkeypatch.setattr(expiry, "GARBAGE_MOST", 12)
     market = running(per_account=1, budget=10**6, ends=START + DAY)
     names = [f"t{i}" for i in range(20)]
     for name in names:

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from points import expiry, queries_clearing
 from points.clearing_records import FundMoney, Help, Loss
 from points.invariants import violations
-from points.keys import FUND_MONEY_KEY, breakage_key, help_key, loss_key
+from points.keys import FUND_MONEY_KEY, breakage_key, help_key, loss_key, merchant_key
 from points.state import decode_value, encode_value
 from points.waterfall import split
+from primitives.codec import U64_MAX
 from primitives.codes import Code
 from primitives.kinds import Capture, LegConfirm, LegPaid, Refund, WindowClose
 from tests.points.market import ADDRESS, DAY, Market, class_of, genesis_of, leg, named
@@ -316,3 +318,22 @@ def test_records_survive_their_bytes() -> None:
     ):  # fmt: skip
         assert decode_value(key, encode_value(record)) == record
     assert breakage_key("hA", 2025, 12) < breakage_key("aA", 2026, 1)
+
+
+def test_a_default_never_brings_books_beyond_64_bits() -> None:
+    """C should help B with 60 fen, but owes all that a number of the state holds: B bears them, and blocks go on."""
+    market = poor({"A": 0}, kyc2_year=2**63)
+    owes(market, ("A", "B", 300), ("A", "C", 200), ("D", "C", 100))
+    market.ok("operator", WindowClose())
+    most = U64_MAX // 10_000
+    market.view.apply({merchant_key(ADDRESS["C"]): replace(market.view.get(merchant_key(ADDRESS["C"])), reserve=most)})
+    owes(market, ("C", "D", most))
+    market.ok("D", LegPaid(1, leg("D", "C"), bytes(32)))
+    market.ok("C", LegConfirm(1, leg("D", "C")))
+    market.advance(2 * DAY - 1)
+    market.advance(1)
+    assert market.window(1)["state"] == "DEFAULTED"
+    assert market.exposure("C")["payable"] == most
+    assert market.view.get(loss_key(1, ADDRESS["B"])) is None
+    market.ok("A", LegPaid(1, leg("A", "B"), bytes(32)))
+    market.ok("B", LegConfirm(1, leg("A", "B")))

@@ -1,5 +1,8 @@
 """What stopped counting leaves the state, and what comes after it under the same id is new (D20)."""
 
+import pytest
+
+from points import expiry
 from primitives.genesis import Parameters
 from primitives.kinds import Authorize, Redeem, Refund
 from tests.properties.small_market import CLASSES, DAY, START, issue
@@ -33,8 +36,9 @@ def test_orders_holds_and_codes_leave_the_state() -> None:
     assert kept(world) == set()
 
 
-def test_an_id_that_lapsed_is_free_although_it_was_not_removed_yet() -> None:
+def test_an_id_that_lapsed_is_free_although_it_was_not_removed_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """More garbage than one block removes: the lapsed order counts no more, nor do the refunds of it."""
+    monkeypatch.setattr(expiry, "GARBAGE_MOST", 16)
     world = new_world()
     assert issue(world, "hA", "u", 10_000, "i") == "OK"
     for n in range(40):  # each block of its own leaves a list of its own
