@@ -1,7 +1,7 @@
 """Hash evidence: that somebody knew a document at a block's time, in a field of public service (table 1, rows 6, 15).
 
-anchor: ACCOUNT_FROZEN, NOT_AUTHORISED (merchants and offices only), PAYLOAD_TOO_LARGE, BAD_NAMESPACE, ANCHOR_EXISTS,
-VELOCITY, OVERFLOW. The first anchor of a (namespace, hash) counts, whoever repeats it.
+anchor: ACCOUNT_FROZEN, NOT_AUTHORISED (admitted merchants and offices only), PAYLOAD_TOO_LARGE, BAD_NAMESPACE,
+ANCHOR_EXISTS, VELOCITY, OVERFLOW. The first anchor of a (namespace, hash) counts, whoever repeats it.
 """
 
 from typing import Final
@@ -9,7 +9,8 @@ from typing import Final
 from points.asset_records import Anchored
 from points.authority import charge_daily
 from points.days import DAY_SECONDS
-from points.keys import anchor_key, daily_key
+from points.keys import anchor_key, daily_key, merchant_key
+from points.state import Merchant, MerchantStatus
 from points.turn import Turn
 from primitives.codes import Code
 from primitives.kinds_assets import HASH_BYTES, Anchor
@@ -47,7 +48,10 @@ def is_namespace(name: str) -> bool:
 
 
 def apply_anchor(turn: Turn, body: Anchor) -> Code:
-    """Note that the sender showed this hash now."""
+    """Note that the sender showed this hash now. Who only applies to be a merchant is still anybody."""
+    merchant: Merchant | None = turn.get(merchant_key(turn.sender))
+    if merchant is not None and merchant.status is MerchantStatus.APPLIED:
+        return turn.refuse(Code.NOT_AUTHORISED, merchant.status.name)
     code = check_hash(turn, body.evidence)
     if code:
         return code

@@ -21,6 +21,7 @@ from primitives.kinds import (
     Void,
     WindowClose,
 )
+from primitives.kinds_assets import Anchor, AssetRegister
 from primitives.kinds_governance import Admit
 from tests.points.council import Council, admission, quota, status
 from tests.points.market import ADDRESS, DAY, address, leg
@@ -59,6 +60,8 @@ def test_an_applicant_can_neither_hold_points_nor_act_as_a_merchant() -> None:
     assert council.do("n", ClassCreate("hN", 10_000, 365)) is Code.MERCHANT_SUSPENDED
     council.issue("hA", 100)
     assert council.do("u", Authorize(address("n"), 5, 600)) is Code.MERCHANT_SUSPENDED
+    assert council.do("n", Anchor("tickets", bytes(32))) is Code.NOT_AUTHORISED
+    assert council.do("n", AssetRegister("a", bytes(32), "R")) is Code.MERCHANT_SUSPENDED
     assert council.do("n", application()) is Code.MERCHANT_EXISTS
 
 
