@@ -342,7 +342,7 @@ class Peers:
                 await asyncio.wait([link.ready])
             link.ready.result()
             await asyncio.wait([link.gone])
-        except (OSError, HandshakeRefused) as error:
+        except (OSError, UnicodeError, HandshakeRefused) as error:  # an address may be no name: UnicodeError
             self._discipline.faults[node] = str(error) or type(error).__name__
             if isinstance(error, HandshakeRefused):
                 self._log.warn(f"node {node}", str(error))
