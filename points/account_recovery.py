@@ -59,7 +59,7 @@ def apply_recovery_start(turn: Turn, body: RecoveryStart) -> Code:
         return turn.refuse(Code.RECOVERY_OPEN, "these keys are proposed: approve that recovery")
     if len(found) >= RECOVERIES_MAX:
         return turn.refuse(Code.RECOVERY_OPEN, f"limit {RECOVERIES_MAX}")
-    code = check_key_set(turn, body.keys, body.threshold)
+    code = check_key_set(turn, body.account, body.keys, body.threshold)
     if code:
         return code
     started = Recovery(name, body.keys, body.threshold, (), NEVER, turn.time)

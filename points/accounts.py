@@ -6,16 +6,18 @@ ACCOUNT_FROZEN (sponsor), ACCOUNT_EXISTS, TOO_MANY_KEYS, BAD_KEY, BAD_THRESHOLD,
 key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY. key_revoke: ACCOUNT_FROZEN, NOT_AUTHORISED,
 KEY_UNKNOWN, LAST_KEY. key_limit: ACCOUNT_FROZEN, NOT_AUTHORISED, KEY_UNKNOWN. kyc_attest, kyc_revoke: ACCOUNT_FROZEN,
 NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist).
-Whoever changes keys or limits as the owner has not lost them: open recoveries of the account end.
+Whoever changes keys or limits as the owner has not lost them: open recoveries of the account end. BAD_KEY is also a key
+that another account has as a member of the committee: whoever lists it would make that member stand aside (2.10).
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from msgspec.structs import replace
 
 from points.authority import charge_daily, is_tourist
-from points.keys import account_key, daily_key, merchant_key
+from points.governance_records import Committee
+from points.keys import COMMITTEE_KEY, account_key, daily_key, merchant_key
 from points.open_recoveries import end_recoveries
 from points.state import NEVER, Account, AccountKind, Frozen, Merchant, MerchantStatus, Role
 from points.turn import Turn, frozen_mode
@@ -43,7 +45,7 @@ def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySi
         return code
     if turn.get(account_key(turn.sender)) is not None:
         return Code.ACCOUNT_EXISTS
-    code = check_key_set(turn, body.keys, body.threshold)
+    code = check_key_set(turn, turn.sender, body.keys, body.threshold)
     if code:
         return code
     if not charge_daily(turn, daily_key(turn.day, b"s", body.sponsor), 1, turn.params.sponsor_day):
@@ -54,17 +56,32 @@ def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySi
     return Code.OK
 
 
-def check_key_set(turn: Turn, keys: Sequence[AccountKey], threshold: int) -> Code:
-    """Whether an account may have these keys, `threshold` of its owner keys signing together."""
+def check_key_set(turn: Turn, address: bytes, keys: Sequence[AccountKey], threshold: int) -> Code:
+    """Whether the account may have these keys, `threshold` of its owner keys signing together."""
     if len(keys) > KEYS_MAX:
         return turn.refuse(Code.TOO_MANY_KEYS, f"{len(keys)} keys, limit {KEYS_MAX}")
     listed = {key.key for key in keys}
     if len(listed) != len(keys) or not all(admit_public_key(key) for key in listed):
         return Code.BAD_KEY
+    if _of_another_member(turn, address, listed):
+        return turn.refuse(Code.BAD_KEY, "a key of a member of the committee")
     owners = sum(key.role == "owner" for key in keys)
     if not 1 <= threshold <= owners:
         return turn.refuse(Code.BAD_THRESHOLD, f"threshold {threshold}, expected 1 to {owners} (owner keys)")
     return Code.OK
+
+
+def _of_another_member(turn: Turn, address: bytes, keys: Set[bytes]) -> bool:
+    """Whether a member of the committee other than this account has one of these keys.
+
+    Nobody proves to hold a key that it lists, and a shared key is an interest: so only the member itself may share.
+    """
+    committee: Committee | None = turn.get(COMMITTEE_KEY)
+    for member, _ in committee.members if committee is not None else ():
+        account: Account = turn.get(account_key(member))
+        if member != address and any(key.key in keys for key in account.keys):
+            return True
+    return False
 
 
 def _check_sponsor(turn: Turn, body: AccountOpen) -> Code:
@@ -94,6 +111,8 @@ def apply_key_add(turn: Turn, body: KeyAdd) -> Code:
         return Code.KEY_EXISTS
     if not admit_public_key(body.key):
         return Code.BAD_KEY
+    if _of_another_member(turn, turn.sender, {body.key}):
+        return turn.refuse(Code.BAD_KEY, "a key of a member of the committee")
     added = AccountKey(body.key, body.role, body.daily_limit)
     turn.put(account_key(turn.sender), replace(account, keys=(*account.keys, added)))
     return _key_changed(turn, "added", body.key)
@@ -142,9 +161,7 @@ def apply_kyc_revoke(turn: Turn, body: KycRevoke) -> Code:
     return _set_tier(turn, body.account, 0, NEVER, ())
 
 
-def _set_tier(
-    turn: Turn, address: bytes, tier: int, expires: int, hashes: tuple[tuple[str, bytes], ...]
-) -> Code:
+def _set_tier(turn: Turn, address: bytes, tier: int, expires: int, hashes: tuple[tuple[str, bytes], ...]) -> Code:
     account: Account | None = turn.get(account_key(address))
     if account is None:
         return Code.ACCOUNT_UNKNOWN

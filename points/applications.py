@@ -46,14 +46,17 @@ def apply_merchant_apply(turn: Turn, body: MerchantApply) -> Code:
     return Code.OK
 
 
-def admit(turn: Turn, payload: Admit) -> Code:
-    """The applicant is ACTIVE; it issues once its reserve is attested."""
+def admit(turn: Turn, payload: Admit, proposed: int) -> Code:
+    """The applicant is ACTIVE; it issues once its reserve is attested. What it applied for after `proposed` (seconds)
+    nobody has put to the vote."""
     merchant: Merchant | None = turn.get(merchant_key(payload.merchant))
     if merchant is None:
         return turn.refuse(Code.MERCHANT_UNKNOWN, "the account has not applied, or its application has lapsed")
     if merchant.status is not MerchantStatus.APPLIED:
         return turn.refuse(Code.MERCHANT_EXISTS, merchant.status.name)
     papers: Papers = turn.get(papers_key(payload.merchant))
+    if papers.applied > proposed:
+        return turn.refuse(Code.MERCHANT_UNKNOWN, f"it applied anew at {papers.applied}, the proposal is of {proposed}")
     turn.put(application_timer_key(papers.due, payload.merchant), None)
     turn.put(papers_key(payload.merchant), replace(papers, due=0))
     admitted = replace(merchant, status=MerchantStatus.ACTIVE, credit_limit=payload.credit_limit, quota=payload.quota)

@@ -139,7 +139,7 @@ def apply_execute(turn: Turn, body: GovExecute) -> Code:
         return turn.refuse(Code.TIMELOCK, f"until {proposal.ready_at}, now {turn.time}")
     if proposal.state is not ProposalState.FAILED:
         return turn.refuse(Code.PROPOSAL_CLOSED, proposal.state.name)
-    code = execute_payload(turn, proposal.payload)
+    code = execute_payload(turn, proposal.payload, proposal.created)
     if not code:
         _decide(turn, body.proposal, proposal, ProposalState.EXECUTED)
     return code
@@ -164,7 +164,7 @@ def _execute(turn: Turn, name: str, proposal: Proposal) -> None:
     """Carry it out in the name of its proposer; a refusal leaves nothing but the state FAILED and its code."""
     mark, events, sender = turn.draft.mark(), list(turn.events), turn.sender
     turn.sender = proposal.proposer
-    code = execute_payload(turn, proposal.payload)
+    code = execute_payload(turn, proposal.payload, proposal.created)
     if not code and turn.overflow:
         code = Code.OVERFLOW
     turn.sender, turn.overflow, turn.detail = sender, False, ""

@@ -1,9 +1,9 @@
 """What the committee may decide, and what each decision changes. Checked when proposed, and again when carried out.
 
-admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied), MERCHANT_EXISTS (is admitted). set_status:
-MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE. set_quota: BAD_PROPOSAL (neither given, amounts),
-MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the transaction of that kind
-(validator_changes.py).
+admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
+admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE. set_quota: BAD_PROPOSAL (neither
+given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the transaction of that
+kind (validator_changes.py).
 """
 
 from typing import Final, assert_never
@@ -38,14 +38,16 @@ CHANGES: Final[dict[MerchantStatus, tuple[MerchantStatus, ...]]] = {
     MerchantStatus.EXITED: (),
 }  # from -> to (2.8)
 
+# Of every parameter but program_end, which has an action of its own. Without a day to pay in, the cut would default
+# every debtor in its own second; without a day in which orders are kept, a retry would pay twice.
 _BOUNDS: Final = {
     "fee_bps": (0, BPS), "exchange_fee_bps": (0, BPS), "reserve_ratio_bps": (1, BPS), "recv_credit_bps": (0, BPS),
-    "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (0, 30),
-    "refund_window_days": (0, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
+    "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (1, 30),
+    "refund_window_days": (1, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
     "waterfall": (0, 2),
     "static_cap": (0, FEN_MAX), "kyc0_lifetime": (0, FEN_MAX), "kyc1_year": (0, FEN_MAX), "kyc2_year": (0, FEN_MAX),
     "transfer_day": (0, FEN_MAX), "holder_limit": (0, FEN_MAX), "quota": (0, FEN_MAX),
-}  # of every parameter but program_end, which has an action of its own  # fmt: skip
+}  # fmt: skip
 PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(Parameters)}
 
 
@@ -60,7 +62,7 @@ def check_payload(turn: Turn, payload: Payload) -> Code:
     How many validators change at once is left to the day of its execution: what is pending now will be done by then.
     """
     mark, events = turn.draft.mark(), list(turn.events)
-    code = execute_payload(turn, payload)
+    code = execute_payload(turn, payload, turn.time)
     turn.draft.rollback(mark)
     turn.reload()
     turn.events = events
@@ -70,11 +72,11 @@ def check_payload(turn: Turn, payload: Payload) -> Code:
     return code
 
 
-def execute_payload(turn: Turn, payload: Payload) -> Code:
-    """Carry a decision out; the caller takes its writes back on any code but OK."""
+def execute_payload(turn: Turn, payload: Payload, proposed: int) -> Code:
+    """Carry a decision out that was `proposed` at this second; the caller takes its writes back on any code but OK."""
     match payload:
         case Admit():
-            return _beyond(turn, payload.quota, payload.credit_limit) or admit(turn, payload)
+            return _beyond(turn, payload.quota, payload.credit_limit) or admit(turn, payload, proposed)
         case SetStatus():
             return _set_status(turn, payload)
         case SetQuota():
