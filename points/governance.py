@@ -3,9 +3,10 @@
 A vote weighs what genesis gave the member. Those who recuse themselves leave the count; the others' weight is what may
 be cast. The thresholds are met while at least 60 % of it was cast and more than 2/3 of the cast weight says yes, and
 less than half of the whole weight stands aside. From then on the timelock runs, 24 h in which the others may still say
-no; a vote that breaks the thresholds stops it. begin_block carries out what is due. A payload that its rule refuses at
-that moment changes nothing and may be tried again by gov_execute. Where a third of what may be cast says no, the
-proposal is rejected at once.
+no, also when the 7 days of voting are over: no surprise in their last second goes unanswered. A vote that breaks the
+thresholds stops it, and after the 7 days rejects the proposal. begin_block carries out what is due. A payload that its
+rule refuses at that moment changes nothing and may be tried again by gov_execute. Where a third of what may be cast
+says no, the proposal is rejected at once.
 
 gov_propose: ACCOUNT_FROZEN, NOT_MEMBER, BAD_PROPOSAL (id taken), TOO_MANY_PROPOSALS, then of the payload what
 governance_actions.py lists, RECUSED (the proposer has an interest).
@@ -90,7 +91,7 @@ def apply_vote(turn: Turn, body: GovVote) -> Code:
     proposal: Proposal | None = turn.get(proposal_key(body.proposal))
     if proposal is None:
         return Code.PROPOSAL_UNKNOWN
-    if proposal.state is not ProposalState.OPEN or turn.time >= proposal.closes:
+    if proposal.state is not ProposalState.OPEN or turn.time >= max(proposal.closes, proposal.ready_at):
         return turn.refuse(Code.PROPOSAL_CLOSED, proposal.state.name)
     where = vote_key(body.proposal, turn.sender)
     if turn.get(where) is not None:
@@ -122,6 +123,8 @@ def _weigh(turn: Turn, name: str, proposal: Proposal) -> None:
         if not proposal.ready_at:
             turn.events.append(Event("ProposalPassed", (("proposal", name), ("ready_at", ready_at))))
         _put(turn, name, replace(proposal, ready_at=ready_at), ready_at)
+    elif turn.time >= proposal.closes:
+        _decide(turn, name, proposal, ProposalState.REJECTED)
     else:
         _put(turn, name, replace(proposal, ready_at=0), proposal.closes)
 

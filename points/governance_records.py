@@ -41,7 +41,7 @@ class Proposal(Record):
     payload: Payload
     reasons_hash: bytes
     created: int
-    closes: int  # no votes from this second on
+    closes: int  # no votes from this second on, but while a timelock runs
     due: int
     state: ProposalState = ProposalState.OPEN
     ready_at: int = 0  # end of the timelock; 0 while the thresholds are not met

@@ -157,16 +157,38 @@ def test_a_late_no_stops_the_timelock_and_a_later_yes_starts_it_anew() -> None:
     assert council.merchant("A").quota == 5_000
 
 
-def test_a_vote_won_in_its_last_second_keeps_its_timelock_but_takes_no_more_votes() -> None:
+def test_a_vote_won_in_its_last_second_still_leaves_the_others_a_day() -> None:
     council = Council()
     council.ok("m1", propose(quota()))
     council.advance(VOTING_SECONDS - 1)
     council.vote("YES", "m1", "m2", "m3")
     council.advance(1)
-    assert council.vote("NO", "m4") == [Code.PROPOSAL_CLOSED]
+    assert council.vote("NO", "m5") == [Code.OK]
+    council.advance(TIMELOCK_SECONDS - 2)
     assert council.merchant("A").quota == 0
-    council.advance(TIMELOCK_SECONDS)
+    council.advance(1)
     assert council.merchant("A").quota == 5_000
+    assert council.vote("NO", "m4") == [Code.PROPOSAL_CLOSED]
+
+
+def test_a_surprise_at_the_end_is_answered_within_the_timelock() -> None:
+    """60 of 100 say yes in the last second; 40 had no reason to speak before. No vote begins anew after the end."""
+    council = Council()
+    council.ok("m1", propose(quota()))
+    council.advance(VOTING_SECONDS - 1)
+    council.vote("YES", "m1", "m3", "m5")
+    council.advance(TIMELOCK_SECONDS - 1)
+    assert council.vote("NO", "m2", "m4") == [Code.OK, Code.OK]
+    assert council.proposal().state is ProposalState.REJECTED
+    council.advance(TIMELOCK_SECONDS)
+    assert council.merchant("A").quota == 0
+    council.ok("m1", propose(quota(), "aside"))
+    council.advance(VOTING_SECONDS - 1)
+    council.vote("YES", "m2", "m3", "m4", proposal="aside")
+    council.advance(1)
+    assert council.vote("NO", "m1", proposal="aside") == [Code.OK], "60 of 90: two thirds, not more"
+    assert council.proposal("aside").state is ProposalState.REJECTED
+    assert council.vote("YES", "m5", proposal="aside") == [Code.PROPOSAL_CLOSED]
 
 
 def test_decided_proposals_leave_the_state_with_their_votes() -> None:

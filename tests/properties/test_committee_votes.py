@@ -37,7 +37,7 @@ class Reading:
             self.end = "REJECTED"
 
     def vote(self, now: int, member: str, choice: str) -> str:
-        if self.end or now >= self.opened + WEEK:
+        if self.end or (now >= self.opened + WEEK and self.won_since is None):
             return "PROPOSAL_CLOSED"
         if member in self.votes:
             return "ALREADY_VOTED"
@@ -53,6 +53,8 @@ class Reading:
             self.won_since = now if self.won_since is None else self.won_since
         else:
             self.won_since = None
+            if now >= self.opened + WEEK:
+                self.end = "REJECTED"
         return "OK"
 
 
@@ -63,23 +65,28 @@ class Reading:
                   st.sampled_from((0, 0, 1, 3_600, DAY - 1, DAY, 2 * DAY))),
         max_size=10,
     ),
+    late=st.booleans(),
 )  # fmt: skip
-def test_votes_agree_with_a_second_reading(weights: list[int], steps: list[tuple[str, str, int]]) -> None:
+def test_votes_agree_with_a_second_reading(weights: list[int], steps: list[tuple[str, str, int]], late: bool) -> None:
+    """`late`: they vote in the last second and after it; what was decided is remembered for a week."""
     table = dict(zip(MEMBERS, weights, strict=False))
     council = Council(table)
     assert council.propose(quota("A", 5_000)) is Code.OK
     reading = Reading(table, council.time)
+    until = reading.opened + (2 * WEEK - 1 if late else WEEK)
+    if late:
+        council.advance(WEEK - 1)
     for member, choice, wait in steps:
         if member in table:
             found = council.do(member, GovVote("p", choice))  # type: ignore[arg-type]
             assert found.name == reading.vote(council.time, member, choice)
-        if wait and council.time + wait < reading.opened + WEEK:
+        if wait and council.time + wait < until:
             council.advance(wait)
             reading.pass_time(council.time)
         assert (council.merchant("A").quota == 5_000) is (reading.end == "EXECUTED")
         state = council.proposal().state
         assert state.name == (reading.end or ProposalState.OPEN.name)
-    council.at(reading.opened + WEEK)
+    council.at(until)
     reading.pass_time(council.time)
     council.advance(DAY)
     reading.pass_time(council.time)
