@@ -3,7 +3,8 @@
 A tourist and a merchant without a network have no way to ask whether the points are there. So they are set aside
 beforehand, for this merchant alone: no second merchant can be promised the same ones. One escrow per payer and
 merchant; its id follows from the two. A pay code that names the merchant and is signed by the escrow's key is paid from
-the escrow while it is open, and may expire as late as the escrow; any other code follows points/paycodes.py.
+the escrow while it is open, and may expire as late as the escrow. Once that is spent or given up nothing else pays such
+a code (TOKEN_CAP); any other code follows points/paycodes.py.
 
 offline_escrow: as authorize, with a ttl up to 24 h; HOLD_LIMIT also for a second one at the same merchant.
 redeem_by_token from an escrow: ACCOUNT_UNKNOWN (payer), BAD_SIGNATURE (code), NOT_AUTHORISED (shared key), OK_DUPLICATE

@@ -9,11 +9,11 @@ ISSUER_RESERVE_EXHAUSTED, INSUFFICIENT, OVERFLOW. A code that an offline escrow 
 from typing import Final
 
 from points.authority import charge_keys, is_tourist, may, shares_key
-from points.escrows import check_escrow, open_escrow, pay_from_escrow
-from points.keys import account_key, merchant_key, used_key
+from points.escrows import check_escrow, escrow_id, open_escrow, pay_from_escrow
+from points.keys import account_key, hold_key, merchant_key, used_key
 from points.orders import find_order
 from points.redemption import check_payee, pay, repeated_payment
-from points.state import Account, Frozen, Hold, Merchant, SpendOrder, Used
+from points.state import Account, Frozen, Hold, HoldState, Merchant, SpendOrder, Used
 from points.turn import Turn, frozen_mode
 from primitives.codes import Code
 from primitives.kinds import PayCode, RedeemByToken
@@ -55,7 +55,7 @@ def apply_redeem_by_token(turn: Turn, body: RedeemByToken) -> Code:
     if frozen_mode(payer, turn.time) is not Frozen.NO:
         return Code.ACCOUNT_FROZEN
     merchant: Merchant = turn.get(merchant_key(turn.sender))
-    latest = turn.time + CODE_SECONDS_MAX
+    latest = 0 if _was_for_escrow(turn, code) else turn.time + CODE_SECONDS_MAX
     verdict = check_payee(turn, turn.account, merchant) or _use(turn, code, body.value, latest)
     if verdict:
         return verdict
@@ -72,6 +72,18 @@ def _escrow_of(turn: Turn, code: PayCode) -> Hold | None:
         return None
     escrow = open_escrow(turn, code.account, turn.sender)
     return escrow if escrow is not None and escrow.code_key == code.key else None
+
+
+def _was_for_escrow(turn: Turn, code: PayCode) -> bool:
+    """Whether an escrow that was spent or given up early could have paid this code.
+
+    What was set aside bounds what may be lost offline, so the free points pay none of its codes, not even in the last
+    minute of a code. Without a network the payer cannot know which of them were charged.
+    """
+    if code.merchant is None:
+        return False
+    hold: Hold | None = turn.get(hold_key(escrow_id(code.account, code.merchant)))
+    return hold is not None and hold.state is not HoldState.OPEN and code.expires_at <= hold.expires_at
 
 
 def _use(turn: Turn, code: PayCode, value: int, latest: int) -> Code:

@@ -200,3 +200,17 @@ def test_the_account_key_names_nobody_else() -> None:
     forged = market.pay_code("u", 1, 100, "B", START + HOUR, signer="v")
     assert market.view.get(account_key(ADDRESS["v"])) is not None
     assert market.do("B", RedeemByToken(forged, 100, "s1")) is Code.BAD_SIGNATURE
+
+
+def test_free_points_pay_no_code_of_an_escrow_that_is_spent_or_given_up() -> None:
+    """Not even in the last minute of the code, when it looks like one that was shown online."""
+    for end in (lambda m: m.do("B", RedeemByToken(code(m, 1, 800), 800, "s1")), lambda m: m.do("B", Void(UB))):
+        market = with_escrow(800)
+        shown = code(market, 2, 150)
+        assert end(market) is Code.OK
+        market.at(START + 9 * HOUR - 30)
+        assert market.do("B", RedeemByToken(shown, 150, "s2")) is Code.TOKEN_CAP
+        unnamed = market.pay_code("u", 3, 150)
+        assert market.do("B", RedeemByToken(unnamed, 150, "s3")) is Code.OK
+        market.at(START + 10 * HOUR)
+        assert market.do("B", RedeemByToken(market.pay_code("u", 4, 10, "B"), 10, "s4")) is Code.OK
