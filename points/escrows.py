@@ -43,8 +43,12 @@ def open_escrow(turn: Turn, payer: bytes, merchant: bytes) -> Hold | None:
 
 
 def apply_offline_escrow(turn: Turn, body: OfflineEscrow) -> Code:
-    """Set the sender's points aside for codes to come, for at most a day."""
-    aside = Aside(escrow_id(turn.sender, body.merchant), ESCROW_SECONDS_MAX, turn.signers[0].key)
+    """Set the sender's points aside for codes to come, for at most a day.
+
+    The first owner key signs them: a signature that anybody with a lesser key adds on the way must not take its place.
+    """
+    owner = next(key for key in turn.signers if key.role == "owner")
+    aside = Aside(escrow_id(turn.sender, body.merchant), ESCROW_SECONDS_MAX, owner.key)
     return authorize(turn, Authorize(body.merchant, body.value, body.ttl), aside)
 
 

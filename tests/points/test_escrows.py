@@ -214,3 +214,15 @@ def test_free_points_pay_no_code_of_an_escrow_that_is_spent_or_given_up() -> Non
         assert market.do("B", RedeemByToken(unnamed, 150, "s3")) is Code.OK
         market.at(START + 10 * HOUR)
         assert market.do("B", RedeemByToken(market.pay_code("u", 4, 10, "B"), 10, "s4")) is Code.OK
+
+
+def test_a_lesser_key_that_signs_too_does_not_sign_the_codes() -> None:
+    """Signatures are not in a transaction's id (D1), so whoever relays it may add one."""
+    market = Market()
+    lesser = AccountKey(key_of("till").public_key, "pos", 1)
+    account = market.view.get(account_key(ADDRESS["u"]))
+    market.view.apply({account_key(ADDRESS["u"]): replace(account, keys=(lesser, *account.keys))})
+    market.issue("hA", 1000)
+    signers = sorted(["u", "till"], key=lambda name: key_of(name).public_key)
+    market.ok("u", OfflineEscrow(ADDRESS["B"], 1, HOUR), signers)
+    assert market.hold(UB).code_key == PUBLIC["u"]
