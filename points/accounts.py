@@ -5,7 +5,7 @@ ACCOUNT_UNKNOWN (sponsor), BAD_SIGNATURE (sponsor), NOT_AUTHORISED (sponsor neit
 ACCOUNT_FROZEN (sponsor), ACCOUNT_EXISTS, TOO_MANY_KEYS, BAD_KEY, BAD_THRESHOLD, SPONSOR_LIMIT.
 key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY. key_revoke: ACCOUNT_FROZEN, NOT_AUTHORISED,
 KEY_UNKNOWN, LAST_KEY. key_limit: ACCOUNT_FROZEN, NOT_AUTHORISED, KEY_UNKNOWN. kyc_attest, kyc_revoke: ACCOUNT_FROZEN,
-NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist).
+NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (neither a tourist nor one who applied with a tier to lose).
 Whoever changes keys or limits as the owner has not lost them: open recoveries of the account end. BAD_KEY is also a key
 that another account has as a member of the committee: whoever lists it would make that member stand aside (2.10).
 """
@@ -165,7 +165,8 @@ def _set_tier(turn: Turn, address: bytes, tier: int, expires: int, hashes: tuple
     account: Account | None = turn.get(account_key(address))
     if account is None:
         return Code.ACCOUNT_UNKNOWN
-    if not is_tourist(account):
+    taken_away = tier == 0 and account.tier > 0  # also from an applicant, who may be a tourist again
+    if not is_tourist(account) and not taken_away:
         return Code.NOT_AUTHORISED
     turn.put(account_key(address), replace(account, tier=tier, tier_expires=expires))
     fields = (("tier", tier), ("expires", expires))

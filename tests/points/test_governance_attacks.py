@@ -3,10 +3,10 @@
 import pytest
 
 from points.applications import APPLICATION_SECONDS
-from points.keys import papers_key
+from points.keys import account_key, papers_key
 from points.state import MerchantStatus
 from primitives.codes import Code
-from primitives.kinds import AccountKey, KeyAdd, KeyRevoke, MerchantApply, RecoveryStart
+from primitives.kinds import AccountKey, KeyAdd, KeyRevoke, KycAttest, KycRevoke, MerchantApply, RecoveryStart
 from primitives.kinds_identity import GuardiansSet
 from tests.points.council import Council, admission, parameters, status
 from tests.points.market import ADDRESS, DAY, address, key_of
@@ -60,3 +60,15 @@ def test_an_admission_is_of_the_application_that_was_put_to_the_vote() -> None:
 def test_no_parameter_takes_the_time_to_pay_or_the_memory_of_orders(values: dict[str, int]) -> None:
     """settle_days 0: the cut would default every debtor in its own second. No days of orders: a retry pays twice."""
     assert Council().propose(parameters(**values)) is Code.BAD_PROPOSAL
+
+
+def test_an_application_does_not_save_a_tier_from_its_attester() -> None:
+    """Who loses the tier applies, waits until the application lapses, and is a tourist of that tier again."""
+    council = Council()
+    council.ok("attester", KycAttest(address("n"), 2, 2**40, bytes(32)))
+    council.apply("n")
+    assert council.do("attester", KycAttest(address("n"), 1, 2**40, bytes(32))) is Code.NOT_AUTHORISED
+    assert council.do("attester", KycRevoke(address("n"))) is Code.OK
+    assert council.do("attester", KycRevoke(address("n"))) is Code.NOT_AUTHORISED
+    council.advance(APPLICATION_SECONDS)
+    assert council.view.get(account_key(address("n"))).tier == 0
