@@ -26,6 +26,7 @@ from points.issuing import check_open, check_room, credit
 from points.keys import account_key, campaign_key, class_key, grant_key
 from points.state import NEVER, UY_PER_FEN, Account, Class, Frozen
 from points.turn import Fields, Turn, frozen_mode
+from points.view import View
 from primitives.codes import Code
 from primitives.kinds_campaigns import (
     ENTRIES_MAX,
@@ -231,8 +232,16 @@ def over_at(turn: Turn, key: bytes, retention: int) -> int:
 
     A campaign so outlives its grants, and its id is free again only when no claim of the old one could count.
     """
-    if key[:1] == b"a":
-        created: Campaign = turn.get(key)
-        return min(created.ends + retention + 1, NEVER)
-    campaign: Campaign = turn.get(campaign_key(key[1 : key.index(b"\x00")].decode()))
-    return campaign.ends
+    campaign: Campaign = turn.get(_campaign_of(key))
+    return min(campaign.ends + retention + 1, NEVER) if key[:1] == b"a" else campaign.ends
+
+
+def is_unlisted(turn: Turn, key: bytes, below: View) -> bool:
+    """Whether no list names this campaign or grant yet; an id may come again in the block that its old one left."""
+    before: Campaign | None = below.get(_campaign_of(key))
+    campaign: Campaign = turn.get(_campaign_of(key))
+    return below.get(key) is None or before is None or before.ends != campaign.ends
+
+
+def _campaign_of(key: bytes) -> bytes:
+    return key if key[:1] == b"a" else campaign_key(key[1 : key.index(b"\x00")].decode())

@@ -8,7 +8,7 @@ per block; each of them stopped counting by its own time already.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from points.campaigns import over_at
+from points.campaigns import is_unlisted, over_at
 from points.clearing import book, count, fund_share
 from points.days import expiry_after, settlement_day_of
 from points.escrows import ESCROW_SECONDS_MAX
@@ -160,7 +160,7 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
             dead.setdefault(turn.time + TOLD_SECONDS + 1, []).append(key)
         elif kind == _DAILY and below.get(key) is None:
             dead.setdefault(expiry_after(turn.day), []).append(key)
-        elif kind in _CAMPAIGNS and below.get(key) is None:
+        elif kind in _CAMPAIGNS and is_unlisted(turn, key, below):
             dead.setdefault(over_at(turn, key, retention), []).append(key)
     for due, keys in dead.items():
         for start in range(0, len(keys), GARBAGE_KEYS):

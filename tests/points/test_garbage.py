@@ -2,9 +2,10 @@
 
 from points.escrows import escrow_id
 from points.keys import campaign_key, hold_key, order_key
+from primitives.codes import Code
 from primitives.kinds import Void
 from primitives.kinds_assets import OfflineEscrow
-from primitives.kinds_campaigns import CampaignCreate
+from primitives.kinds_campaigns import BatchIssue, CampaignCreate
 from tests.points.market import ADDRESS, DAY, START, Market
 
 UB = escrow_id(ADDRESS["u"], ADDRESS["B"])
@@ -36,3 +37,19 @@ def test_many_lists_of_one_record_do_not_hold_up_the_others() -> None:
     market.at(START + DAY + number + RETENTION + 2)
     left = [n for n in range(number) if market.view.get(campaign_key(f"c{n}")) is not None]
     assert left == []
+
+
+def test_a_campaign_made_again_in_the_block_that_removes_the_old_one_leaves_too() -> None:
+    """Whoever tries in every block succeeds first in that one."""
+    market = Market()
+    market.ok("A", CampaignCreate("c", "hA", 10, 10, 0, START + DAY))
+    market.ok("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),)))
+    gone = START + DAY + RETENTION + 1
+    market.at(gone - 1)
+    create = market.transaction("A", CampaignCreate("c", "hA", 10, 10, 0, gone + DAY))
+    batch = market.transaction("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),)))
+    assert market.block([create, batch], gone)[0].code == Code.OK  # type: ignore[union-attr]
+    assert market.view.get(campaign_key("c")).ends == gone + DAY
+    market.at(gone + DAY + RETENTION + 1)
+    assert market.view.get(campaign_key("c")) is None
+    assert not list(market.view.range(b"b", b"c"))
