@@ -28,7 +28,7 @@ Plain = Any
 BuildGenesis = Callable[[tuple[Validator, ...]], Genesis]
 AGREE_SECONDS: Final = 20.0
 PORTS_PER_NODE: Final = 4
-_ADDED: Final = {"window": ("id",)}  # by the API, to what the query itself answers
+_ADDED: Final = {"window": ("id",), "losses": ("id",)}  # by the API, to what the query itself answers
 
 
 class EngineFailed(Exception):
