@@ -45,12 +45,9 @@ RECOVERY_DELAY_SECONDS: Final = 3 * DAY_SECONDS
 
 def apply_recovery_start(turn: Turn, body: RecoveryStart) -> Code:
     """Propose keys for another account; it counts as the sender's approval."""
-    account: Account | None = turn.get(account_key(body.account))
-    if account is None:
-        return Code.ACCOUNT_UNKNOWN
-    code = check_guardian(turn, body.account, account) or _check_not_stopped(turn, account)
-    if code:
-        return code
+    account = _guarded(turn, body.account)
+    if isinstance(account, Code):
+        return account
     found = open_recoveries(turn.draft, body.account, turn.time)
     if any(turn.sender in recovery.approvals for recovery in found):
         return turn.refuse(Code.RECOVERY_OPEN, "the sender stands behind another: recovery_cancel takes it back")
@@ -69,12 +66,9 @@ def apply_recovery_start(turn: Turn, body: RecoveryStart) -> Code:
 
 def apply_recovery_approve(turn: Turn, body: RecoveryApprove) -> Code:
     """Stand behind keys that another one proposed."""
-    account: Account | None = turn.get(account_key(body.account))
-    if account is None:
-        return Code.ACCOUNT_UNKNOWN
-    code = check_guardian(turn, body.account, account) or _check_not_stopped(turn, account)
-    if code:
-        return code
+    account = _guarded(turn, body.account)
+    if isinstance(account, Code):
+        return account
     found = open_recoveries(turn.draft, body.account, turn.time)
     named = [recovery for recovery in found if body.recovery in (None, recovery.id)]
     if not named:
@@ -87,6 +81,15 @@ def apply_recovery_approve(turn: Turn, body: RecoveryApprove) -> Code:
         return Code.ALREADY_APPROVED
     _approved(turn, "RecoveryApproved", (body.account, account), found, named[0])
     return Code.OK
+
+
+def _guarded(turn: Turn, address: bytes) -> Account | Code:
+    """The account, if the sender may give it new keys now."""
+    account: Account | None = turn.get(account_key(address))
+    if account is None:
+        return Code.ACCOUNT_UNKNOWN
+    code = check_guardian(turn, address, account) or _check_not_stopped(turn, account)
+    return code or account
 
 
 def _approved(

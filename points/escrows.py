@@ -15,12 +15,10 @@ aside before), MERCHANT_SUSPENDED, TOKEN_USED, TOKEN_EXPIRED, TOKEN_CAP, CAPTURE
 
 from typing import Final
 
-from points.authority import charge_keys, charge_kyc
-from points.holds import CAPTURING, Aside, authorize, close_hold, give_back, split_hold
-from points.keys import hold_key, holdings_key, merchant_key
-from points.lots import add_units, touched
+from points.holds import CAPTURING, Aside, authorize, close_hold, give_back, put_taken, split_hold, take_held
+from points.keys import hold_key, merchant_key
 from points.redemption import record_order
-from points.state import UY_PER_FEN, Account, Frozen, Hold, Holdings, HoldLeg, HoldState, Merchant
+from points.state import UY_PER_FEN, Account, Frozen, Hold, HoldLeg, HoldState, Merchant
 from points.turn import Turn, frozen_mode
 from primitives.codes import Code
 from primitives.hashing import TAG_ESCROW, tagged_hash
@@ -64,22 +62,14 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
     """Take the code's value from what is held; the rest stays held, less what rounding costs (under one fen)."""
     if body.value > hold.value:
         return turn.refuse(Code.CAPTURE_EXCEEDS_HOLD, f"{body.value} fen of {hold.value} left in escrow")
-    where = holdings_key(hold.payer)
-    holdings: Holdings = turn.get(where)
-    charged = charge_kyc(turn, payer, holdings, body.value)
-    if charged is None:
-        return Code.KYC_REQUIRED
-    if not charge_keys(turn, turn.sender, turn.signers, body.value):
-        return Code.KEY_LIMIT
-    parts, rest = split_hold(turn, hold.legs, body.value * UY_PER_FEN)
-    lots = list(holdings.lots)
-    for part in parts:
-        add_units(lots, part.bucket, part.class_id, part.ext, 0, 0, -part.units)
+    taken = take_held(turn, hold, payer, body.value)
+    if isinstance(taken, Code):
+        return taken
     hold_id = escrow_id(hold.payer, hold.merchant)
     payee, order_id = hold.merchant, body.order_id
-    record_order(turn, "redeem_by_token", hold.payer, payee, order_id, body.value, parts, hold.value, hold_id)
-    left, kept, spare = _remainder(turn, rest)
-    give_back(turn, lots, spare)
+    record_order(turn, "redeem_by_token", hold.payer, payee, order_id, body.value, taken.parts, hold.value, hold_id)
+    left, kept, spare = _remainder(turn, taken.rest)
+    give_back(turn, taken.lots, spare)
     fields = (("value", body.value), ("left", left))
     accounts = (("payer", hold.payer), ("merchant", hold.merchant))
     turn.events.append(Event("EscrowSpent", fields, accounts, (("hold", hold_id),)))
@@ -88,8 +78,7 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
         turn.put(hold_key(hold_id), still)
     else:
         close_hold(turn, hold_id, hold, HoldState.CAPTURED)
-    opened = holdings.open_holds if left else holdings.open_holds - 1
-    turn.put(where, Holdings(tuple(touched(lots, turn.time, turn.day)), opened, charged[0], turn.year, charged[1]))
+    put_taken(turn, hold, taken, closed=not left)
     return Code.OK
 
 

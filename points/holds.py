@@ -146,26 +146,51 @@ def apply_capture(turn: Turn, body: Capture) -> Code:
     return _capture(turn, body, hold, payer_account)
 
 
-def _capture(turn: Turn, body: Capture, hold: Hold, payer_account: Account) -> Code:
+class Taken(NamedTuple):
+    """What a merchant takes out of a hold, not yet written: the payer's lots without it, its redeemed fen with it."""
+
+    parts: list[HoldLeg]
+    rest: list[HoldLeg]  # still held
+    lots: list[Lot]
+    redeemed: int
+    redeemed_year: int
+
+
+def take_held(turn: Turn, hold: Hold, payer: Account, fen: int) -> Taken | Code:
+    """Split `fen`, at most the hold's value, off its legs, charged to the payer's tier and the merchant's signing keys.
+
+    Returns: KYC_REQUIRED or KEY_LIMIT, in this order, if one of these does not allow it.
+    """
     holdings: Holdings = turn.get(holdings_key(hold.payer))
-    charged = charge_kyc(turn, payer_account, holdings, body.value)
+    charged = charge_kyc(turn, payer, holdings, fen)
     if charged is None:
         return Code.KYC_REQUIRED
-    if not charge_keys(turn, turn.sender, turn.signers, body.value):
+    if not charge_keys(turn, turn.sender, turn.signers, fen):
         return Code.KEY_LIMIT
-    parts, rest = split_hold(turn, hold.legs, body.value * UY_PER_FEN)
+    parts, rest = split_hold(turn, hold.legs, fen * UY_PER_FEN)
     lots = list(holdings.lots)
     for part in parts:
         add_units(lots, part.bucket, part.class_id, part.ext, 0, 0, -part.units)
+    return Taken(parts, rest, lots, *charged)
+
+
+def put_taken(turn: Turn, hold: Hold, taken: Taken, closed: bool) -> None:
+    """The payer's holdings after it; `closed`: the hold is open no longer."""
+    where = holdings_key(hold.payer)
+    open_holds = turn.get(where).open_holds - (1 if closed else 0)
+    left = tuple(touched(taken.lots, turn.time, turn.day))
+    turn.put(where, Holdings(left, open_holds, taken.redeemed, turn.year, taken.redeemed_year))
+
+
+def _capture(turn: Turn, body: Capture, hold: Hold, payer_account: Account) -> Code:
+    taken = take_held(turn, hold, payer_account, body.value)
+    if isinstance(taken, Code):
+        return taken
     record_order(
-        turn, "capture", hold.payer, turn.sender, body.order_id, body.value, parts, hold.value, body.hold_id
+        turn, "capture", hold.payer, turn.sender, body.order_id, body.value, taken.parts, hold.value, body.hold_id
     )
-    give_back(turn, lots, rest)
-    left = tuple(touched(lots, turn.time, turn.day))
-    turn.put(
-        holdings_key(hold.payer),
-        Holdings(left, holdings.open_holds - 1, charged[0], turn.year, charged[1]),
-    )
+    give_back(turn, taken.lots, taken.rest)
+    put_taken(turn, hold, taken, closed=True)
     close_hold(turn, body.hold_id, hold, HoldState.CAPTURED)
     return Code.OK
 
