@@ -39,7 +39,9 @@ QUERIES: Final = frozenset({
 QUERIES_WITHOUT_OF: Final = frozenset({
     "obligations", "window", "supply", "state_root", "validators", "proposals", "committee", "fund",
 })  # fmt: skip
-ROLES: Final = ("merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "unopened")
+ROLES: Final = (
+    "merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "auditor", "unopened",
+)  # fmt: skip
 FUND_NAME: Final = "FUND"
 
 

@@ -40,7 +40,7 @@ from primitives.keys import PublicKey, address_of
 WEIGHT_MAX: Final = 2**56  # sums of weights times 100 fit every encoding
 _BITS: Final = {
     "operator": Role.OPERATOR, "regulator": Role.REGULATOR, "custodian": Role.CUSTODIAN, "attester": Role.ATTESTER,
-    "committee": Role.COMMITTEE,
+    "committee": Role.COMMITTEE, "auditor": Role.AUDITOR,
 }  # fmt: skip
 
 

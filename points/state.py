@@ -40,6 +40,7 @@ class Role(IntEnum):
     CUSTODIAN = 4
     ATTESTER = 8
     COMMITTEE = 16
+    AUDITOR = 32  # reads everything, signs nothing
 
 
 class Frozen(IntEnum):

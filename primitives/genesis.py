@@ -18,7 +18,7 @@ FORMAT: Final = 1
 GENESIS_BYTES_MAX: Final = 16 * 1024 * 1024
 UV_MAX: Final = 10_000  # uY per unit: rounding is then worth less than 1 fen
 
-Role = Literal["tourist", "merchant", "operator", "regulator", "custodian", "attester", "committee"]
+Role = Literal["tourist", "merchant", "operator", "regulator", "custodian", "attester", "committee", "auditor"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
