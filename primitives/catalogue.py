@@ -3,6 +3,7 @@
 from typing import Final, Literal, NamedTuple
 
 from primitives.catalogue_assets import ASSETS
+from primitives.catalogue_audit import AUDIT
 from primitives.catalogue_governance import GOVERNANCE
 from primitives.codes import Code
 
@@ -289,7 +290,7 @@ _GOVERNANCE: Final[dict[Code, _T]] = {
 }  # fmt: skip
 
 _TABLE: Final[dict[Code, _T]] = {
-    **_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE, **GOVERNANCE, **_OUTSIDE,
+    **_ENVELOPE, **_ACCOUNTS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE, **GOVERNANCE, **_OUTSIDE, **AUDIT,
 }  # fmt: skip
 
 

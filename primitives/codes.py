@@ -156,6 +156,8 @@ class Code(IntEnum):
     LYING_NODE = 9016
     NOT_VALIDATOR = 9017
     BAD_BOOKS = 9018
+    BAD_BUNDLE = 9019
+    EXPORT_MISSING = 9020
 
 
 def code_text(code: int) -> str:
