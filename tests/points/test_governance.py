@@ -95,6 +95,17 @@ def test_a_member_without_weight_has_no_voice() -> None:
     assert council.vote("YES", "m2") == [Code.NOT_MEMBER]
 
 
+@pytest.mark.parametrize(("weight", "won"), [(59, False), (60, True)])
+def test_of_a_hundred_sixty_must_take_part(weight: int, won: bool) -> None:
+    """2.10: participation of at least 60 % of the weight that may vote, however many of them agree."""
+    council = Council({"m1": weight, "m2": 100 - weight})
+    council.ok("m1", propose(quota()))
+    council.vote("YES", "m1")
+    assert bool(council.proposal().ready_at) is won
+    council.advance(VOTING_SECONDS)
+    assert council.merchant("A").quota == (5_000 if won else 0)
+
+
 @pytest.mark.parametrize(
     ("yes", "no", "recused", "won"),
     [
