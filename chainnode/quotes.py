@@ -75,7 +75,7 @@ def quote_exchange(state: StateMoment, now: int, asked: ExchangeQuote) -> Plain:
     code = apply_exchange(turn, Exchange(asked.class_id, asked.units, asked.to_class))
     if code is not Code.OK:
         raise _refused(turn, code)
-    plain = event_to_plain(turn.events[-1])
+    plain = event_to_plain(next(event for event in turn.events if event.kind == "Exchanged"))
     before = plain["value"]
     return {"class": asked.class_id, "units": asked.units, "to_class": asked.to_class, "out": plain["out"],
             "fee": plain["fee"], "dust": plain["dust"], "value_before": before,

@@ -17,6 +17,7 @@ from typing import Final
 
 from points.holds import CAPTURING, Aside, authorize, close_hold, give_back, put_taken, split_hold, take_held
 from points.keys import hold_key, merchant_key
+from points.lot_events import released_events
 from points.redemption import record_order
 from points.state import UY_PER_FEN, Account, Frozen, Hold, HoldLeg, HoldState, Merchant
 from points.turn import Turn, frozen_mode
@@ -73,6 +74,7 @@ def pay_from_escrow(turn: Turn, hold: Hold, payer: Account, body: RedeemByToken)
     fields = (("value", body.value), ("left", left))
     accounts = (("payer", hold.payer), ("merchant", hold.merchant))
     turn.events.append(Event("EscrowSpent", fields, accounts, (("hold", hold_id),)))
+    turn.events += released_events(spare)
     if left:
         still = Hold(hold.payer, payee, left, hold.expires_at, HoldState.OPEN, tuple(kept), hold.code_key)
         turn.put(hold_key(hold_id), still)

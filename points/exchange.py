@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from points.authority import charge_keys
 from points.clearing import book, bucket_moves, count, owe
 from points.days import issue_expiry
-from points.issuing import ISSUING, cap_of, with_lots
+from points.issuing import ISSUING, cap_of, tell_near_cap, with_lots
 from points.keys import books_key, class_key, counters_key, holdings_key, merchant_key
+from points.lot_events import LotUnits, taken_events
 from points.lots import add_units, touched
 from points.state import (
     BPS,
@@ -108,11 +109,16 @@ def apply_exchange(turn: Turn, body: Exchange) -> Code:
         return Code.ISSUER_RESERVE_EXHAUSTED
     if not charge_keys(turn, turn.sender, turn.signers, -(-terms.value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    _move(turn, body, lots, terms)
+    taken = _move(turn, body, lots, terms)
     turn.put(where, with_lots(holdings, lots))
     _book(turn, body, source, target, terms)
+    turn.events += taken_events(taken)
     books: Books = turn.get(books_key(target.issuer))
-    return Code.RESERVE_EXCEEDED if books.outstanding + books.payable > cap_of(turn, taker) else Code.OK
+    if books.outstanding + books.payable > cap_of(turn, taker):
+        return Code.RESERVE_EXCEEDED
+    if source.issuer != target.issuer:
+        tell_near_cap(turn, target.issuer, terms.out * target.uv)
+    return Code.OK
 
 
 def _count_quota(turn: Turn, class_id: str, target: Class, out: int) -> bool:
@@ -135,19 +141,21 @@ def _covered(turn: Turn, giver: bytes, taker: bytes, value: int) -> bool:
     return books.payable + value <= merchant.reserve * UY_PER_FEN
 
 
-def _move(turn: Turn, body: Exchange, lots: list[Lot], terms: Terms) -> None:
-    """Burn the units in order of spending and mint one lot."""
-    left = terms.units
+def _move(turn: Turn, body: Exchange, lots: list[Lot], terms: Terms) -> list[LotUnits]:
+    """Burn the units in order of spending and mint one lot. Returns: what was burned, lot by lot."""
+    left, burned = terms.units, []
     for lot in _usable(body.class_id, lots):
         taken = min(left, lot.avail)
         if taken:
             add_units(lots, lot.bucket, lot.class_id, lot.ext, 0, -taken)
             bucket_moves(turn, lot.class_id, lot.bucket, -taken)
+            burned.append((lot.class_id, lot.bucket, taken))
             left -= taken
     add_units(lots, terms.bucket, body.to_class, terms.ext, 0, terms.out)
     bucket_moves(turn, body.to_class, terms.bucket, terms.out)
     count(turn, body.class_id, burned=terms.units)
     count(turn, body.to_class, exch_in=terms.out)
+    return burned
 
 
 def _book(turn: Turn, body: Exchange, source: Class, target: Class, terms: Terms) -> None:

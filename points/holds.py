@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from points.authority import charge_keys, charge_kyc, shares_key
 from points.clearing import book, bucket_moves, count
 from points.keys import account_key, due_hold_key, hold_key, holdings_key, merchant_key
+from points.lot_events import held_events
 from points.lots import add_units, after_spending, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order, operation_digest
@@ -113,6 +114,7 @@ def _set_aside(turn: Turn, body: Authorize, merchant: Merchant, aside: Aside) ->
     fields = (("value", body.value), ("expires_at", expires_at), *memo_field(body.memo))
     accounts = (("payer", turn.sender), ("merchant", body.merchant))
     turn.events.append(Event("HoldOpened", fields, accounts, (("hold", hold_id),)))
+    turn.events += held_events(legs)
     return Code.OK
 
 

@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from points.alerts import raise_alert
 from points.authority import charge_keys, is_tourist
 from points.clearing import book, bucket_moves, count
 from points.days import DAY_SECONDS, issue_expiry
 from points.keys import account_key, books_key, class_key, holdings_key, merchant_key, order_key
+from points.lot_events import LotUnits, taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order
@@ -127,6 +129,16 @@ def cap_of(turn: Turn, merchant: Merchant) -> int:
     return merchant.reserve * UY_PER_FEN * BPS // ratio + merchant.credit_limit * UY_PER_FEN
 
 
+def tell_near_cap(turn: Turn, issuer: bytes, value: int) -> None:
+    """Alert if the last `value` uY made a merchant cross the line below its cap; its issue was counted already."""
+    bps = turn.params.alert_cap_bps
+    books: Books = turn.get(books_key(issuer))
+    used = (books.outstanding + books.payable) * BPS
+    line = cap_of(turn, turn.get(merchant_key(issuer))) * bps
+    if bps and used - value * BPS < line <= used:
+        raise_alert(turn, "NEAR_CAP", issuer, used // BPS // UY_PER_FEN, line // BPS // UY_PER_FEN)
+
+
 class Credited(NamedTuple):
     """The lot that a grant became."""
 
@@ -152,6 +164,7 @@ def _grant(turn: Turn, body: Issue, of: Class) -> Code:
         *memo_field(body.memo),
     )  # fmt: skip
     turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", body.to))))
+    tell_near_cap(turn, turn.sender, value)
     return Code.OK
 
 
@@ -211,7 +224,8 @@ def apply_reverse_issue(turn: Turn, body: ReverseIssue) -> Code:
         return Code.RETURN_WINDOW
     if body.units > order.units - order.reversed:
         return turn.refuse(Code.REVERSAL_EXCEEDS, f"{body.units} of {order.units - order.reversed} units left")
-    reclaimed = _reclaim(turn, order, body.units)
+    taken = _reclaim(turn, order, body.units)
+    reclaimed = sum(units for _, _, units in taken)
     shortfall = body.units - reclaimed
     done, short = order.reversed + body.units, order.shortfall + shortfall
     turn.put(order_key(turn.sender, body.order_id), replace(order, reversed=done, shortfall=short))
@@ -220,13 +234,14 @@ def apply_reverse_issue(turn: Turn, body: ReverseIssue) -> Code:
         ("shortfall", shortfall), *memo_field(body.reason),
     )  # fmt: skip
     turn.events.append(Event("Reversed", fields, (("merchant", turn.sender), ("from", order.to))))
+    turn.events += taken_events(taken)
     return Code.OK
 
 
-def _reclaim(turn: Turn, order: IssueOrder, wanted: int) -> int:
+def _reclaim(turn: Turn, order: IssueOrder, wanted: int) -> list[LotUnits]:
     """Take back at most `wanted` units: from the order's own lot first, then the same class by expiry (D14).
 
-    Held units stay with their hold. Returns the units taken.
+    Held units stay with their hold. Returns what was taken, lot by lot.
     """
     where = holdings_key(order.to)
     holdings: Holdings = turn.get(where) or NO_HOLDINGS
@@ -235,12 +250,13 @@ def _reclaim(turn: Turn, order: IssueOrder, wanted: int) -> int:
     own = (order.bucket, order.class_id, 0, from_day)
     candidates = [lot for lot in lots if lot.class_id == order.class_id and lot.avail]
     candidates.sort(key=lambda lot: (lot.bucket, lot.class_id, lot.ext, lot.from_day) != own)  # stable: FEFO behind it
-    left = wanted
+    left, rows = wanted, []
     for lot in candidates:
         units = min(left, lot.avail)
         if units:
             add_units(lots, lot.bucket, lot.class_id, lot.ext, lot.from_day, -units)
             bucket_moves(turn, lot.class_id, lot.bucket, -units)
+            rows.append((lot.class_id, lot.bucket, units))
             left -= units
     if left != wanted:
         taken = wanted - left
@@ -248,4 +264,4 @@ def _reclaim(turn: Turn, order: IssueOrder, wanted: int) -> int:
         turn.put(where, with_lots(holdings, lots))
         count(turn, order.class_id, burned=taken)
         book(turn, turn.sender, outstanding=-taken * uv, revoked=taken * uv)
-    return wanted - left
+    return rows

@@ -8,6 +8,7 @@ CLASS_PAUSED, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_
 from points.authority import charge_daily, charge_keys, is_tourist, shares_key, tier_of
 from points.issuing import value_of, with_lots
 from points.keys import account_key, class_key, daily_key, holdings_key
+from points.lot_events import taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.state import NO_HOLDINGS, UY_PER_FEN, Account, Class, Frozen, Holdings
@@ -52,13 +53,14 @@ def _move(turn: Turn, body: Transfer, of: Class) -> Code:
     taker: Holdings = turn.get(holdings_key(body.to)) or NO_HOLDINGS
     from_lots = list(touched(giver.lots, turn.time, turn.day))
     to_lots = list(touched(taker.lots, turn.time, turn.day))
-    left = body.units
+    left, moved = body.units, []
     for lot in tuple(from_lots):
         if lot.class_id == body.class_id and not lot.from_day:
             taken = min(left, lot.avail)
             if taken:
                 add_units(from_lots, lot.bucket, lot.class_id, lot.ext, 0, -taken)
                 add_units(to_lots, lot.bucket, lot.class_id, lot.ext, 0, taken)
+                moved.append((lot.class_id, lot.bucket, taken))
                 left -= taken
     if left:
         return Code.INSUFFICIENT
@@ -77,4 +79,5 @@ def _move(turn: Turn, body: Transfer, of: Class) -> Code:
     turn.put(holdings_key(body.to), with_lots(taker, to_lots))
     fields: Fields = (("class", body.class_id), ("units", body.units), ("value", value), *memo_field(body.memo))
     turn.events.append(Event("Transferred", fields, (("from", turn.sender), ("to", body.to))))
+    turn.events += taken_events(moved)
     return Code.OK
