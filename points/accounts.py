@@ -15,10 +15,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from points.alerts import NO_WATCH, raise_alert
 from points.authority import charge_daily, is_tourist
 from points.governance_records import Committee
-from points.keys import COMMITTEE_KEY, account_key, daily_key, merchant_key
+from points.keys import COMMITTEE_KEY, WATCH_KEY, account_key, daily_key, merchant_key
 from points.open_recoveries import end_recoveries
+from points.risk_records import Watch
 from points.state import NEVER, Account, AccountKind, Frozen, Merchant, MerchantStatus, Role
 from points.turn import Turn, frozen_mode
 from primitives.codes import Code
@@ -48,11 +50,17 @@ def apply_account_open(turn: Turn, body: AccountOpen, signatures: Sequence[KeySi
     code = check_key_set(turn, turn.sender, body.keys, body.threshold)
     if code:
         return code
-    if not charge_daily(turn, daily_key(turn.day, b"s", body.sponsor), 1, turn.params.sponsor_day):
+    today = daily_key(turn.day, b"s", body.sponsor)
+    if not charge_daily(turn, today, 1, turn.params.sponsor_day):
         return Code.SPONSOR_LIMIT
     opened = Account(AccountKind.TOURIST, body.keys, body.threshold, guardians=body.guardians)
     turn.put(account_key(turn.sender), opened)
     turn.events.append(Event("AccountOpened", (), (("account", turn.sender), ("sponsor", body.sponsor))))
+    watch: Watch = turn.get(WATCH_KEY) or NO_WATCH
+    turn.put(WATCH_KEY, replace(watch, accounts=watch.accounts + 1))
+    opened_today, many = turn.get(today).value, turn.params.alert_accounts
+    if many and opened_today >= many:
+        raise_alert(turn, "ACCOUNTS", body.sponsor, opened_today, many)
     return Code.OK
 
 

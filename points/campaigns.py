@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from points.authority import charge_keys, is_tourist
 from points.campaign_records import Campaign, Grant
 from points.days import DAY_SECONDS
-from points.issuing import check_open, check_room, credit
+from points.issuing import check_open, check_room, credit, tell_near_cap
 from points.keys import account_key, campaign_key, class_key, grant_key
 from points.state import NEVER, UY_PER_FEN, Account, Class, Frozen
 from points.turn import Fields, Turn, frozen_mode
@@ -204,6 +204,7 @@ def _grant(
     turn.put(
         campaign_key(campaign_id), replace(campaign, granted=campaign.granted + total, accounts=campaign.accounts + new)
     )
+    tell_near_cap(turn, of.issuer, value)
     return Code.OK
 
 

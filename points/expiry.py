@@ -16,6 +16,7 @@ from points.governance_timers import governance_due
 from points.holds import release_hold
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
+from points.risks import examine
 from points.settlement import close_window
 from points.state import Agg, Garbage, Hold, HoldState, SpendOrder, Window, WindowState
 from points.told import TOLD_SECONDS
@@ -30,7 +31,7 @@ WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
 _CAMPAIGNS: Final = b"ab"  # campaigns and their grants
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
-_LAPSING: Final = b"def"  # recoveries, assets and anchors know the second from which they no longer count
+_LAPSING: Final = b"defx"  # recoveries, assets, anchors and alerts know the second from which they no longer count
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -41,11 +42,14 @@ def begin(turn: Turn, previous_s: int) -> None:
         release_hold(turn, key[9:], hold, HoldState.EXPIRED)
     for key, agg in list(turn.draft.range(b"G", b"G" + until)):
         _close_bucket(turn, key, agg)
-    if settlement_day_of(turn.time) > settlement_day_of(previous_s):
+    cut = settlement_day_of(turn.time) > settlement_day_of(previous_s)
+    if cut:
         close_window(turn)
     for key, _ in list(turn.draft.range(b"X", b"X" + until)):
         default_window(turn, int.from_bytes(key[9:], "big"))
         turn.put(key, None)
+    if cut:
+        examine(turn)
     governance_due(turn)
     _remove_garbage(turn, until)
 

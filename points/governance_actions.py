@@ -1,7 +1,7 @@
 """What the committee may decide, and what each decision changes. Checked when proposed, and again when carried out.
 
 admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
-admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE. set_quota: BAD_PROPOSAL (neither
+admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota: BAD_PROPOSAL (neither
 given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the transaction of that
 kind (validator_changes.py).
 """
@@ -44,7 +44,9 @@ _BOUNDS: Final = {
     "fee_bps": (0, BPS), "exchange_fee_bps": (0, BPS), "reserve_ratio_bps": (1, BPS), "recv_credit_bps": (0, BPS),
     "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (1, 30),
     "refund_window_days": (1, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
-    "waterfall": (0, 2),
+    "waterfall": (0, 2), "alert_least": (0, FEN_MAX), "alert_accounts": (0, 10**9), "alert_stale_days": (0, DAYS_MAX),
+    "alert_spike_bps": (0, 100 * BPS), "alert_circular_bps": (0, BPS), "alert_wash_bps": (0, BPS),
+    "alert_cap_bps": (0, BPS), "alert_over_bps": (0, 100 * BPS), "alert_concentration_bps": (0, BPS),
     "static_cap": (0, FEN_MAX), "kyc0_lifetime": (0, FEN_MAX), "kyc1_year": (0, FEN_MAX), "kyc2_year": (0, FEN_MAX),
     "transfer_day": (0, FEN_MAX), "holder_limit": (0, FEN_MAX), "quota": (0, FEN_MAX),
 }  # fmt: skip
@@ -112,37 +114,15 @@ def _set_status(turn: Turn, payload: SetStatus) -> Code:
         until = turn.time + payload.notice_days * 86_400
         turn.put(papers_key(payload.merchant), replace(papers, wind_down_until=until))
     elif status is MerchantStatus.EXITED:
-        fault = _unfinished(turn, payload.merchant, until)
+        fault = unfinished(turn, payload.merchant, until)
         if fault:
-            return turn.refuse(Code.BAD_STATUS_CHANGE, fault)
+            return turn.refuse(Code.EXIT_PENDING, fault)
+        turn.put(traded_key(payload.merchant), None)
     turn.put(merchant_key(payload.merchant), replace(merchant, status=status))
     ends = (("until", until),) if status is MerchantStatus.WIND_DOWN else ()
     fields = (("status", status.name), ("before", merchant.status.name), *ends)
     turn.events.append(Event("MerchantStatus", fields, (("merchant", payload.merchant),)))
     return Code.OK
-
-
-def _unfinished(turn: Turn, merchant: bytes, until: int) -> str:
-    """Why a merchant that winds down cannot leave yet, or "": the notice, its points, its debts and claims (2.8)."""
-    if turn.time < until:
-        return f"the notice runs until {until}, now {turn.time}"
-    books: Books = turn.get(books_key(merchant)) or NO_BOOKS
-    if books.outstanding:
-        return f"{books.outstanding} uY of its points are outstanding"
-    if books.payable:
-        return f"it owes {books.payable} uY"
-    for window_key, window in turn.draft.range(b"W", b"X"):
-        if window.state is WindowState.SETTLED:
-            continue
-        number = window_key[1:]
-        following = (int.from_bytes(number, "big") + 1).to_bytes(8, "big")
-        for prefix in (b"Y", b"E"):  # obligations while it is open, payments once it is closed
-            if prefix == b"Y" and window.state is not WindowState.OPEN:
-                continue
-            for key, _ in turn.draft.range(prefix + number, prefix + following):
-                if merchant in (key[9:29], key[29:49]):
-                    return f"window {int.from_bytes(number, 'big')} is not settled"
-    return ""
 
 
 def _beyond(turn: Turn, quota: int | None, credit_limit: int | None) -> Code:

@@ -7,6 +7,7 @@ HEAD_KEY: Final = b"w"
 CUSTODIANS_KEY: Final = b"r"
 REGISTER_KEY: Final = b"v"
 COMMITTEE_KEY: Final = b"j"
+WATCH_KEY: Final = b"z"
 FUND_MONEY_KEY: Final = b"lf"
 
 
@@ -100,6 +101,11 @@ def carry_key(participant: bytes) -> bytes:
     return b"V" + participant
 
 
+def traded_key(merchant: bytes) -> bytes:
+    """Traded of a merchant."""
+    return b"t" + merchant
+
+
 def daily_key(day: int, what: bytes, who: bytes) -> bytes:
     """`what` is one byte: k key limit, t transfers of a sender, q static code, s sponsor, a anchors, r assets."""
     return b"D" + day.to_bytes(4, "big") + what + who
@@ -183,3 +189,18 @@ def breakage_key(class_id: str, year: int, month: int) -> bytes:
 def told_key(height: int, number: int) -> bytes:
     """Events of a block; the records of one block in order."""
     return b"lt" + height.to_bytes(8, "big") + number.to_bytes(4, "big")
+
+
+def alert_key(rule: str, subject: bytes, other: bytes = b"") -> bytes:
+    """Alert of a cause; by rule. `other` is empty but for CIRCULAR."""
+    return b"x" + rule.encode() + b"\x00" + subject + other
+
+
+def pulse_key(merchant: bytes) -> bytes:
+    """Pulse of a merchant."""
+    return b"y" + merchant
+
+
+def erratum_key(tx: bytes) -> bytes:
+    """Erratum of a transaction."""
+    return b"c" + tx

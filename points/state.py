@@ -13,8 +13,11 @@ from typing import Any, Final, Literal
 from points.asset_records import Anchored, Asset
 from points.campaign_records import Campaign, Grant
 from points.clearing_records import ClearingRecord
+from points.errata_records import Erratum
 from points.governance_records import Proposal, Standing, Timer, Vote
 from points.identity_records import Recoveries
+from points.merchant_records import Traded
+from points.risk_records import Alert, Pulse, Watch
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -340,7 +343,9 @@ RECORDS: Final[dict[str, Any]] = {
     "T": Due, "O": Order, "R": RefundDone, "W": Window, "X": Due, "Y": Obligation, "N": Position, "E": Leg, "V": Carry,
     "D": Daily, "U": Used, "P": Garbage, "p": Parameters, "w": Head, "r": Custodians,
     "d": Recoveries, "v": Register, "l": ClearingRecord, "a": Campaign, "b": Grant,
-    "e": Asset, "f": Anchored,
+    "e": Asset, "f": Anchored, "t": Traded,
+    "x": Alert, "y": Pulse, "z": Watch,
+    "c": Erratum,
     "h": Proposal, "i": Vote, "j": Standing, "k": Timer,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from points import (
     account_recovery,
     accounts,
+    alerts,
     anchors,
     applications,
     assets,
@@ -59,6 +60,7 @@ from primitives.kinds_assets import (
 )
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
+from primitives.kinds_risk import AlertAck
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -117,6 +119,7 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Freeze: Rule(freezes.apply_freeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    AlertAck: Rule(alerts.apply_alert_ack, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds_campaigns.BatchIssue: Rule(campaigns.apply_batch_issue, MERCHANT, role="issuer"),
     kinds_campaigns.CampaignCreate: Rule(campaigns.apply_campaign_create, MERCHANT),
     kinds_campaigns.CampaignClaim: Rule(campaigns.apply_campaign_claim, TOURIST),

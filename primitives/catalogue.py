@@ -4,7 +4,9 @@ from typing import Final, Literal, NamedTuple
 
 from primitives.catalogue_assets import ASSETS
 from primitives.catalogue_audit import AUDIT
+from primitives.catalogue_errata import ERRATA
 from primitives.catalogue_governance import GOVERNANCE
+from primitives.catalogue_merchants import MERCHANTS
 from primitives.catalogue_reads import READS
 from primitives.catalogue_risk import RISK
 from primitives.catalogue_sandbox import SANDBOX
@@ -293,8 +295,8 @@ _GOVERNANCE: Final[dict[Code, _T]] = {
 }  # fmt: skip
 
 _TABLE: Final[dict[Code, _T]] = {
-    **_ENVELOPE, **_ACCOUNTS, **READS, **_AMOUNTS, **_ISSUERS, **_ORDERS, **_GOVERNANCE,
-    **GOVERNANCE, **RISK, **SANDBOX, **_OUTSIDE, **AUDIT,
+    **_ENVELOPE, **_ACCOUNTS, **READS, **_AMOUNTS, **_ISSUERS, **MERCHANTS, **_ORDERS, **_GOVERNANCE,
+    **GOVERNANCE, **ERRATA, **RISK, **SANDBOX, **_OUTSIDE, **AUDIT,
 }  # fmt: skip
 
 

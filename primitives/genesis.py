@@ -44,6 +44,15 @@ class Parameters(Record):
     program_end: U64 = 0  # unix seconds; 0 = none
     sponsor_day: U64 = 1000  # accounts that one sponsor opens per day (D4)
     waterfall: U64 = 2  # who bears a default: 0 the reserve only, 1 then the fund, 2 then all creditors pro rata
+    alert_least: Amount = 1_000_000  # fen: flows of a day below this are too small to alert (2.7); 0 = none is
+    alert_spike_bps: U64 = 30_000  # of a merchant's daily average: issued on one day; 0 = off, as all that follow
+    alert_circular_bps: U64 = 8_000  # of the larger flow between two merchants: the flow back on the same day
+    alert_wash_bps: U64 = 5_000  # of what a merchant issued on a day: taken back on the same day
+    alert_accounts: U64 = 200  # opened for one sponsor on one day
+    alert_cap_bps: U64 = 8_000  # of a merchant's cap: points outstanding and debts
+    alert_over_bps: U64 = 10_000  # of a merchant's cap: passed
+    alert_stale_days: U64 = 90  # since the last attestation of a reserve
+    alert_concentration_bps: U64 = 3_000  # of all points outstanding: one issuer's
 
 
 class Limits(Record):

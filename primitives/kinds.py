@@ -29,6 +29,7 @@ from primitives.kinds_identity import (
     RecoveryCancel,
     RecoveryFinish,
 )
+from primitives.kinds_risk import AlertAck
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
@@ -262,7 +263,7 @@ Operation = (
     | WindowClose | LegPaid | LegConfirm | LegDispute | Freeze | Unfreeze | PauseClass
     | BatchIssue | CampaignCreate | CampaignClaim | CampaignClose
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
-    | MerchantApply | GovPropose | GovVote | GovExecute
+    | MerchantApply | GovPropose | GovVote | GovExecute | AlertAck
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
 )  # every kind decodes; which of them a batch may hold is a rule (D15: BAD_BATCH)
 
