@@ -9,6 +9,7 @@ from chainnode.calls import Answer, Call, Query, Route, json_answer, read_addres
 from chainnode.points_answers import ask
 from chainnode.problem import Refused
 from points import queries_assets
+from primitives.address import decode_address
 from primitives.codes import Code
 
 
@@ -29,11 +30,14 @@ async def get_digital_asset(backend: NodeBackend, call: Call) -> Answer:
 
 
 async def get_digital_assets(backend: NodeBackend, call: Call) -> Answer:
-    """In order of their ids; a page may be short, `next` says whether there are more."""
+    """In order of their ids; a page may be short, `next` says whether there are more. Where reads are scoped: those for
+    sale, and the reader's own."""
     query: AssetsQuery = call.query
     after = read_identifier(query.after, "after") if query.after else ""
     owner = read_address(query.owner) if query.owner else None
-    return json_answer(ask(backend, queries_assets.assets, after, query.limit, owner))
+    page = ask(backend, queries_assets.assets, after, query.limit, owner)
+    items = [row for row in page["items"] if row["price"] is not None or call.reader.sees(decode_address(row["owner"]))]
+    return json_answer({**page, "items": items})
 
 
 async def get_anchor(backend: NodeBackend, call: Call) -> Answer:

@@ -12,6 +12,7 @@ import msgspec
 from chainnode.backend import NodeBackend
 from chainnode.json_text import parse_json
 from chainnode.problem import MEDIA_TYPE, Refused, problem_document
+from chainnode.readers import EVERYBODY, Reader
 from ledger.failures import Pruned
 from primitives.address import decode_address
 from primitives.catalogue import Language
@@ -41,7 +42,8 @@ class Call:
     body: bytes = b""
     media_type: str = ""
     language: Language = "en"
-    headers: Mapping[str, str] = field(default_factory=dict)  # by lower-case name: only what http_server passes on
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # by lower-case name, as http_server passes on
+    reader: Reader = EVERYBODY  # whose eyes the answer is for; less than everybody only where reads are scoped
 
 
 @dataclass(frozen=True, slots=True)

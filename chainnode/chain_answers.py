@@ -8,6 +8,7 @@ from chainnode.backend import NodeBackend, NodeStatus
 from chainnode.calls import Answer, Call, Query, not_found, read_number, record_answer
 from chainnode.membership import members_of_epoch
 from chainnode.proofs import decode_receipt
+from chainnode.readers import EVERYBODY, Reader
 from chainnode.record_view import open_state
 from points.keys import PARAMS_KEY
 from points.roster import roster
@@ -160,8 +161,9 @@ class ParamsAnswer(Record):
     limits: Limits
 
 
-def block_answer(backend: NodeBackend, height: int, query: BlockQuery) -> BlockAnswer:
-    """The block with a page of its mentions. Raises: Refused above the head."""
+def block_answer(backend: NodeBackend, height: int, query: BlockQuery, reader: Reader = EVERYBODY) -> BlockAnswer:
+    """The block with a page of its mentions; none for who does not see all, since who knows an id may read what is
+    under it. Raises: Refused above the head."""
     chain = backend.chain
     block = chain.block(height)
     if block is None:
@@ -169,7 +171,8 @@ def block_answer(backend: NodeBackend, height: int, query: BlockQuery) -> BlockA
     ids = chain.transaction_ids(height)
     receipts = chain.receipts(height)
     mentions = []
-    for index in range(query.offset, min(query.offset + query.limit, len(ids))):
+    stop = min(query.offset + query.limit, len(ids)) if reader.sees_all else 0
+    for index in range(query.offset, stop):
         raw = receipts[index]
         code = None if raw is None else code_name(decode_receipt(raw).code)
         mentions.append(Mention(index, ids[index], code))
@@ -184,7 +187,7 @@ def _height(backend: NodeBackend, call: Call) -> int:
 
 
 async def get_block(backend: NodeBackend, call: Call) -> Answer:
-    return record_answer(block_answer(backend, _height(backend, call), call.query))
+    return record_answer(block_answer(backend, _height(backend, call), call.query, call.reader))
 
 
 async def get_certificate(backend: NodeBackend, call: Call) -> Answer:

@@ -4,7 +4,7 @@ import os
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final, dataclass_transform
+from typing import Annotated, Final, Literal, dataclass_transform
 
 import msgspec
 
@@ -29,7 +29,8 @@ class PeerSection(_Section, kw_only=True):
 
 
 class HttpSection(_Section, kw_only=True):
-    """The public API. Rates are requests per second and address, with a burst of twice that; 0 = off."""
+    """The public API. Rates are requests per second and address, with a burst of twice that; 0 = off. `reads` scoped:
+    accounts, orders and books are shown to those whom they concern (read_scopes.py)."""
 
     host: str = "127.0.0.1"
     port: Port
@@ -37,6 +38,7 @@ class HttpSection(_Section, kw_only=True):
     connections_per_address: Annotated[int, msgspec.Meta(ge=1)] = 64
     rate_per_address: Annotated[int, msgspec.Meta(ge=0)] = 500
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    reads: Literal["open", "scoped"] = "open"
 
 
 class AdminSection(_Section, kw_only=True):

@@ -6,7 +6,7 @@ from the log, on any node.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ CHUNK_BYTES: Final = 32 * 1024  # or so much: a batch's receipt has 25 KiB, rend
 KEEP_ALIVE_S: Final = 15
 KEEP_ALIVE: Final = b": still here\n\n"
 _JSON: Final = msgspec.json.Encoder()
+
+Accounts = frozenset[bytes] | None  # whose messages; None: all
 
 
 class EventsQuery(Query, frozen=True):
@@ -68,16 +70,16 @@ def _message(kind: str, cursor: Cursor, data: dict[str, Any]) -> bytes:
     return b"event: %b\nid: %d.%d\ndata: %b\n\n" % (kind.encode(), cursor.height, cursor.index, _JSON.encode(data))
 
 
-def names(receipt: Receipt, account: bytes | None) -> bool:
-    """Whether an event of the receipt names the account; None: always."""
-    return account is None or any(value == account for event in receipt.events for _, value in event.accounts)
+def names(receipt: Receipt, accounts: Accounts) -> bool:
+    """Whether an event of the receipt names one of the accounts; None: always."""
+    return accounts is None or any(value in accounts for event in receipt.events for _, value in event.accounts)
 
 
-def _render(raws: list[bytes | None], height: int, first: int, account: bytes | None) -> bytes:
+def _render(raws: list[bytes | None], height: int, first: int, accounts: Accounts) -> bytes:
     found = []
     for index, raw in enumerate(raws, first):
         receipt = None if raw is None else decode_receipt(raw)
-        if receipt is not None and names(receipt, account):
+        if receipt is not None and names(receipt, accounts):
             found.append(_message("receipt", Cursor(height, index), receipt_to_plain(receipt)))
     return b"".join(found)
 
@@ -91,32 +93,39 @@ def _chunk_end(receipts: list[bytes | None], first: int) -> int:
     return min(first + CHUNK_RECEIPTS, len(receipts))
 
 
-async def _block_messages(chain: Chain, start: Cursor, account: bytes | None) -> AsyncIterator[bytes]:
+async def _block_messages(chain: Chain, start: Cursor, accounts: Accounts) -> AsyncIterator[bytes]:
     header = chain.header(start.height)
     assert header is not None, f"block {start.height} is at or below the head"
     receipts = chain.receipts(start.height)
     first = start.index
     while first < len(receipts):
         stop = _chunk_end(receipts, first)
-        chunk = _render(receipts[first:stop], start.height, first, account)
+        chunk = _render(receipts[first:stop], start.height, first, accounts)
         if chunk:
             yield chunk
         await asyncio.sleep(0)
         first = stop
     if start.index <= len(receipts):
         told = block_events(chain, start.height)
-        events = [event_to_plain(e) for e in told if account is None or account in (value for _, value in e.accounts)]
+        events = [event_to_plain(e) for e in told if accounts is None or any(who in accounts for _, who in e.accounts)]
         data = {"height": header.height, "hash": header_digest(header).hex(), "time_ms": header.time_ms,
                 "transactions": len(receipts), "events": events}  # fmt: skip
         yield _message("block", Cursor(start.height, len(receipts)), data)
 
 
-async def stream_events(backend: NodeBackend, start: Cursor, account: bytes | None) -> AsyncIterator[bytes]:
-    """The messages from `start` on, for ever; a comment every 15 s of silence. Reads as fast as it is consumed."""
+async def stream_events(
+    backend: NodeBackend, start: Cursor, accounts: Accounts, permit: Callable[[], object] = bool
+) -> AsyncIterator[bytes]:
+    """The messages from `start` on, for ever; a comment every 15 s of silence. Reads as fast as it is consumed.
+
+    `permit` is asked before every block and every silence; what it raises ends the stream.
+    """
     chain, at = backend.chain, start
     while True:
+        permit()
         while at.height <= chain.head.height:
-            async for chunk in _block_messages(chain, at, account):
+            permit()
+            async for chunk in _block_messages(chain, at, accounts):
                 yield chunk
             at = Cursor(at.height + 1, 0)
         try:

@@ -39,6 +39,7 @@ async def account_history(
     """
     top = Cursor(chain.head.height + 1, 0) if before is None else before
     height = min(top.height, chain.head.height)
+    of_account = frozenset((account,))
     floor = chain.floor
     if floor and top <= Cursor(floor, 0):
         raise Pruned(floor - 1, floor)
@@ -50,7 +51,7 @@ async def account_history(
         receipts = chain.receipts(height)
         read += _BLOCK_BYTES + sum(len(raw) for raw in receipts if raw is not None)
         told = block_receipt(chain, height, len(receipts)) if of_blocks else None
-        if told is not None and names(told, account) and Cursor(height, len(receipts)) < top:
+        if told is not None and names(told, of_account) and Cursor(height, len(receipts)) < top:
             found.append((told, _time_ms(chain, height)))
             if len(found) == limit:
                 return HistoryPage(tuple(found), Cursor(height, len(receipts)))
@@ -58,7 +59,7 @@ async def account_history(
             if raw is None or account not in raw or Cursor(height, index) >= top:
                 continue
             receipt = decode_receipt(raw)
-            if not names(receipt, account):
+            if not names(receipt, of_account):
                 continue
             found.append((receipt, _time_ms(chain, height)))
             taken += len(raw)

@@ -5,7 +5,8 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -20,6 +21,8 @@ from chainnode.failures import PortTaken
 from chainnode.metrics import CONTENT_TYPE, Metrics, scraped
 from chainnode.problem import Refused, language_of
 from chainnode.rate_limit import RateLimit
+from chainnode.read_scopes import Scope, access_of, admit, denied
+from chainnode.readers import EVERYBODY, NOBODY, Reader, reader_of
 from ledger.failures import FatalError, Pruned
 from primitives.catalogue import Language
 from primitives.codes import Code
@@ -42,6 +45,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
     "Server": "hnchain",
 }  # fmt: skip
+_UNSHARED: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}
 _PASSED_HEADERS: Final = ("authorization", "accept-language", "cookie")
 
 
@@ -54,6 +58,7 @@ class HttpSettings:
     rate_per_address: int = 0
     request_deadline_s: float = REQUEST_DEADLINE_S
     slow_reader_s: float = SLOW_READER_S
+    scoped: bool = False  # whether routes are held to read_scopes.py
 
 
 class _Connection(web.RequestHandler):
@@ -204,7 +209,7 @@ class HttpServer:
                 body = await _read_body(request) if request.method == "POST" else b""
                 headers = {name: request.headers[name] for name in _PASSED_HEADERS if name in request.headers}
                 call = Call(path, query, body, request.content_type.lower(), language, headers)
-                return await route.handle(self._backend, call)
+                return await self._handle(request, route, call)
         except TimeoutError as error:
             detail = f"not done within {self._settings.request_deadline_s:g} s"
             headers = {"Connection": "close"}
@@ -220,11 +225,29 @@ class HttpServer:
             _LOG.exception("request %s %s failed", request.method, route.path)
             raise Refused(Code.NOT_READY, "an internal error; see the node's log", "node", status=500) from error
 
+    async def _handle(self, request: web.BaseRequest, route: Route, call: Call) -> Answer:
+        if not self._settings.scoped:
+            return await route.handle(self._backend, call)
+        call = admit(route, self._backend, call, self._reader(request, route))
+        answer = await route.handle(self._backend, call)
+        if access_of(route).scope is not Scope.PUBLIC:  # no cache gives one reader's answer to another
+            answer = replace(answer, headers={**answer.headers, **_UNSHARED})
+        return answer
+
+    def _reader(self, request: web.BaseRequest, route: Route, again: bool = False) -> Reader:
+        """Who asks: everybody where reads are open. A ticket is not looked at where none is needed."""
+        if not self._settings.scoped:
+            return EVERYBODY
+        if access_of(route).scope is Scope.PUBLIC:
+            return NOBODY
+        return reader_of(self._backend, request.headers.getall("Authorization", []), again)
+
     async def _stream(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         query = read_query(route, list(request.query.items()))
         assert isinstance(query, EventsQuery), "the events route has this query"
         start = start_of(self._backend.chain, query, request.headers.get("Last-Event-ID", ""))
-        account = read_address(query.account) if query.account else None
+        reader = self._reader(request, route)
+        accounts = _watched(reader, query)
         if start.height < self._backend.chain.floor:
             raise pruned(Pruned(start.height, self._backend.chain.floor))
         if len(self._readers) >= EVENT_READERS_MAX:
@@ -241,7 +264,8 @@ class HttpServer:
                     socket.SOL_SOCKET, socket.SO_SNDBUF, READER_BUFFER_BYTES
                 )
             await response.prepare(request)
-            async for chunk in stream_events(self._backend, start, account):
+            permit = partial(self._permit, request, route, reader)
+            async for chunk in stream_events(self._backend, start, accounts, permit):
                 async with asyncio.timeout(self._settings.slow_reader_s):
                     await response.write(chunk)
         except TimeoutError:
@@ -250,12 +274,28 @@ class HttpServer:
                 request.transport.abort()
         except ConnectionError:
             pass  # the reader went away
+        except Refused:
+            pass  # its ticket is over: it comes back with a new one, behind its cursor
         except Pruned:
             self._count_refused("slow_reader")  # history went faster than it read; it is told when it comes back
         finally:
             self._readers.discard(task)
             self._metrics.event_readers.dec()
         return response
+
+
+    def _permit(self, request: web.BaseRequest, route: Route, reader: Reader) -> None:
+        """Raises: Refused as soon as the ticket shown at the start no longer makes its bearer this reader."""
+        if self._reader(request, route, again=True) != reader:
+            raise denied(reader, Scope.OWN_ROWS)
+
+
+def _watched(reader: Reader, query: EventsQuery) -> frozenset[bytes] | None:
+    """Whose receipts a stream tells: of the account asked for, else of all that the reader sees. Raises: Refused."""
+    account = read_address(query.account) if query.account else None
+    if reader.till or (account is not None and not reader.sees(account)):
+        raise denied(reader, Scope.OWN_ROWS)
+    return reader.addresses if account is None else frozenset((account,))
 
 
 def _unparsed(reason: str | None, code: Code = Code.BAD_REQUEST, status: int = 400) -> Refused:

@@ -23,7 +23,10 @@ class Listeners:
     def __init__(self, config: NodeConfig, backend: NodeBackend, metrics: Metrics, admin_token: bytes) -> None:
         self._config: Final = config
         limits = ConnectionLimits(config.http.connections, config.http.connections_per_address)
-        settings = HttpSettings(frozenset(config.http.allowed_hosts), limits, config.http.rate_per_address)
+        settings = HttpSettings(
+            frozenset(config.http.allowed_hosts), limits, config.http.rate_per_address,
+            scoped=config.http.reads == "scoped",
+        )  # fmt: skip
         self._public: Final = HttpServer(backend, metrics, settings)
         self._admin: Final = build_admin_server(backend, metrics, admin_token)
         self._ingress: Final = (

@@ -31,16 +31,21 @@ from chainnode.proof_answers import EpochNumber, ProvenQuery, add_proofs, proof_
 from chainnode.proofs import newest_certified
 from chainnode.proven_states import evidence_of
 from chainnode.quotes import ExchangeQuote, RedeemQuote, quote_exchange, quote_redeem
+from chainnode.readers import Reader, block_second
 from chainnode.record_view import StateMoment, open_state
 from points import queries, queries_clearing
 from points.invariants import violations
 from points.queries_identity import recovery
+from primitives.address import decode_address
 from primitives.codes import Code
 from primitives.receipt_form import receipt_to_plain
 
 Plain = Any
 NO_ACCOUNT: Final = "no account has this address"
 NO_MERCHANT: Final = "no merchant has this address"
+_PUBLIC_MEMBERS: Final = frozenset(
+    ("merchant", "category", "status", "name_zh", "name_en", "wind_down_until")
+)
 Asked = Callable[..., Plain]  # a function of points.queries
 WINDOWS_LISTED: Final = 64
 PROVEN_ITEMS_MAX: Final = 25  # a proof hashes all receipts of its block again: up to some ms
@@ -60,18 +65,10 @@ class WindowQuery(Query, frozen=True):
     window: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
-def now_of(backend: NodeBackend, state: StateMoment) -> int:
-    """The second as of which the state is told."""
-    header = backend.chain.header(state.head.height)
-    assert header is not None, "the head has a header"
-    time_ms = header.time_ms if backend.genesis.test_clock else max(header.time_ms, backend.now_ms())
-    return time_ms // 1000
-
-
 def ask(backend: NodeBackend, query: Asked, *of: Any) -> Plain:
     """One query of the points rules as of the newest block; None: there is no such thing."""
     with open_state(backend.chain) as state:
-        return query(state.view, now_of(backend, state), *of)
+        return query(state.view, block_second(backend, state), *of)
 
 
 def _found(plain: Plain, code: Code, what: str) -> Plain:
@@ -137,6 +134,13 @@ async def get_history(backend: NodeBackend, call: Call) -> Answer:
     return json_answer(plain | proof_member(evidence))
 
 
+def _public_row(plain: Plain, reader: Reader) -> Plain:
+    """What everybody may know of a merchant; all of it for who sees it."""
+    if reader.sees(decode_address(plain["merchant"])):
+        return plain
+    return {name: value for name, value in plain.items() if name in _PUBLIC_MEMBERS}
+
+
 def named(backend: NodeBackend, plain: Plain) -> Plain:
     """A merchant with its id and its names, which are those of genesis."""
     found = next((m for m in backend.genesis.merchants if queries.text(m.account) == plain["merchant"]), None)
@@ -145,12 +149,14 @@ def named(backend: NodeBackend, plain: Plain) -> Plain:
 
 
 async def get_merchants(backend: NodeBackend, call: Call) -> Answer:
-    return json_answer({"items": [named(backend, plain) for plain in ask(backend, queries.merchants)]})
+    rows = ask(backend, queries.merchants)
+    return json_answer({"items": [named(backend, _public_row(plain, call.reader)) for plain in rows]})
 
 
 async def get_merchant(backend: NodeBackend, call: Call) -> Answer:
     plain = ask(backend, queries.merchant, read_address(call.path["id"]))
-    return json_answer(named(backend, _found(plain, Code.MERCHANT_UNKNOWN, NO_MERCHANT)))
+    found = _found(plain, Code.MERCHANT_UNKNOWN, NO_MERCHANT)
+    return json_answer(named(backend, _public_row(found, call.reader)))
 
 
 async def get_exposure(backend: NodeBackend, call: Call) -> Answer:
@@ -200,14 +206,19 @@ async def get_windows(backend: NodeBackend, call: Call) -> Answer:
 async def get_window(backend: NodeBackend, call: Call) -> Answer:
     id = read_number(call.path["id"], "window")
     plain = ask(backend, queries.window, id)
-    return json_answer({"id": id, **_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}")})
+    return json_answer({"id": id, **_own_part(_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}"), call.reader)})
+
+
+def _own_part(plain: Plain, reader: Reader) -> Plain:
+    """Tables by party or by "one->other" hold only what concerns the reader."""
+    return {name: reader.own(value) if isinstance(value, dict) else value for name, value in plain.items()}
 
 
 async def get_obligations(backend: NodeBackend, call: Call) -> Answer:
     """Gross uY by "debtor->creditor": of all windows that are not settled, or of one."""
     query: WindowQuery = call.query
     plain = ask(backend, queries.obligations, query.window)
-    return json_answer(_found(plain, Code.WINDOW_UNKNOWN, f"no window {query.window}"))
+    return json_answer(call.reader.own(_found(plain, Code.WINDOW_UNKNOWN, f"no window {query.window}")))
 
 
 async def get_fund(backend: NodeBackend, call: Call) -> Answer:
@@ -219,12 +230,14 @@ async def get_losses(backend: NodeBackend, call: Call) -> Answer:
     """Losses of a defaulted window that its creditors share, and what came back; fen."""
     id = read_number(call.path["id"], "window")
     plain = ask(backend, queries_clearing.losses, id)
-    return json_answer({"id": id, **_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}")})
+    return json_answer({"id": id, **_own_part(_found(plain, Code.WINDOW_UNKNOWN, f"no window {id}"), call.reader)})
 
 
 async def get_shared(backend: NodeBackend, call: Call) -> Answer:
     """What merchants owe each other in this window because they share losses of earlier ones."""
-    return json_answer({"items": ask(backend, queries_clearing.shared, read_number(call.path["id"], "window"))})
+    rows = ask(backend, queries_clearing.shared, read_number(call.path["id"], "window"))
+    own = [r for r in rows if call.reader.sees(decode_address(r["debtor"]), decode_address(r["creditor"]))]
+    return json_answer({"items": own})
 
 
 async def get_breakage(backend: NodeBackend, call: Call) -> Answer:
@@ -237,7 +250,7 @@ def _quoting(of: type, quote: Callable[[StateMoment, int, Any], Plain]) -> Any:
     async def post(backend: NodeBackend, call: Call) -> Answer:
         asked = read_body(of, call)
         with open_state(backend.chain) as state:
-            return json_answer(quote(state, now_of(backend, state), asked))
+            return json_answer(quote(state, block_second(backend, state), asked))
 
     post.__name__ = f"post_{quote.__name__}"
     return post
@@ -246,7 +259,7 @@ def _quoting(of: type, quote: Callable[[StateMoment, int, Any], Plain]) -> Any:
 def invariants_plain(backend: NodeBackend) -> Plain:
     """{"height", "violations"}: the invariants recomputed from the whole state."""
     with open_state(backend.chain) as state:
-        found = list(violations(state.view, now_of(backend, state)))
+        found = list(violations(state.view, block_second(backend, state)))
         return {"height": state.head.height, "state_root": state.head.state_root.hex(), "violations": found}
 
 

@@ -125,7 +125,7 @@ async def get_block_page(backend: NodeBackend, call: Call) -> Answer:
     try:
         text = call.path["height"]
         height = backend.chain.head.height if text == "latest" else read_number(text, "height")
-        block = block_answer(backend, height, BlockQuery(limit=PAGE_TRANSACTIONS))
+        block = block_answer(backend, height, BlockQuery(limit=PAGE_TRANSACTIONS), call.reader)
     except Refused as refused:
         return _missing(backend, call, refused)
     proposer = proposer_of(backend, block.header)

@@ -29,7 +29,7 @@ def parse(chunk: bytes) -> list[tuple[str, str, Any]]:
 
 async def first(town: Town, start: Cursor, count: int, account: bytes | None = None) -> list[tuple[str, str, Any]]:
     found: list[tuple[str, str, Any]] = []
-    stream = stream_events(town.node, start, account)
+    stream = stream_events(town.node, start, None if account is None else frozenset((account,)))
     async with asyncio.timeout(5):
         async for chunk in stream:
             found += parse(chunk)
