@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo test lint sim sim-strategies mutants exhaustive pitfalls chaos properties play-devnet micro lock clean
+.PHONY: demo test lint sim sim-strategies mutants exhaustive pitfalls chaos properties play-devnet micro year midnight lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -52,6 +52,12 @@ play-devnet: $(STAMP)     ## every scenario on four real nodes gives what it giv
 
 micro: $(STAMP)           ## micro-benchmarks of the hot path
 	$(BIN)/python -m pytest -q --benchmark-only tests/benchmarks/micro
+
+year: $(STAMP)            ## a simulated year of 1,000,000 transactions: how the live state grows, and what leaves it
+	$(BIN)/hnchain bench year --report benchmarks/results/year.json
+
+midnight: $(STAMP)        ## begin_block at a midnight at which 100,000 accounts hold expiring points: below 5 ms
+	$(BIN)/hnchain bench midnight --report benchmarks/results/midnight.json
 
 lock:                     ## renew requirements.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock

@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.network import Network, running_network, throwaway_network
 from benchmarks.report import Result, Settings, text_of
+from benchmarks.rules_command import midnight, year
 from benchmarks.run import RunFailed, Tell, measure
 from benchmarks.workload import PROFILES, Profile
 from chainnode.devnet import is_devnet, open_devnet
@@ -50,6 +51,10 @@ class Seconds(click.ParamType[float]):
 @click.group(help=t("Load and micro benchmarks.", "负载与微基准测试。"), epilog=example("hnchain bench run --rate 200"))
 def bench() -> None:
     pass
+
+
+bench.add_command(year)
+bench.add_command(midnight)
 
 
 @bench.command(
