@@ -7,10 +7,10 @@ batch_issue: ACCOUNT_FROZEN, NOT_AUTHORISED, BATCH_TOO_LARGE, BAD_AMOUNT (no ent
 for the entries in order ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist), ACCOUNT_FROZEN (mode ALL), then CLASS_UNKNOWN,
 NOT_ISSUER, CAMPAIGN_UNKNOWN, BAD_CAMPAIGN (of another class, or a RESTRICTED one), CLAIM_CLOSED, MERCHANT_SUSPENDED,
 PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM, CAMPAIGN_BUDGET, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED,
-HOLDER_LIMIT, OVERFLOW.
+SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW.
 campaign_claim: ACCOUNT_FROZEN, NOT_AUTHORISED (no tourist), BAD_AMOUNT, CAMPAIGN_UNKNOWN, CLAIM_CLOSED, CLAIMED,
 BAD_PROOF, ACCOUNT_FROZEN (issuer), MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM,
-CAMPAIGN_BUDGET, RESERVE_EXCEEDED, QUOTA_EXCEEDED, HOLDER_LIMIT, OVERFLOW.
+CAMPAIGN_BUDGET, RESERVE_EXCEEDED, QUOTA_EXCEEDED, SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW.
 campaign_close: ACCOUNT_FROZEN, NOT_AUTHORISED, CAMPAIGN_UNKNOWN, NOT_ISSUER, CLAIM_CLOSED (closed or over already).
 """
 
@@ -190,7 +190,7 @@ def _grant(
     value = total * of.uv
     if not claimed and not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, of.issuer, value)
+    code = check_room(turn, of, value)
     if code:
         return code
     new = 0

@@ -1,8 +1,8 @@
 """Exchange points of one class for another: value never rises, life never lengthens (D8, INV-10, INV-11).
 
 Precedence: ACCOUNT_FROZEN, NOT_AUTHORISED (no tourist), BAD_AMOUNT, BAD_CLASS (same class), CLASS_UNKNOWN,
-EXCHANGE_DISABLED (not exchangeable, retired, programme ended; one of the classes RESTRICTED), MERCHANT_SUSPENDED
-(issuer of to_class), CLASS_PAUSED, INSUFFICIENT, AMOUNT_TOO_SMALL, MIN_OUT, EXCHANGE_DISABLED (quota),
+EXCHANGE_DISABLED (not exchangeable, retired, programme ended; one of the classes RESTRICTED or of a sandbox),
+MERCHANT_SUSPENDED (issuer of to_class), CLASS_PAUSED, INSUFFICIENT, AMOUNT_TOO_SMALL, MIN_OUT, EXCHANGE_DISABLED (quota),
 ISSUER_RESERVE_EXHAUSTED, KEY_LIMIT, RESERVE_EXCEEDED, OVERFLOW.
 """
 
@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from points.authority import charge_keys
 from points.clearing import book, bucket_moves, count, owe
 from points.days import issue_expiry
-from points.issuing import ISSUING, cap_of, tell_near_cap, with_lots
+from points.issuing import ISSUING, tell_near_cap, with_lots, within_cap
 from points.keys import books_key, class_key, counters_key, holdings_key, merchant_key
 from points.lot_events import LotUnits, taken_events
 from points.lots import add_units, touched
+from points.sandbox_limits import free_reserve
 from points.state import (
     BPS,
     FUND,
@@ -90,7 +91,8 @@ def apply_exchange(turn: Turn, body: Exchange) -> Code:
     end = turn.params.program_end
     if not target.exchangeable or target.retired or (end and turn.time >= end):
         return Code.EXCHANGE_DISABLED
-    if "RESTRICTED" in (source.kind, target.kind):  # who may hold them and where they pay would be open to all
+    if "RESTRICTED" in (source.kind, target.kind) or source.sandbox or target.sandbox:
+        # who may hold them and where they pay would be open to all
         return Code.EXCHANGE_DISABLED
     taker: Merchant = turn.get(merchant_key(target.issuer))
     if taker.status not in ISSUING:
@@ -114,7 +116,7 @@ def apply_exchange(turn: Turn, body: Exchange) -> Code:
     _book(turn, body, source, target, terms)
     turn.events += taken_events(taken)
     books: Books = turn.get(books_key(target.issuer))
-    if books.outstanding + books.payable > cap_of(turn, taker):
+    if not within_cap(turn, taker, books.outstanding + books.payable, in_sandbox=False):
         return Code.RESERVE_EXCEEDED
     if source.issuer != target.issuer:
         tell_near_cap(turn, target.issuer, terms.out * target.uv)
@@ -138,7 +140,7 @@ def _covered(turn: Turn, giver: bytes, taker: bytes, value: int) -> bool:
     if giver == taker or merchant.status is not MerchantStatus.SUSPENDED:
         return True
     books: Books = turn.get(books_key(giver)) or NO_BOOKS
-    return books.payable + value <= merchant.reserve * UY_PER_FEN
+    return books.payable + value <= free_reserve(turn, merchant) * UY_PER_FEN
 
 
 def _move(turn: Turn, body: Exchange, lots: list[Lot], terms: Terms) -> list[LotUnits]:

@@ -16,6 +16,7 @@ from points.governance_timers import governance_due
 from points.holds import release_hold
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
+from points.sandboxes import sandboxes_due
 from points.risks import examine
 from points.settlement import close_window
 from points.state import Agg, Garbage, Hold, HoldState, SpendOrder, Window, WindowState
@@ -31,7 +32,7 @@ WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
 _CAMPAIGNS: Final = b"ab"  # campaigns and their grants
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
-_LAPSING: Final = b"defx"  # recoveries, assets, anchors and alerts know the second from which they no longer count
+_LAPSING: Final = b"cdefx"  # errata, recoveries, assets, anchors and alerts know the second from which they count no more
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -50,6 +51,7 @@ def begin(turn: Turn, previous_s: int) -> None:
         turn.put(key, None)
     if cut:
         examine(turn)
+    sandboxes_due(turn)
     governance_due(turn)
     _remove_garbage(turn, until)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from points.governance_records import Committee
+from points.governance_records import Committee, OfficeHeld
 from points.keys import (
     COMMITTEE_KEY,
     CUSTODIANS_KEY,
@@ -13,9 +13,11 @@ from points.keys import (
     books_key,
     class_key,
     merchant_key,
+    office_key,
     window_key,
 )
 from points.merchants import class_fault, class_of
+from points.offices import BITS, WEIGHT_MAX
 from points.state import (
     FUND,
     NEVER,
@@ -37,11 +39,7 @@ from primitives.codec import Malformed
 from primitives.genesis import Genesis, GenesisAccount
 from primitives.keys import PublicKey, address_of
 
-WEIGHT_MAX: Final = 2**56  # sums of weights times 100 fit every encoding
-_BITS: Final = {
-    "operator": Role.OPERATOR, "regulator": Role.REGULATOR, "custodian": Role.CUSTODIAN, "attester": Role.ATTESTER,
-    "committee": Role.COMMITTEE, "auditor": Role.AUDITOR,
-}  # fmt: skip
+_BITS: Final[dict[str, Role]] = {**BITS, "committee": Role.COMMITTEE}
 
 
 def found(genesis: Genesis) -> Changes:
@@ -58,6 +56,8 @@ def found(genesis: Genesis) -> Changes:
     for item in genesis.accounts:
         address = address_of(PublicKey(item.keys[0].key))
         state[account_key(address)] = _account(item, address in merchants)
+        if item.role in BITS:
+            state[office_key(item.role, address)] = OfficeHeld(genesis.time)
         if item.role == "custodian":
             custodians.append(bytes(address))
     state[CUSTODIANS_KEY] = Custodians(tuple(custodians))
@@ -71,7 +71,7 @@ def found(genesis: Genesis) -> Changes:
         )  # fmt: skip
         state[books_key(merchant.account)] = NO_BOOKS
     for i, issued in enumerate(genesis.classes):
-        fault = class_fault(issued.create)
+        fault = class_fault(issued.create) or ("" if issued.create.sandbox is None else "no sandbox is open yet")
         if fault:
             raise Malformed(f"genesis: $.classes[{i}].create: {fault}")
         state[class_key(issued.create.class_id)] = class_of(issued.issuer, issued.create)

@@ -1,9 +1,9 @@
 """What the committee may decide, and what each decision changes. Checked when proposed, and again when carried out.
 
 admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
-admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota: BAD_PROPOSAL (neither
-given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the transaction of that
-kind (validator_changes.py).
+admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota:
+BAD_PROPOSAL (neither given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the
+transaction of that kind (validator_changes.py).
 """
 
 from typing import Final, assert_never
@@ -13,13 +13,16 @@ from msgspec.structs import replace
 
 from points.applications import admit
 from points.governance_records import Papers
-from points.keys import PARAMS_KEY, books_key, merchant_key, papers_key
-from points.state import BPS, NO_BOOKS, Books, Merchant, MerchantStatus, WindowState
+from points.keys import PARAMS_KEY, merchant_key, papers_key, traded_key
+from points.merchant_exit import unfinished
+from points.sandbox_actions import execute_sandbox_payload
+from points.state import BPS, Merchant, MerchantStatus
 from points.turn import Turn
 from points.validator_changes import apply_validator_add, apply_validator_remove, apply_validator_replace
 from primitives.codes import Code
 from primitives.genesis import Parameters
 from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetParameters, SetQuota, SetStatus
+from primitives.kinds_sandbox import RatifyPause, SandboxClose, SandboxOpen
 from primitives.kinds_validators import ValidatorAdd, ValidatorRemove, ValidatorReplace
 from primitives.receipt import Event
 
@@ -55,7 +58,8 @@ PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(
 
 def subject_of(payload: Payload) -> bytes | None:
     """The merchant that a decision is about; None: it is about everybody, or about a machine."""
-    return payload.merchant if isinstance(payload, Admit | SetStatus | SetQuota) else None
+    about = Admit | SetStatus | SetQuota | SandboxOpen | SandboxClose
+    return payload.merchant if isinstance(payload, about) else None
 
 
 def check_payload(turn: Turn, payload: Payload) -> Code:
@@ -93,6 +97,8 @@ def execute_payload(turn: Turn, payload: Payload, proposed: int) -> Code:
             return apply_validator_remove(turn, payload)
         case ValidatorReplace():
             return apply_validator_replace(turn, payload)
+        case SandboxOpen() | SandboxClose() | RatifyPause():
+            return execute_sandbox_payload(turn, payload)
         case _:
             assert_never(payload)
 

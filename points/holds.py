@@ -94,7 +94,7 @@ def _set_aside(turn: Turn, body: Authorize, merchant: Merchant, aside: Aside) ->
     if not charge_keys(turn, turn.sender, turn.signers, body.value):
         return Code.KEY_LIMIT
     lots = touched(holdings.lots, turn.time, turn.day)
-    spends = Purse(turn, body.merchant, merchant, lots).choose(body.value * UY_PER_FEN)
+    spends = Purse(turn, body.merchant, merchant, lots, aside=True).choose(body.value * UY_PER_FEN)
     if isinstance(spends, Code):
         return spends
     legs = tuple(

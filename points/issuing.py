@@ -3,7 +3,7 @@
 issue: OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN (issuer), BAD_AMOUNT, MEMO_*, ACCOUNT_UNKNOWN (to),
 NOT_AUTHORISED (to is no tourist, D3), ACCOUNT_FROZEN (to, mode ALL), CLASS_UNKNOWN, NOT_ISSUER, MERCHANT_SUSPENDED,
 PROGRAM_ENDED, BAD_CLASS (retired, or RESTRICTED), ORDER_MAXIMUM, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED, EARN_CAP,
-HOLDER_LIMIT, OVERFLOW (D17).
+SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW (D17).
 reverse_issue: ACCOUNT_FROZEN, BAD_AMOUNT, MEMO_*, ORDER_UNKNOWN, RETURN_WINDOW, REVERSAL_EXCEEDS, OVERFLOW.
 """
 
@@ -21,6 +21,7 @@ from points.lot_events import LotUnits, taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order
+from points.sandbox_limits import apart, check_grant, free_reserve
 from points.state import (
     BPS,
     NO_BOOKS,
@@ -86,7 +87,7 @@ def _check_limits(turn: Turn, body: Issue, of: Class) -> Code:
     value = body.units * of.uv
     if not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, of.issuer, value)
+    code = check_room(turn, of, value)
     if code:
         return code
     if of.earn_cap_bps and value * BPS > body.cash_value * UY_PER_FEN * of.earn_cap_bps:
@@ -107,11 +108,11 @@ def check_open(turn: Turn, of: Class) -> Code:
     return Code.OK
 
 
-def check_room(turn: Turn, issuer: bytes, value: int) -> Code:
-    """Whether a merchant may issue so many uY more: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
-    merchant: Merchant = turn.get(merchant_key(issuer))
-    books: Books = turn.get(books_key(issuer)) or NO_BOOKS
-    if books.outstanding + books.payable + value > cap_of(turn, merchant):
+def check_room(turn: Turn, of: Class, value: int) -> Code:
+    """Whether so many uY more may be issued in a class: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
+    merchant: Merchant = turn.get(merchant_key(of.issuer))
+    books: Books = turn.get(books_key(of.issuer)) or NO_BOOKS
+    if not within_cap(turn, merchant, books.outstanding + books.payable + value, bool(of.sandbox)):
         return Code.RESERVE_EXCEEDED
     quota = merchant.quota or turn.params.quota
     if quota:
@@ -119,6 +120,17 @@ def check_room(turn: Turn, issuer: bytes, value: int) -> Code:
         if issued > quota * UY_PER_FEN:
             return Code.QUOTA_EXCEEDED
     return Code.OK
+
+
+def within_cap(turn: Turn, merchant: Merchant, used: int, in_sandbox: bool) -> bool:
+    """Whether a merchant's outstanding and payable may be `used` uY (INV-7); ordinary points only by what is not set
+    apart for its sandboxes, whose own are carried by that."""
+    if used > cap_of(turn, merchant):
+        return False
+    if in_sandbox or not merchant.sandboxes:
+        return True
+    free = replace(merchant, reserve=free_reserve(turn, merchant))
+    return used - apart(turn, merchant) <= cap_of(turn, free)
 
 
 def cap_of(turn: Turn, merchant: Merchant) -> int:
@@ -169,7 +181,11 @@ def _grant(turn: Turn, body: Issue, of: Class) -> Code:
 
 
 def credit(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> Credited | Code:
-    """New units for a tourist, with everything that counts them; HOLDER_LIMIT if the account may not have them."""
+    """New units for a tourist, with everything that counts them; SANDBOX_LIMIT or HOLDER_LIMIT if the account may not
+    have them."""
+    code = check_grant(turn, class_id, of, to, units) if of.sandbox else Code.OK
+    if code:
+        return code
     bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
     from_day = turn.day + of.pending_days if of.pending_days else 0
     where = holdings_key(to)

@@ -7,6 +7,7 @@ HEAD_KEY: Final = b"w"
 CUSTODIANS_KEY: Final = b"r"
 REGISTER_KEY: Final = b"v"
 COMMITTEE_KEY: Final = b"j"
+PAUSE_KEY: Final = b"o"
 WATCH_KEY: Final = b"z"
 FUND_MONEY_KEY: Final = b"lf"
 
@@ -166,6 +167,16 @@ def grant_key(campaign: str, account: bytes) -> bytes:
     return b"b" + campaign.encode() + b"\x00" + account
 
 
+def sandbox_key(sandbox: str) -> bytes:
+    """Sandbox."""
+    return b"s" + sandbox.encode()
+
+
+def enrolled_key(sandbox: str, account: bytes) -> bytes:
+    """Enrolled; by sandbox, then account. The zero byte cannot stand in an identifier."""
+    return b"u" + sandbox.encode() + b"\x00" + account
+
+
 def garbage_key(due: int, first: bytes) -> bytes:
     """Garbage that is due; one block's records differ by their first key."""
     return b"P" + due.to_bytes(8, "big") + first
@@ -199,6 +210,11 @@ def alert_key(rule: str, subject: bytes, other: bytes = b"") -> bytes:
 def pulse_key(merchant: bytes) -> bytes:
     """Pulse of a merchant."""
     return b"y" + merchant
+
+
+def office_key(office: str, account: bytes) -> bytes:
+    """OfficeHeld; by office, then account."""
+    return b"m" + office.encode() + b"\x00" + account
 
 
 def erratum_key(tx: bytes) -> bytes:

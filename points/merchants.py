@@ -1,6 +1,7 @@
 """Classes and reserves: what a merchant may issue, and how much of it.
 
-class_create: ACCOUNT_FROZEN, NOT_AUTHORISED, BAD_AMOUNT (limits of 0), BAD_CLASS, CLASS_EXISTS, MERCHANT_SUSPENDED.
+class_create: ACCOUNT_FROZEN, NOT_AUTHORISED, BAD_AMOUNT (limits of 0), BAD_CLASS, CLASS_EXISTS, MERCHANT_SUSPENDED,
+and if it names a sandbox SANDBOX_UNKNOWN, BAD_SANDBOX (another merchant's, or over), SANDBOX_LIMIT (8 classes).
 class_retire: ACCOUNT_FROZEN, NOT_AUTHORISED, CLASS_UNKNOWN, NOT_ISSUER, BAD_CLASS (retired already).
 reserve_attest: ACCOUNT_FROZEN, NOT_AUTHORISED (custodian and merchant must both sign), MERCHANT_UNKNOWN,
 STALE_ATTESTATION.
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from points.authority import custodian_of, is_custodian, may, signing_keys
 from points.issuing import ISSUING
 from points.keys import account_key, class_key, merchant_key
+from points.sandboxes import take_class
 from points.state import BPS, NEVER, Account, Class, Merchant
 from points.turn import Turn
 from primitives.codes import Code
@@ -35,7 +37,7 @@ def class_of(issuer: bytes, body: ClassCreate) -> Class:
         body.grace_days, body.transferable, body.exchangeable,
         NEVER if body.exchange_in_quota is None else body.exchange_in_quota,
         NEVER if body.max_per_order is None else body.max_per_order,
-        body.earn_cap_bps, body.display_decimals,
+        body.earn_cap_bps, body.display_decimals, sandbox=body.sandbox or "",
     )  # fmt: skip
 
 
@@ -71,8 +73,13 @@ def apply_class_create(turn: Turn, body: ClassCreate) -> Code:
     merchant: Merchant = turn.get(merchant_key(turn.sender))
     if merchant.status not in ISSUING:
         return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
+    if body.sandbox is not None:
+        code = take_class(turn, body.sandbox, body.class_id)
+        if code:
+            return code
     turn.put_class(body.class_id, class_of(turn.sender, body))
-    fields = (("class", body.class_id), ("uv", body.uv), ("validity_days", body.validity_days))
+    named = () if body.sandbox is None else (("sandbox", body.sandbox),)
+    fields = (("class", body.class_id), ("uv", body.uv), ("validity_days", body.validity_days), *named)
     turn.events.append(Event("ClassCreated", fields, (("issuer", turn.sender),)))
     return Code.OK
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from points.keys import books_key, merchant_key
 from points.lots import Spend
+from points.sandbox_limits import free_reserve, pays_at
 from points.state import NO_BOOKS, UY_PER_FEN, Books, Class, Lot, Merchant, MerchantStatus
 from points.turn import Turn
 from primitives.codes import Code
@@ -13,11 +14,12 @@ _SKIPS = (Code.SCOPE_DENIED, Code.CLASS_PAUSED, Code.ISSUER_RESERVE_EXHAUSTED)
 
 
 class Purse:
-    """One payer's lots before one payee."""
+    """One payer's lots before one payee. `aside`: they are chosen for a hold, not for a payment."""
 
-    __slots__ = ("_drawn", "_lots", "_merchant", "_payee", "_skipped", "_turn")
+    __slots__ = ("_aside", "_drawn", "_lots", "_merchant", "_payee", "_skipped", "_turn")
 
-    def __init__(self, turn: Turn, payee: bytes, merchant: Merchant, lots: Sequence[Lot]) -> None:
+    def __init__(self, turn: Turn, payee: bytes, merchant: Merchant, lots: Sequence[Lot], aside: bool = False) -> None:
+        self._aside = aside
         self._turn = turn
         self._payee = payee
         self._merchant = merchant
@@ -40,7 +42,7 @@ class Purse:
             units = remaining // uv
             if units > lot.avail:
                 units = lot.avail
-            if self._passed_over(of, units * uv, lot.avail * uv):
+            if self._passed_over(lot.class_id, of, units * uv, lot.avail * uv):
                 continue
             if units:
                 spends.append(Spend(position, of.issuer, units, units * uv, 0))
@@ -72,7 +74,7 @@ class Purse:
                 yield start
             start = stop
 
-    def _passed_over(self, of: Class, taken: int, whole: int) -> bool:
+    def _passed_over(self, class_id: str, of: Class, taken: int, whole: int) -> bool:
         """Whether a lot of this class may not be used here; its whole value is remembered for the answer."""
         merchant, turn = self._merchant, self._turn
         fault: Code | None = None
@@ -80,9 +82,11 @@ class Purse:
         winding_down = merchant.status is MerchantStatus.WIND_DOWN  # takes its own points only
         if (of.scope and merchant.category not in of.scope) or (foreign and winding_down):
             fault = Code.SCOPE_DENIED
+        elif of.sandbox and not pays_at(turn, class_id, of, self._payee, self._aside):
+            fault = Code.SCOPE_DENIED
         elif turn.time < of.paused_until:
             fault = Code.CLASS_PAUSED
-        elif foreign and not self._covered(of.issuer, taken):
+        elif foreign and not self._covered(of, taken):
             fault = Code.ISSUER_RESERVE_EXHAUSTED
         if fault is None:
             return False
@@ -94,8 +98,9 @@ class Purse:
             self._skipped = {}
         self._skipped[fault] = self._skipped.get(fault, 0) + value
 
-    def _covered(self, issuer: bytes, taken: int) -> bool:
+    def _covered(self, of: Class, taken: int) -> bool:
         """Whether a suspended issuer's reserve covers what it owes with this leg (D12); a true answer counts it."""
+        issuer = of.issuer
         merchant: Merchant = self._turn.get(merchant_key(issuer))
         if merchant.status is not MerchantStatus.SUSPENDED:
             return True
@@ -103,7 +108,8 @@ class Purse:
         if self._drawn is None:
             self._drawn = {}
         drawn = self._drawn.get(issuer, 0) + taken
-        if books.payable + drawn > merchant.reserve * UY_PER_FEN:
+        reserve = merchant.reserve if of.sandbox else free_reserve(self._turn, merchant)
+        if books.payable + drawn > reserve * UY_PER_FEN:
             return False
         self._drawn[issuer] = drawn
         return True
@@ -113,7 +119,7 @@ class Purse:
         candidates = sorted((of.uv, rank) for rank, (_, of) in enumerate(usable) if of.uv > remaining)
         for uv, rank in candidates:
             position, of = usable[rank]
-            if of.issuer != self._payee and not self._covered(of.issuer, uv):
+            if of.issuer != self._payee and not self._covered(of, uv):
                 self._skip(Code.ISSUER_RESERVE_EXHAUSTED, uv)
                 continue
             for i, spend in enumerate(spends):

@@ -14,10 +14,11 @@ from points.asset_records import Anchored, Asset
 from points.campaign_records import Campaign, Grant
 from points.clearing_records import ClearingRecord
 from points.errata_records import Erratum
-from points.governance_records import Proposal, Standing, Timer, Vote
+from points.governance_records import OfficeHeld, Proposal, Standing, Timer, Vote
 from points.identity_records import Recoveries
 from points.merchant_records import Traded
 from points.risk_records import Alert, Pulse, Watch
+from points.sandbox_records import Enrolled, Pause, Sandbox
 from points.validators import Register
 from primitives.codec import Record, decoder, encode
 from primitives.genesis import Parameters
@@ -132,6 +133,7 @@ class Merchant(Record):
     attested: int  # as_of of the newest attestation
     credit_limit: int  # fen
     quota: int  # fen of value issued per window, 0 = off
+    sandboxes: tuple[str, ...] = ()  # its own that are in the state; their loss reserves carry nothing else
 
 
 class Class(Record):
@@ -152,6 +154,7 @@ class Class(Record):
     display_decimals: int
     retired: bool = False
     paused_until: int = 0  # paused before this second
+    sandbox: str = ""  # the trial it belongs to; "": none
 
 
 class Counters(Record):
@@ -345,7 +348,8 @@ RECORDS: Final[dict[str, Any]] = {
     "d": Recoveries, "v": Register, "l": ClearingRecord, "a": Campaign, "b": Grant,
     "e": Asset, "f": Anchored, "t": Traded,
     "x": Alert, "y": Pulse, "z": Watch,
-    "c": Erratum,
+    "c": Erratum, "m": OfficeHeld,
+    "s": Sandbox, "u": Enrolled, "o": Pause,
     "h": Proposal, "i": Vote, "j": Standing, "k": Timer,
 }  # first byte of the key -> type of the value  # fmt: skip
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}

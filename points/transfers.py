@@ -2,7 +2,7 @@
 
 Precedence: ACCOUNT_FROZEN (sender), NOT_AUTHORISED (no tourist), BAD_AMOUNT, MEMO_*, SELF_TRANSFER, ACCOUNT_UNKNOWN,
 NOT_AUTHORISED (to is no tourist, shared key), ACCOUNT_FROZEN (to, mode ALL), CLASS_UNKNOWN, TRANSFER_DISABLED,
-CLASS_PAUSED, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_LIMIT, HOLDER_LIMIT, OVERFLOW.
+CLASS_PAUSED, SANDBOX_LIMIT, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_LIMIT, HOLDER_LIMIT, OVERFLOW.
 """
 
 from points.authority import charge_daily, charge_keys, is_tourist, shares_key, tier_of
@@ -11,6 +11,7 @@ from points.keys import account_key, class_key, daily_key, holdings_key
 from points.lot_events import taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
+from points.sandbox_limits import check_receiver
 from points.state import NO_HOLDINGS, UY_PER_FEN, Account, Class, Frozen, Holdings
 from points.turn import Fields, Turn, frozen_mode
 from primitives.codes import Code
@@ -43,6 +44,10 @@ def apply_transfer(turn: Turn, body: Transfer) -> Code:
         return Code.TRANSFER_DISABLED
     if turn.time < of.paused_until:
         return Code.CLASS_PAUSED
+    if of.sandbox:
+        code = check_receiver(turn, body.class_id, of, body.to)
+        if code:
+            return code
     if tier_of(turn.account, turn.time) < 1 or tier_of(to, turn.time) < 1:
         return Code.KYC_REQUIRED
     return _move(turn, body, of)

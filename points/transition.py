@@ -4,7 +4,7 @@ Everything here is total: any decodable transaction gets a receipt, and an excep
 (D1). Order of checks for every kind: WRONG_CHAIN, EXPIRED_TX, TTL_TOO_LONG, ACCOUNT_UNKNOWN (sender), BAD_SIGNATURE
 (a key that is not the sender's), KIND_DISABLED or BAD_BATCH, then for kinds without an order key ACCOUNT_FROZEN and the
 role (NOT_AUTHORISED, NOT_ATTESTER, NOT_REGULATOR), for kinds with one the role, the repetition (D2), ACCOUNT_FROZEN;
-then the kind's own list, which stands at the top of its file.
+then the kind's own list, which stands at the top of its file, NETWORK_PAUSED in a pause (pauses.py), and OVERFLOW.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,11 @@ from points import (
     holds,
     issuing,
     merchants,
+    pauses,
     paycodes,
     redemption,
     refunds,
+    sandboxes,
     settlement,
     transfers,
     validator_changes,
@@ -61,6 +63,7 @@ from primitives.kinds_assets import (
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.kinds_risk import AlertAck
+from primitives.kinds_sandbox import EmergencyPause, EmergencyResume, SandboxEnrol
 from primitives.receipt import Event, First, Receipt
 from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, Envelope, KeySignature
 
@@ -120,6 +123,9 @@ RULES: Final[dict[type, Rule]] = {
     kinds.Unfreeze: Rule(freezes.apply_unfreeze, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     kinds.PauseClass: Rule(freezes.apply_pause_class, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     AlertAck: Rule(alerts.apply_alert_ack, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    EmergencyPause: Rule(pauses.apply_emergency_pause, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    EmergencyResume: Rule(pauses.apply_emergency_resume, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
+    SandboxEnrol: Rule(sandboxes.apply_sandbox_enrol, MERCHANT),
     kinds_campaigns.BatchIssue: Rule(campaigns.apply_batch_issue, MERCHANT, role="issuer"),
     kinds_campaigns.CampaignCreate: Rule(campaigns.apply_campaign_create, MERCHANT),
     kinds_campaigns.CampaignClaim: Rule(campaigns.apply_campaign_claim, TOURIST),
@@ -318,4 +324,7 @@ def _run(turn: Turn, body: Body) -> Code:
         return turn.refuse(rule.refusal, f"needs a key of role {rule.role}, or {account.threshold} owner keys")
     if turn.sender == FUND and not isinstance(body, _LEG_KINDS):
         return rule.refusal
-    return rule.apply(turn, body)
+    code = rule.apply(turn, body)
+    if not code and pauses.stops(turn, type(body)):
+        return turn.refuse(Code.NETWORK_PAUSED, f"until {turn.paused_until}, now {turn.time}")
+    return code

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from points.days import DAY_SECONDS, date_of, day_of
-from points.keys import HEAD_KEY, PARAMS_KEY, class_key
+from points.keys import HEAD_KEY, PARAMS_KEY, PAUSE_KEY, class_key
 from points.state import NOBODY, Account, Class, Frozen
 from points.view import Overlay
 from primitives.codec import U64_MAX
@@ -31,7 +31,7 @@ class Turn:
     __slots__ = (
         "_classes", "account", "chain_id", "day", "detail", "draft", "events", "first", "get", "height", "index",
         "obligations",
-        "operation", "overflow", "params", "put", "sender", "signers", "time", "tx", "verify", "window", "year",
+        "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time", "tx", "verify", "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
@@ -45,6 +45,8 @@ class Turn:
         self.chain_id: Final = chain_id
         self.verify: Final = verify
         self.params: Parameters = draft.get(PARAMS_KEY)
+        self.paused_until = 0  # no value moves before this second
+        self.reload()
         self._classes: Final[dict[str, Class]] = {}
         self.window = 0
         self.obligations = b""  # the first bytes of every obligation key of the open window
@@ -52,8 +54,10 @@ class Turn:
         self.begin(b"", 0, b"")
 
     def reload(self) -> None:
-        """Call it when the parameters were written, or the write was taken back."""
+        """Call it when the parameters or the pause were written, or the write was taken back."""
         self.params = self.get(PARAMS_KEY)
+        pause = self.get(PAUSE_KEY)
+        self.paused_until = 0 if pause is None else pause.until
 
     def enter_window(self, window: int) -> None:
         """Obligations go to this window from now on."""

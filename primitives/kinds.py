@@ -30,6 +30,7 @@ from primitives.kinds_identity import (
     RecoveryFinish,
 )
 from primitives.kinds_risk import AlertAck
+from primitives.kinds_sandbox import EmergencyPause, EmergencyResume, SandboxEnrol
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
 
 KeyRole = Literal["owner", "issuer", "pos", "settlement"]
@@ -132,6 +133,7 @@ class ClassCreate(Record, tag="class_create"):
     max_per_order: Amount | None = None  # units
     earn_cap_bps: U64 = 0
     display_decimals: U64 = 0
+    sandbox: Identifier | None = None  # the trial of its issuer that it is for
 
 
 class ClassRetire(Record, tag="class_retire"):
@@ -264,6 +266,7 @@ Operation = (
     | BatchIssue | CampaignCreate | CampaignClaim | CampaignClose
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
     | MerchantApply | GovPropose | GovVote | GovExecute | AlertAck
+    | SandboxEnrol | EmergencyPause | EmergencyResume
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
 )  # every kind decodes; which of them a batch may hold is a rule (D15: BAD_BATCH)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Identifier, Record
+from primitives.kinds_sandbox import RatifyPause, SandboxClose, SandboxOpen
 from primitives.kinds_validators import ValidatorAdd, ValidatorRemove, ValidatorReplace
 
 StatusName = Literal["ACTIVE", "ISSUE_SUSPENDED", "ACCEPT_SUSPENDED", "SUSPENDED", "WIND_DOWN", "EXITED"]
@@ -58,7 +59,10 @@ class ProgramEnd(Record, tag="program_end"):
     at: U64
 
 
-Payload = Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
+Payload = (
+    Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
+    | SandboxOpen | SandboxClose | RatifyPause
+)  # fmt: skip
 
 
 class GovPropose(Record, tag="gov_propose"):
