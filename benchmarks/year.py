@@ -17,7 +17,7 @@ from benchmarks.year_report import Leaving, Month, Prefix, Year
 from benchmarks.year_traffic import Traffic, Written
 from chainnode.ledger_audit import SortedState
 from points.invariants import violations
-from points.state import encode_value
+from points.state import RECORDS, encode_value
 from points.transition import apply_block, genesis_state
 from primitives.codes import Code
 from primitives.genesis import Genesis
@@ -32,11 +32,15 @@ MONTH_ENDS: Final = (31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 PER_BLOCK: Final = 250
 OPENING_HOUR, CLOSING_HOUR = 8, 23
 OPENINGS_PART: Final = 0.08  # of a day's transactions
-LEAVES: Final = {
+NAMES: Final = {
     "O": "orders", "R": "refunds", "H": "holds", "T": "hold timers", "U": "used pay codes", "D": "daily sums",
     "W": "windows", "Y": "obligations", "N": "positions", "E": "legs", "X": "window timers", "a": "campaigns",
-    "b": "grants", "h": "proposals", "i": "votes", "k": "proposal timers", "P": "lists of what leaves",
-}  # first byte -> what stands there and must leave
+    "b": "grants", "h": "proposals", "i": "votes", "k": "proposal timers", "x": "alerts", "c": "errata", "s": "sandboxes",
+}
+# First bytes of what stays, is one record, or lives for years: people, merchants, classes and their sums; parameters,
+# validators, committee and offices; assets and anchors with the lists that say when they end.
+STAYS: Final = frozenset("ALMBCKGgVlpwrvjmtyzefP")
+LEAVES: Final = {first: NAMES.get(first, f"records {first!r}") for first in RECORDS if first not in STAYS}
 Tell = Callable[[str], None]
 
 

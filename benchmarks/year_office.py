@@ -33,8 +33,7 @@ from primitives.merkle import path, root
 ATTEST_DAYS: Final = 60
 CAMPAIGN_DAYS: Final = 30
 LISTED: Final = 256  # accounts of a campaign's list
-DEFAULT_DAYS: Final = range(150, 154)  # the late merchant pays nothing then
-LATE: Final = 3  # which merchant
+DEFAULT_DAYS: Final = range(150, 154)  # a merchant that owes pays nothing then
 BACK_DAY: Final = 156  # the committee lets it begin again
 Act = Callable[[], Written]
 
@@ -47,6 +46,7 @@ class Office:
         self._view: Final = view
         self._by_address: Final[dict[bytes, Person]] = {shop.person.address: shop.person for shop in traffic.shops}
         self._day = 0
+        self._late: bytes | None = None
 
     def of_day(self, day: int) -> Iterator[Act]:
         """Everything that is due today."""
@@ -62,9 +62,13 @@ class Office:
 
     def payments(self) -> Iterator[Act]:
         """Every leg of a closed window takes its next step: paid by one side, confirmed by the other."""
-        for key, leg in list(self._view.range(b"E", b"F")):
+        legs = list(self._view.range(b"E", b"F"))
+        if self._day == DEFAULT_DAYS.start:
+            owing = (key[9:29] for key, leg in legs if leg.state is LegState.DUE and key[9:29] != FUND)
+            self._late = min(owing, default=None)
+        for key, leg in legs:
             window, payer, payee = int.from_bytes(key[1:9], "big"), key[9:29], key[29:49]
-            late = self._by_address.get(payer) is self._traffic.shops[LATE].person and self._day in DEFAULT_DAYS
+            late = payer == self._late and self._day in DEFAULT_DAYS
             if leg.state in (LegState.DUE, LegState.DEFAULTED):
                 if not late:
                     yield lambda w=window, p=payer, q=payee: self._paid(w, p, q)  # type: ignore[misc]
@@ -131,8 +135,8 @@ class Office:
         if day == 200:
             yield from self._proposal("fees", SetParameters((ParameterValue("fee_bps", 60),)))
         if day == BACK_DAY:
-            late = self._traffic.shops[LATE].person.address
-            if self._view.get(merchant_key(late)).status is MerchantStatus.SUSPENDED:
+            late = self._late
+            if late is not None and self._view.get(merchant_key(late)).status is MerchantStatus.SUSPENDED:
                 yield from self._proposal("return", SetStatus(late, "ACTIVE"))
 
     def _proposal(self, name: str, payload: SetQuota | SetParameters | SetStatus) -> Iterator[Act]:
