@@ -152,8 +152,9 @@ class Player:
 
     def _ask(self, name: str, of: str | None) -> Plain:
         if of is not None:
-            merchant, slash, rest = of.partition("/")
-            of = (self._cast.text_of(merchant) or merchant) + slash + rest
+            parts = of.split("/")
+            names = parts if name == "alert" else parts[:1]  # an order's id may look like a name
+            of = "/".join([*(self._cast.text_of(part) or part for part in names), *parts[len(names) :]])
         return self._renamed(self.engine.query(name, of))
 
     def _check(self, number: int) -> Mismatch | None:

@@ -28,7 +28,10 @@ Plain = Any
 BuildGenesis = Callable[[tuple[Validator, ...]], Genesis]
 AGREE_SECONDS: Final = 20.0
 PORTS_PER_NODE: Final = 4
-_ADDED: Final = {"window": ("id",), "losses": ("id",)}  # by the API, to what the query itself answers
+_ADDED: Final = {
+    "window": ("id",), "losses": ("id",),
+    "report": ("network", "chain_id", "filing", "since", "height", "state_root"),
+}  # by the API, to what the query itself answers  # fmt: skip
 
 
 class EngineFailed(Exception):
@@ -200,7 +203,12 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/windows/{text}/losses"
         case "breakage":
             return f"/v1/merchants/{text}/breakage"
-        case "validators" | "committee" | "proposals" | "fund":
+        case "alert":
+            rule, subject, other = f"{of}//".split("/")[:3]
+            return f"/v1/alerts/{rule}/{subject}" + (f"?other={other}" if other else "")
+        case "alerts":
+            return "/v1/alerts?limit=1000"
+        case "validators" | "committee" | "proposals" | "fund" | "report":
             return f"/v1/{name}"
         case "proposal":
             return f"/v1/proposals/{text}"

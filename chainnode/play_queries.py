@@ -5,7 +5,7 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries, queries_assets, queries_campaigns, queries_clearing
+from points import queries, queries_assets, queries_campaigns, queries_clearing, queries_risk
 from points.queries_governance import committee, proposal, proposals
 from points.queries_identity import recovery
 from points.roster import roster
@@ -58,6 +58,21 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
         case "grant":
             account, _, campaign_id = str(of).partition("/")
             return queries_campaigns.grant(view, now, campaign_id, _address(account))
+        case "alert":
+            return _alert(view, now, str(of))
+        case "alerts":
+            return queries_risk.alerts(view, now, 1000)
+        case "report":
+            return queries_risk.report(view, now)
+        case "sandbox":
+            return queries_sandboxes.sandbox(view, now, str(of))
+        case "sandboxes":
+            return queries_sandboxes.sandboxes(view, now)
+        case "enrolled":
+            account, _, sandbox_id = str(of).partition("/")
+            return queries_sandboxes.enrolled(view, now, sandbox_id, _address(account))
+        case "pause":
+            return queries_sandboxes.pause(view, now)
         case "validators":
             return roster(view)
         case "proposal":
@@ -70,6 +85,12 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return queries.merchant(view, now, _address(of))
         case _:
             raise Malformed(f"no query {name!r}")
+
+
+def _alert(view: View, now: int, of: str) -> Plain:
+    """`of`: the rule, the subject, and for CIRCULAR the other merchant."""
+    rule, *parties = of.split("/")
+    return queries_risk.alert(view, now, rule, *(_address(party) for party in parties[:2] or [""]))
 
 
 def _address(of: str | None) -> Address:

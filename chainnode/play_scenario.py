@@ -26,18 +26,20 @@ KINDS: Final = frozenset({
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
     "merchant_apply", "gov_propose", "gov_vote", "gov_execute",
+    "sandbox_enrol", "emergency_pause", "emergency_resume",
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
-    "campaign", "grant",
+    "campaign", "grant", "sandbox", "sandboxes", "enrolled", "pause",
     "recovery",
     "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
     "validators", "merchant", "proposal", "proposals", "committee",
-    "fund", "losses", "breakage",
+    "fund", "losses", "breakage", "alert", "alerts", "report",
 })  # fmt: skip
 QUERIES_WITHOUT_OF: Final = frozenset({
     "obligations", "window", "supply", "state_root", "validators", "proposals", "committee", "fund",
+    "sandboxes", "pause", "alerts", "report",
 })  # fmt: skip
 ROLES: Final = (
     "merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "auditor", "unopened",

@@ -18,7 +18,8 @@ from chainnode.readers import CHALLENGE, NOBODY, Reader
 from chainnode.record_view import RecordView, open_state
 from points.campaign_records import Campaign
 from points.guardians import guardians_of
-from points.keys import account_key, campaign_key, hold_key, order_key
+from points.keys import account_key, campaign_key, hold_key, order_key, sandbox_key
+from points.sandbox_records import Sandbox
 from points.state import FUND, Account, Hold, IssueOrder, Role, SpendOrder
 from primitives.codes import Code
 
@@ -95,6 +96,13 @@ def _of_grant(view: RecordView, call: Call) -> Iterable[bytes]:
         yield campaign.issuer
 
 
+def _of_sandbox(view: RecordView, call: Call) -> Iterable[bytes]:
+    sandbox: Sandbox | None = view.get(sandbox_key(read_identifier(call.path["id"], "sandbox")))
+    yield read_address(call.path["address"])
+    if sandbox is not None:
+        yield sandbox.merchant
+
+
 _PUBLIC: Final = Access(Scope.PUBLIC)
 _REDUCED: Final = Access(Scope.REDUCED)
 _OWN_ROWS: Final = Access(Scope.OWN_ROWS)
@@ -139,6 +147,10 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/assets"): _REDUCED,
     ("GET", "/v1/assets/{id}"): _PUBLIC,  # a right that nobody can look up protects nobody
     ("GET", "/v1/anchors/{namespace}/{hash}"): _PUBLIC,
+    ("GET", "/v1/sandboxes"): _PUBLIC,
+    ("GET", "/v1/sandboxes/{id}"): _PUBLIC,
+    ("GET", "/v1/sandboxes/{id}/accounts/{address}"): Access(Scope.PARTIES, _of_state(_of_sandbox)),
+    ("GET", "/v1/pause"): _PUBLIC,
     ("GET", "/v1/proposals"): _PUBLIC,
     ("GET", "/v1/proposals/{id}"): _PUBLIC,
     ("GET", "/v1/committee"): _PUBLIC,
@@ -153,6 +165,10 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/snapshot/chunks/{index}"): Access(Scope.OFFICE, offices=Role.OPERATOR),  # the whole state
     ("GET", "/v1/evidence"): _PUBLIC,
     ("GET", "/v1/evidence/{id}"): _PUBLIC,
+    ("GET", "/v1/alerts"): _OFFICE,
+    ("GET", "/v1/alerts/{rule}/{subject}"): _OFFICE,
+    ("GET", "/v1/report"): _OFFICE,
+    ("GET", "/alerts"): _OFFICE,
     ("GET", "/v1/events"): _REDUCED,
     ("GET", "/v1/status"): _PUBLIC,
     ("GET", "/v1/validators"): _PUBLIC,

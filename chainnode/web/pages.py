@@ -15,7 +15,7 @@ from chainnode.points_answers import HistoryQuery, ask, history_plain, named
 from chainnode.problem import Refused
 from chainnode.proofs import find_receipt, raw_transaction
 from chainnode.web.texts import words
-from points import queries
+from points import queries, queries_risk
 from points.state import FUND
 from primitives.address import decode_address, encode_address
 from primitives.catalogue import Language, explain
@@ -28,6 +28,7 @@ from primitives.transaction import decode_transaction
 LATEST_BLOCKS: Final = 12
 PAGE_TRANSACTIONS: Final = 200
 PAGE_HISTORY: Final = 20
+PAGE_ALERTS: Final = 200
 _BEIJING: Final = datetime.timezone(datetime.timedelta(hours=8))
 
 
@@ -205,6 +206,29 @@ async def get_merchant_page(backend: NodeBackend, call: Call) -> Answer:
         classes=[of for of in ask(backend, queries.classes) if of["issuer"] == merchant["id"]],
         history=history["items"],
     )  # fmt: skip
+
+
+async def get_alerts_page(backend: NodeBackend, call: Call) -> Answer:
+    """The inbox of risk alerts, newest first."""
+    found = ask(backend, queries_risk.alerts, PAGE_ALERTS)
+    items = [
+        {**row, **{f"shown_{name}": _measure(row["rule"], row[name]) for name in ("value", "limit")}}
+        for row in found["items"]
+    ]
+    unread = sum(row["state"] == "OPEN" for row in items)
+    names = _names(backend, _language(call))
+    return _page(backend, call, "alerts.html", items=items, total=found["total"], unread=unread, names=names)
+
+
+def _measure(rule: str, value: int) -> str:
+    """A figure in the unit of its rule; yuan unless days, accounts or a share."""
+    match rule:
+        case "STALE" | "ACCOUNTS":
+            return str(value)
+        case "CONCENTRATION":
+            return f"{value // 100}.{value % 100:02d} %"
+        case _:
+            return yuan(value)
 
 
 def _names(backend: NodeBackend, language: Language) -> dict[str, str]:

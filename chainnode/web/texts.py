@@ -85,6 +85,27 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "parameters": ("参数", "Parameters"),
     "answers": ("返回", "Answers"),
     "history": ("最近的交易", "Recent transactions"),
+    "alerts": ("风险预警", "Risk alerts"),
+    "alerts_open": ("待处理", "open"),
+    "alerts_hint": ("预警供监管方查看，不影响任何交易。金额单位为元，备付金证明为天数，集中度为占比。",
+                    "Alerts are for the regulator and stop no transaction. Amounts in CNY; stale reserves in days; "
+                    "concentration as a share."),
+    "alert_OPEN": ("待处理", "open"),
+    "alert_ACKED": ("已处理", "acknowledged"),
+    "alert_rule": ("规则", "Rule"),
+    "alert_subject": ("主体", "About"),
+    "alert_value": ("数值", "Measured"),
+    "alert_limit": ("阈值", "Threshold"),
+    "alert_last": ("最近一次", "Last seen"),
+    "alert_days": ("天数", "Days"),
+    "rule_SPIKE": ("发放激增", "Issuance spike"),
+    "rule_CIRCULAR": ("资金回流", "Circular flow"),
+    "rule_ACCOUNTS": ("集中开户", "Many new accounts"),
+    "rule_OVER_CAP": ("超出上限", "Over cap"),
+    "rule_NEAR_CAP": ("接近上限", "Near cap"),
+    "rule_STALE": ("备付金证明过期", "Stale reserve"),
+    "rule_CONCENTRATION": ("发行集中", "Concentration"),
+    "rule_WASH": ("发后收回", "Issued and taken back"),
 }
 
 
