@@ -3,7 +3,7 @@
 admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
 admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota:
 BAD_PROPOSAL (neither given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the
-transaction of that kind (validator_changes.py).
+transaction of that kind (validator_changes.py). errata: errata.py. set_member, grant_office, revoke_office: offices.py.
 """
 
 from typing import Final, assert_never
@@ -12,16 +12,20 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 
 from points.applications import admit
+from points.errata import apply_errata, parties
 from points.governance_records import Papers
 from points.keys import PARAMS_KEY, merchant_key, papers_key, traded_key
 from points.merchant_exit import unfinished
+from points.offices import gains, grant_office, revoke_office, set_member
 from points.sandbox_actions import execute_sandbox_payload
 from points.state import BPS, Merchant, MerchantStatus
 from points.turn import Turn
 from points.validator_changes import apply_validator_add, apply_validator_remove, apply_validator_replace
 from primitives.codes import Code
 from primitives.genesis import Parameters
+from primitives.kinds_errata import Errata
 from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetParameters, SetQuota, SetStatus
+from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
 from primitives.kinds_sandbox import RatifyPause, SandboxClose, SandboxOpen
 from primitives.kinds_validators import ValidatorAdd, ValidatorRemove, ValidatorReplace
 from primitives.receipt import Event
@@ -47,7 +51,8 @@ _BOUNDS: Final = {
     "fee_bps": (0, BPS), "exchange_fee_bps": (0, BPS), "reserve_ratio_bps": (1, BPS), "recv_credit_bps": (0, BPS),
     "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (1, 30),
     "refund_window_days": (1, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
-    "waterfall": (0, 2), "alert_least": (0, FEN_MAX), "alert_accounts": (0, 10**9), "alert_stale_days": (0, DAYS_MAX),
+    "waterfall": (0, 2), "errata_cap": (0, FEN_MAX),
+    "alert_least": (0, FEN_MAX), "alert_accounts": (0, 10**9), "alert_stale_days": (0, DAYS_MAX),
     "alert_spike_bps": (0, 100 * BPS), "alert_circular_bps": (0, BPS), "alert_wash_bps": (0, BPS),
     "alert_cap_bps": (0, BPS), "alert_over_bps": (0, 100 * BPS), "alert_concentration_bps": (0, BPS),
     "static_cap": (0, FEN_MAX), "kyc0_lifetime": (0, FEN_MAX), "kyc1_year": (0, FEN_MAX), "kyc2_year": (0, FEN_MAX),
@@ -56,10 +61,19 @@ _BOUNDS: Final = {
 PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(Parameters)}
 
 
-def subject_of(payload: Payload) -> bytes | None:
-    """The merchant that a decision is about; None: it is about everybody, or about a machine."""
-    about = Admit | SetStatus | SetQuota | SandboxOpen | SandboxClose
-    return payload.merchant if isinstance(payload, about) else None
+def subjects_of(turn: Turn, payload: Payload) -> tuple[bytes, ...]:
+    """The accounts that a decision is about; (): it is about everybody, or about a machine."""
+    match payload:
+        case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose():
+            return (payload.merchant,)
+        case Errata():
+            return parties(turn, payload)
+        case SetMember():
+            return (payload.account,) if gains(turn, payload) else ()
+        case GrantOffice() | RevokeOffice():
+            return (payload.account,)
+        case _:
+            return ()
 
 
 def check_payload(turn: Turn, payload: Payload) -> Code:
@@ -99,6 +113,14 @@ def execute_payload(turn: Turn, payload: Payload, proposed: int) -> Code:
             return apply_validator_replace(turn, payload)
         case SandboxOpen() | SandboxClose() | RatifyPause():
             return execute_sandbox_payload(turn, payload)
+        case Errata():
+            return apply_errata(turn, payload)
+        case SetMember():
+            return set_member(turn, payload)
+        case GrantOffice():
+            return grant_office(turn, payload)
+        case RevokeOffice():
+            return revoke_office(turn, payload)
         case _:
             assert_never(payload)
 

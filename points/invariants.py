@@ -1,6 +1,6 @@
-"""The invariants INV-1 to INV-15, computed again from the whole state; every violation is a sentence with both values.
+"""The invariants INV-1 to INV-16, computed again from the whole state; every violation is a sentence with both values.
 
-INV-1 to INV-6, INV-8, INV-9, INV-12 and INV-15 can be read off one state. INV-7 holds at each issue; a refund or a cut
+INV-1 to INV-6, INV-8, INV-9, INV-12, INV-15 and INV-16 can be read off one state. INV-7 holds at each issue; a refund or a cut
 of the reserve may break it. INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
 Of the validators: what the next epoch needs to begin at any moment (C8). The cost is one pass over the state.
 """
@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from points.asset_invariants import asset_faults
 from points.campaign_invariants import campaign_faults
 from points.clearing_invariants import clearing_faults
+from points.errata_invariants import errata_faults
 from points.governance_audit import governance_faults
 from points.keys import HEAD_KEY, books_key, class_key, counters_key, merchant_key
+from points.merchant_invariants import merchant_faults
+from points.office_invariants import office_faults
 from points.open_recoveries import recovery_faults
 from points.queries import text
+from points.sandbox_invariants import sandbox_faults
 from points.state import (
     FUND,
     NO_BOOKS,
@@ -48,6 +52,10 @@ def violations(view: View, time_s: int) -> list[str]:
         *governance_faults(view),
         *recovery_faults(view),
         *campaign_faults(view, time_s),
+        *sandbox_faults(view, time_s),
+        *merchant_faults(view),
+        *errata_faults(view),
+        *office_faults(view),
     ]
 
 

@@ -15,6 +15,7 @@ from points.days import DAY_SECONDS
 from points.keys import account_key, daily_key, holdings_key, merchant_key, order_key
 from points.lots import after_spending, only_class, touched
 from points.memo import check_memo, memo_field
+from points.merchant_exit import note_trade
 from points.orders import find_order, static_order_id
 from points.selection import Purse
 from points.state import (
@@ -135,6 +136,7 @@ def record_order(
     accounts = (("merchant", merchant), ("payer", payer))
     turn.events.append(Event("Redeemed", fields, accounts, (("hold", hold_id),) if hold_id else ()))
     legs = tuple([_book_leg(turn, merchant, part, bool(hold_id)) for part in parts])
+    note_trade(turn, merchant)
     turn.put(
         order_key(merchant, order_id),
         SpendOrder(
@@ -159,6 +161,7 @@ def _book_leg(turn: Turn, merchant: bytes, leg: HoldLeg, held: bool) -> OrderLeg
         fee = pay * turn.params.fee_bps // BPS
         debt = owe(turn, issuer, merchant, pay - fee) + owe(turn, issuer, FUND, fee + over)
         book(turn, issuer, outstanding=-pay - over, payable=debt, iss_out=debt)
+        note_trade(turn, issuer)
     fields = (
         ("class", leg.class_id), ("bucket", leg.bucket), ("units", units), ("pay", pay), ("fee", fee), ("over", over),
     )  # fmt: skip

@@ -86,10 +86,11 @@ def _draw_reserve(turn: Turn, payer: bytes, fen: int) -> int:
     if merchant is None:  # FUND: it has neither status nor reserve
         return 0
     drawn = min(merchant.reserve, fen)
-    left = replace(merchant, status=MerchantStatus.SUSPENDED, reserve=merchant.reserve - drawn)
+    status = merchant.status if merchant.status is MerchantStatus.EXITED else MerchantStatus.SUSPENDED
+    left = replace(merchant, status=status, reserve=merchant.reserve - drawn)
     turn.put(merchant_key(payer), left)
     accounts = (("merchant", payer),)
-    if merchant.status is not MerchantStatus.SUSPENDED:
+    if merchant.status is not status:
         turn.events.append(Event("MerchantStatus", (("status", left.status.name),), accounts))
     if drawn:
         fields = (("amount", left.reserve), ("before", merchant.reserve), ("as_of", merchant.attested))

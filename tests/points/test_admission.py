@@ -185,7 +185,7 @@ def test_leaving_takes_a_notice_no_points_and_settled_legs() -> None:
     assert end == council.time + NOTICE_DAYS_MIN * DAY
 
     def refused(proposal: str) -> str:
-        assert council.propose(status("A", "EXITED"), proposal) is Code.BAD_STATUS_CHANGE
+        assert council.propose(status("A", "EXITED"), proposal) is Code.EXIT_PENDING
         assert council.receipt is not None
         return council.receipt.detail
 
@@ -203,6 +203,8 @@ def test_leaving_takes_a_notice_no_points_and_settled_legs() -> None:
     council.ok("operator", WindowClose())
     assert "owes" in refused("unpaid")
     council.settle()
+    assert "may be refunded" in refused("orders")
+    council.advance(182 * DAY)  # 180 in which an order may be refunded, the day of the last one, and one more
     council.decide(status("A", "EXITED"), "out")
     assert council.status("A") is MerchantStatus.EXITED
     assert council.propose(status("A", "ACTIVE"), "back") is Code.BAD_STATUS_CHANGE
@@ -221,15 +223,17 @@ def test_a_claim_keeps_a_merchant_in_until_it_is_paid() -> None:
     council.ok("B", Refund("b1", "r1", 100))
     council.ok("u", council.redeem("A", 100, "a1"))
     for _ in range(2):
-        assert council.propose(status("A", "EXITED"), "owed") is Code.BAD_STATUS_CHANGE
+        assert council.propose(status("A", "EXITED"), "owed") is Code.EXIT_PENDING
         assert council.receipt is not None and "not settled" in council.receipt.detail
         council.ok("operator", WindowClose())
     number = council.window()["window"] - 1
     for name in council.window(number)["instructions"]:  # B for the points, FUND for the fee
-        assert council.propose(status("A", "EXITED"), "unpaid") is Code.BAD_STATUS_CHANGE
+        assert council.propose(status("A", "EXITED"), "unpaid") is Code.EXIT_PENDING
         payer, payee = name.split("->")
         council.ok(payer, LegPaid(number, leg(payer, payee), bytes(32)))
         council.ok(payee, LegConfirm(number, leg(payer, payee)))
+    assert council.propose(status("A", "EXITED"), "last order") is Code.EXIT_PENDING
+    council.advance(182 * DAY)
     assert council.propose(status("A", "EXITED"), "free") is Code.OK
 
 
