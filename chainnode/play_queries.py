@@ -5,7 +5,7 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries, queries_assets, queries_campaigns, queries_clearing, queries_risk
+from points import queries, queries_assets, queries_campaigns, queries_clearing, queries_risk, queries_sandboxes
 from points.queries_governance import committee, proposal, proposals
 from points.queries_identity import recovery
 from points.roster import roster

@@ -46,7 +46,7 @@ _KEY_FIELDS: Final = frozenset({"key", "sponsor_key"})
 _HASH_FIELDS: Final = {
     "gov_propose": "reasons_hash", "merchant_apply": "docs_hash",
     "reserve_attest": "statement_hash", "leg_paid": "bank_ref_hash", "kyc_attest": "commitment",
-    "anchor": "hash", "asset_register": "content_hash",
+    "anchor": "hash", "sandbox_open": "exit_hash", "asset_register": "content_hash",
 }  # fmt: skip
 
 

@@ -4,8 +4,8 @@ A regulator alone may stop the network for 72 hours in all, in one piece or seve
 days have passed without a pause. The committee ratifies a running pause, which then lasts at most 30 days from its
 start. It ends by comparison with block time. Points expire and holds are released in it as on any other day.
 
-emergency_pause: ACCOUNT_FROZEN, NOT_REGULATOR, MEMO_* (reason), BAD_PAUSE (one is running, or the time). emergency_resume:
-ACCOUNT_FROZEN, NOT_REGULATOR, BAD_PAUSE (none is running). ratify_pause, a decision: BAD_PAUSE (none is running, or the
+emergency_pause: ACCOUNT_FROZEN, NOT_REGULATOR, MEMO_* (reason), BAD_PAUSE (one is running, or the time).
+emergency_resume: ACCOUNT_FROZEN, NOT_REGULATOR, BAD_PAUSE (none is running). ratify_pause, a decision: BAD_PAUSE (none is running, or the
 time). In a pause the kinds of STOPPED answer NETWORK_PAUSED where they would have answered OK: a repetition hears of
 its first (D2), a fault is told as on any other day.
 """
@@ -61,7 +61,7 @@ def apply_emergency_pause(turn: Turn, body: EmergencyPause) -> Code:
     if code:
         return code
     if running(turn) is not None:
-        return turn.refuse(Code.BAD_PAUSE, f"the network is paused until {turn.paused_until}; the committee ratifies more")
+        return turn.refuse(Code.BAD_PAUSE, f"paused until {turn.paused_until} already; the committee ratifies more")
     used = used_seconds(turn.get(PAUSE_KEY), turn.time)
     last = turn.time + SOLE_SECONDS - used
     if not turn.time < body.until <= last:

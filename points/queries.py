@@ -8,6 +8,8 @@ Freezes, scopes and pauses are ignored: they say where points may be spent, not 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from points.applications import papers_plain
 from points.days import DAY_SECONDS, day_of
 from points.issuing import cap_of
@@ -24,6 +26,7 @@ from points.keys import (
     order_key,
     window_key,
 )
+from points.sandbox_limits import apart, fenced, free_reserve
 from points.state import (
     BPS,
     NEVER,
@@ -183,13 +186,18 @@ def exposure(view: View, time_s: int, address: bytes) -> Plain:
     if record is None:
         return None
     books: Books = view.get(books_key(address)) or NO_BOOKS
-    cap = cap_of(reading(view, time_s), record)
+    turn = reading(view, time_s)
+    cap, used = cap_of(turn, record), books.outstanding + books.payable
+    room = cap - used
+    if record.sandboxes:  # what ordinary points may still use
+        room = min(room, cap_of(turn, replace(record, reserve=free_reserve(turn, record))) + apart(turn, record) - used)
     return {
         "merchant": text(address),
         "cap": _fen(cap),
         "outstanding": _fen_up(books.outstanding),
         "payable": _fen_up(books.payable),
-        "room": max(0, _fen(cap - books.outstanding - books.payable)),
+        "room": max(0, _fen(room)),
+        "set_apart": fenced(turn, record),
         "used_bps": (books.outstanding + books.payable) * BPS // cap if cap else 0,
         "over_cap": books.outstanding + books.payable > cap,
         "reserve": record.reserve,
@@ -210,6 +218,7 @@ def class_(view: View, time_s: int, class_id: str) -> Plain:
         "transferable": record.transferable, "exchangeable": record.exchangeable,
         "exchange_in_quota": _moment(record.exchange_in_quota), "max_per_order": _moment(record.max_per_order),
         "earn_cap_bps": record.earn_cap_bps, "display_decimals": record.display_decimals,
+        "sandbox": record.sandbox or None,
         "status": "RETIRED" if record.retired else "PAUSED" if time_s < record.paused_until else "ACTIVE",
         "paused_until": record.paused_until if time_s < record.paused_until else None,
         **_counters(view, class_id),

@@ -80,9 +80,8 @@ class Purse:
         fault: Code | None = None
         foreign = of.issuer != self._payee
         winding_down = merchant.status is MerchantStatus.WIND_DOWN  # takes its own points only
-        if (of.scope and merchant.category not in of.scope) or (foreign and winding_down):
-            fault = Code.SCOPE_DENIED
-        elif of.sandbox and not pays_at(turn, class_id, of, self._payee, self._aside):
+        off_list = of.sandbox and not pays_at(turn, class_id, of, self._payee, self._aside)
+        if off_list or (of.scope and merchant.category not in of.scope) or (foreign and winding_down):
             fault = Code.SCOPE_DENIED
         elif turn.time < of.paused_until:
             fault = Code.CLASS_PAUSED

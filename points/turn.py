@@ -31,7 +31,8 @@ class Turn:
     __slots__ = (
         "_classes", "account", "chain_id", "day", "detail", "draft", "events", "first", "get", "height", "index",
         "obligations",
-        "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time", "tx", "verify", "window", "year",
+        "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time", "tx", "verify",
+        "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
