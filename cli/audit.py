@@ -8,6 +8,7 @@ import click
 from cli.audit_account import account
 from cli.audit_chain import verify
 from cli.audit_evidence import evidence
+from cli.audit_history import account_history
 from cli.audit_reconcile import reconcile_books
 from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unreachable
 from cli.language import example, t
@@ -117,5 +118,5 @@ def _invariants_of(url: str, token: str) -> Any:
     return got.body
 
 
-for command in (account, evidence, reconcile_books, verify):
+for command in (account, account_history, evidence, reconcile_books, verify):
     audit.add_command(command)

@@ -1,0 +1,111 @@
+"""`audit history` over real HTTP: as of a day, as of a height, against a node that leaves something out."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.as_of import read_second
+from cli.main import run
+from cli.merchant_statement import date_of
+from cli.verdicts import Refusal
+from primitives.codes import Code
+from primitives.kinds import Authorize
+from tests.chainnode.solo import Town, text
+from tests.cli.lying_node import Door
+from tests.points.market import ADDRESS, DAY
+
+Ask = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture(scope="module")
+def door() -> Iterator[Door]:
+    """u gets 10,000, pays 100, sets 500 aside for a minute; a day later it pays 30."""
+    town = Town()
+    town.run(town.issue("o1"))
+    town.run(town.redeem("b1", 100))
+    town.run(town.sign("u", Authorize(ADDRESS["B"], 500, 60)))
+    town.node.set_clock(town.node.now_ms() + DAY * 1000)
+    town.run(town.redeem("b2", 30))
+    for _ in range(3):
+        town.node.flush()
+    with Door(town).open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
+    monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    door.lie = None
+
+    def act(*arguments: str, form: str = "json") -> tuple[int, Any, str]:
+        capsys.readouterr()
+        code = run(["--lang", "en", *arguments, "--node", door.url, "-o", form])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out) if form == "json" and captured.out else captured.out, captured.err
+
+    return act
+
+
+@pytest.mark.parametrize("trust", [(), ("--trust",)])
+def test_every_movement_with_its_reason(ask: Ask, tmp_path: Path, trust: tuple[str, ...]) -> None:
+    code, plain, _ = ask("audit", "history", text("u"), "--csv", "u.csv", *trust)
+    assert (code, plain["faults"]) == (0, [])
+    assert plain["classes"] == {"hA": {"opening": 0, "sum": 9_870, "closing": 9_870, "held": 0}}
+    found = [(row["reason"], row["why"], row["units"], row["held"]) for row in plain["rows"]]
+    assert found == [
+        ("issued", "EARN", 10_000, 0), ("redeemed", "redeem", -100, 0), ("held", "", 0, 500),
+        ("hold_expired", "", 0, -500), ("redeemed", "redeem", -30, 0),
+    ]  # fmt: skip
+    with (tmp_path / "u.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["units"] for row in read] == ["10000", "-100", "0", "0", "-30"]
+    assert read[3]["tx"] == "" and read[1]["reference"] == "b1" and read[1]["counterparty"] == text("B")
+
+
+def test_as_of_a_day_and_as_of_a_height(ask: Ask, door: Door) -> None:
+    today = date_of(door.town.node.now_ms() // 1000)
+    code, plain, _ = ask("audit", "history", text("u"), "--since", today)
+    assert (code, plain["classes"]["hA"]["opening"], plain["classes"]["hA"]["sum"]) == (0, 9_900, -30)
+    yesterday = date_of(door.town.node.now_ms() // 1000 - DAY)
+    code, plain, _ = ask("audit", "history", text("u"), "--as-of", yesterday)
+    assert (code, plain["classes"]["hA"]["closing"], len(plain["rows"])) == (0, 9_900, 4)
+    code, plain, _ = ask("audit", "history", text("u"), "--as-of", "1")
+    assert plain["classes"]["hA"] == {"opening": 0, "sum": 10_000, "closing": 10_000, "held": 0}
+    code, plain, _ = ask("audit", "history", text("u"), "--as-of", "3")
+    assert plain["classes"]["hA"]["held"] == 500
+
+
+def test_moments_that_are_none(ask: Ask) -> None:
+    assert ask("audit", "history", text("u"), "--as-of", "soon")[0] == 2
+    assert ask("audit", "history", text("u"), "--as-of", "2026-01-01", "--since", "2026-01-02")[0] == 2
+    assert ask("audit", "history", text("u"), "--as-of", "999999")[0] == 1
+    with pytest.raises(Refusal) as refused:
+        read_second("2026-02-30", last=True)
+    assert refused.value.code == Code.USAGE
+    assert read_second("1970-01-01", last=False) == -8 * 3600
+    assert read_second("1970-01-01 08:00", last=False) == 0
+
+
+def test_a_receipt_left_out_shows_against_the_state(ask: Ask, door: Door) -> None:
+    """One node alone can hide a receipt; it cannot hide that the sum is wrong."""
+
+    def hide(path: str, truth: Any) -> Any:
+        if "/history" in path:
+            truth["items"] = [i for i in truth["items"] if not any(e.get("order_id") == "b2" for e in i["events"])]
+        return truth
+
+    door.lie = hide
+    code, plain, _ = ask("audit", "history", text("u"))
+    assert (code, plain["faults"]) == (1, ["hA: movements give 9900 units, the state holds 9870"])
+    code, shown, _ = ask("audit", "history", text("u"), form="text")
+    assert code == 1 and "✗ hA" in shown
+
+
+def test_an_account_without_points(ask: Ask) -> None:
+    code, plain, said = ask("audit", "history", text("B"))
+    assert (code, plain["rows"]) == (0, []) and "merchant statement" in said
