@@ -21,6 +21,7 @@ from points.keys import WATCH_KEY, books_key, pulse_key
 from points.risk_records import Pulse, Watch
 from points.state import BPS, FUND, NO_BOOKS, UY_PER_FEN, Books, Merchant, MerchantStatus
 from points.turn import Turn
+from primitives.codec import U64_MAX
 
 PAIRS_MOST: Final = 32  # told per day, the largest flows first: many small ones cannot flood the inbox
 AVERAGE_DAYS: Final = 7  # the weight of the days before in a merchant's average
@@ -53,7 +54,7 @@ def _examine_flows(turn: Turn, address: bytes, books: Books) -> None:
     if params.alert_wash_bps and back and back >= max(least, wash):
         raise_alert(turn, "WASH", address, back // UY_PER_FEN, wash // UY_PER_FEN)
     average = (pulse.average * (AVERAGE_DAYS - 1) + issued) // AVERAGE_DAYS
-    following = Pulse(books.issued, books.revoked + books.self_refunded, average)
+    following = Pulse(books.issued, min(books.revoked + books.self_refunded, U64_MAX), average)
     if following != pulse:
         turn.put(pulse_key(address), following)
 
