@@ -8,6 +8,7 @@ from msgspec import inspect
 
 from chainnode.calls import JSON, Route
 from chainnode.problem import MEDIA_TYPE
+from chainnode.read_scopes import Scope, access_of
 from chainnode.submissions import BULK, MSGPACK
 from primitives.codes import Code, code_text
 from primitives.json_form import kind_field
@@ -59,6 +60,16 @@ _PROBLEM: Final[Schema] = {
         "id": {"type": "string", "description": "the transaction, where there is one"},
         "receipt": {"anyOf": [{"$ref": "#/components/schemas/Receipt"}, {"type": "null"}]},
     },
+}
+
+TICKET_SCHEME: Final = "readTicket"
+_TICKET: Final[Schema] = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "base64url of a read ticket signed by a key of the account",
+    "description": "Only where the node's reads are scoped. x-reads of an operation: public (no ticket), reduced "
+    "(without a ticket less is told), own rows (what concerns the ticket's account), parties (whom it concerns), "
+    "office (regulator and auditor, who may read all others too). At most 1 hour; hnchain wallet ticket makes one.",
 }
 
 
@@ -239,6 +250,13 @@ def _request_body(route: Route, book: SchemaBook) -> Schema | None:
     return {"required": True, "content": {JSON: {"schema": book.of_type(route.body, reading=True)}}}
 
 
+def _security(route: Route) -> Schema:
+    """Who may read it where reads are scoped; a ticket changes nothing on a node whose reads are open."""
+    scope = access_of(route).scope
+    optional: list[Schema] = [{TICKET_SCHEME: []}, {}]
+    return {"x-reads": scope.value} | ({} if scope is Scope.PUBLIC else {"security": optional})
+
+
 def openapi_document(routes: Iterable[Route], version: str) -> Schema:
     """The document, ready for a JSON writer."""
     book = SchemaBook()
@@ -249,6 +267,7 @@ def openapi_document(routes: Iterable[Route], version: str) -> Schema:
             "operationId": route.handle.__name__,
             "parameters": list(_parameters(route, book)),
             "responses": _answers(route, book),
+            **_security(route),
         }
         body = _request_body(route, book)
         if body is not None:
@@ -264,5 +283,5 @@ def openapi_document(routes: Iterable[Route], version: str) -> Schema:
             "the field. A number with a point or an exponent is refused, also 5.0.\n\nCodes:\n" + codes,
         },
         "paths": paths,
-        "components": {"schemas": book.components},
+        "components": {"schemas": book.components, "securitySchemes": {TICKET_SCHEME: _TICKET}},
     }

@@ -1,0 +1,298 @@
+"""Who may read which route of a node whose reads are scoped (2.12): the table, and every route asked over a socket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from chainnode.api import ROUTES
+from chainnode.http_server import HttpServer, HttpSettings
+from chainnode.metrics import Metrics
+from chainnode.read_scopes import SCOPES, Scope, access_of
+from primitives.codes import Code
+from primitives.read_ticket import sign_ticket, ticket_text
+from tests.chainnode.solo import Town, make_genesis, text
+from tests.points.market import ADDRESS, key_of
+
+HOST = "127.0.0.1"
+Asking = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+def ticket(town: Town, name: str, seconds: int = 600, key: str = "", **other: Any) -> str:
+    """The text of a ticket of this account, by its first key unless another is named."""
+    chain = other.get("chain", town.chain_id)
+    until = other.get("until", town.node.now_ms() // 1000 + seconds)
+    return ticket_text(sign_ticket(chain, ADDRESS[name], until, key_of(key or name)))
+
+
+@asynccontextmanager
+async def scoped(town: Town, on: bool = True) -> AsyncIterator[Asking]:
+    """Asks a listener: (path, whose ticket, *further header lines) -> status and JSON (None: no JSON)."""
+    server = HttpServer(town.node, Metrics(), HttpSettings(scoped=on))
+    port = await server.start(HOST, 0)
+
+    async def ask(path: str, who: str = "", *lines: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        fields = [f"Authorization: Bearer {ticket(town, who)}"] if who else []
+        raw = b"" if body is None else json.dumps(body).encode()
+        method = "GET" if body is None else "POST"
+        fields += [] if body is None else ["Content-Type: application/json", f"Content-Length: {len(raw)}"]
+        answer = await exchange(port, method, path, [*fields, *lines], raw)
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), json.loads(rest) if rest[:1] in (b"{", b"[") else None
+
+    try:
+        yield ask
+    finally:
+        await server.stop()
+
+
+async def exchange(port: int, method: str, path: str, lines: list[str], body: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    head = "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *lines, "", ""])
+    writer.write(head.encode("utf-8", "surrogateescape") + body)
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def lively() -> Town:
+    """A town with a payment, a hold and a debt: u pays A's points at B; v has nothing to do with it."""
+    town = Town(make_genesis())
+    town.run(town.issue("i1"))
+    town.run(town.redeem("b1", 3000))
+    town.node.flush()
+    town.node.flush()  # so that what was done can be proven
+    return town
+
+
+EXPECTED = {  # written a second time on purpose: who opens a route to more readers must mean it
+    "POST /v1/transactions": "public",
+    "GET /v1/transactions/{id}": "public",
+    "GET /v1/transactions/{id}/body": "public",
+    "GET /v1/transactions/{id}/proof": "public",
+    "GET /v1/accounts/{address}": "parties",
+    "GET /v1/accounts/{address}/lots": "parties",
+    "GET /v1/accounts/{address}/expiring": "parties",
+    "GET /v1/accounts/{address}/recovery": "parties",
+    "GET /v1/accounts/{address}/history": "parties",
+    "GET /v1/merchants": "reduced",
+    "GET /v1/merchants/{id}": "reduced",
+    "GET /v1/merchants/{id}/exposure": "parties",
+    "GET /v1/merchants/{id}/ageing": "parties",
+    "GET /v1/merchants/{id}/breakage": "parties",
+    "GET /v1/classes": "public",
+    "GET /v1/classes/{id}": "public",
+    "GET /v1/supply": "public",
+    "GET /v1/supply/proof": "public",
+    "GET /v1/orders/{merchant}/{order_id}": "parties",
+    "GET /v1/holds/{id}": "parties",
+    "GET /v1/windows": "public",
+    "GET /v1/windows/{id}": "own rows",
+    "GET /v1/windows/{id}/losses": "own rows",
+    "GET /v1/windows/{id}/shared": "own rows",
+    "GET /v1/obligations": "own rows",
+    "GET /v1/fund": "parties",
+    "POST /v1/quotes/redeem": "parties",
+    "POST /v1/quotes/exchange": "parties",
+    "GET /v1/campaigns": "public",
+    "GET /v1/campaigns/{id}": "public",
+    "GET /v1/campaigns/{id}/accounts/{address}": "parties",
+    "GET /v1/assets": "reduced",
+    "GET /v1/assets/{id}": "public",
+    "GET /v1/anchors/{namespace}/{hash}": "public",
+    "GET /v1/proposals": "public",
+    "GET /v1/proposals/{id}": "public",
+    "GET /v1/committee": "public",
+    "GET /v1/blocks/{height}": "reduced",
+    "GET /v1/blocks/{height}/bytes": "public",
+    "GET /v1/blocks/{height}/certificate": "public",
+    "GET /v1/headers": "public",
+    "GET /v1/certified": "public",
+    "GET /v1/handovers": "public",
+    "GET /v1/genesis": "public",
+    "GET /v1/snapshot": "public",
+    "GET /v1/snapshot/chunks/{index}": "office",
+    "GET /v1/evidence": "public",
+    "GET /v1/evidence/{id}": "public",
+    "GET /v1/alerts": "office",
+    "GET /v1/alerts/{rule}/{subject}": "office",
+    "GET /v1/report": "office",
+    "GET /alerts": "office",
+    "GET /v1/events": "reduced",
+    "GET /v1/status": "public",
+    "GET /v1/validators": "public",
+    "GET /v1/params": "public",
+    "GET /health": "public",
+    "GET /metrics": "public",
+    "GET /openapi.json": "public",
+    "GET /docs": "public",
+    "GET /": "public",
+    "GET /blocks/{height}": "reduced",
+    "GET /transactions/{id}": "public",
+    "GET /accounts/{address}": "parties",
+    "GET /merchants/{id}": "parties",
+    "GET /find": "public",
+    "GET /web/{name}": "public",
+}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_has_a_scope(route: Any) -> None:
+    """A new route: think about who may read it, then give it a row in chainnode/read_scopes.py."""
+    assert (route.method, route.path) in SCOPES, f"{route.method} {route.path} has no scope in read_scopes.py"
+    name, found = f"{route.method} {route.path}", access_of(route).scope
+    assert found.value == EXPECTED.get(name, found.value)
+    if access_of(route).scope is Scope.PARTIES:
+        assert access_of(route).parties is not None
+
+
+def test_no_scope_is_of_a_route_that_is_gone() -> None:
+    assert set(SCOPES) == {(route.method, route.path) for route in ROUTES}
+
+
+def filled(path: str, town: Town) -> str:
+    """A path with something behind every placeholder that exists and concerns u and B, not v."""
+    order = town.node.chain.transaction_ids(2)[0].hex()
+    names = {"{address}": text("u"), "{merchant}": text("B"), "{order_id}": "b1", "{height}": "2", "{index}": "0",
+             "{name}": "style.css", "{namespace}": "education", "{hash}": "ab" * 32}  # fmt: skip
+    for name, value in names.items():
+        path = path.replace(name, value)
+    if "/merchants/" in path:
+        return path.replace("{id}", text("B"))
+    if "/windows/" in path:
+        return path.replace("{id}", "1")
+    return path.replace("{id}", "hA" if "/classes/" in path else order)
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET"], ids=lambda route: route.path)
+def test_without_a_ticket_only_what_is_public_answers(route: Any) -> None:
+    """Over the socket: no route of another scope than public or reduced says a word to a stranger."""
+    async def scenario() -> None:
+        town = lively()
+        scope = access_of(route).scope
+        async with scoped(town) as ask:
+            if route.path == "/v1/events":
+                return  # it never ends: see the stream below
+            status, plain = await ask(filled(route.path, town))
+            if scope in (Scope.PUBLIC, Scope.REDUCED):
+                assert status not in (401, 403)
+                return
+            assert (status, plain["name"]) == (401, "READ_DENIED")
+            status, plain = await ask(filled(route.path, town), "v")
+            if scope is Scope.OWN_ROWS:
+                assert status in (200, 404) and text("u") not in str(plain) and text("B") not in str(plain)
+            else:
+                assert (status, plain["name"]) == (403, "READ_DENIED")
+            assert (await ask(filled(route.path, town), "regulator"))[0] not in (401, 403)
+
+    asyncio.run(scenario())
+
+
+def test_a_tourist_reads_its_own_and_a_merchant_its_own() -> None:
+    async def scenario() -> None:
+        town = lively()
+        async with scoped(town) as ask:
+            for path in ("", "/lots", "/expiring", "/history", "/recovery"):
+                assert (await ask(f"/v1/accounts/{text('u')}{path}", "u"))[0] == 200
+                for stranger in ("v", "B"):  # also not who was paid
+                    assert (await ask(f"/v1/accounts/{text('u')}{path}", stranger))[0] == 403
+            order = f"/v1/orders/{text('B')}/b1"
+            assert [(await ask(order, who))[0] for who in ("u", "B", "v", "A", "operator")] == [200, 200, 403, 403, 403]
+            assert (await ask(f"/v1/merchants/{text('B')}/exposure", "B"))[0] == 200
+            assert (await ask(f"/v1/merchants/{text('B')}/exposure", "A"))[0] == 403
+            owed = (await ask("/v1/obligations", "B"))[1]
+            assert set(owed) == {f"{text('A')}->{text('B')}"}
+            both = (await ask("/v1/obligations", "A"))[1]
+            assert set(both) == {f"{text('A')}->{text('B')}", f"{text('A')}->{text('FUND')}"}
+            assert (await ask("/v1/obligations", "regulator"))[1] == both
+            assert set((await ask("/v1/obligations", "custodian"))[1]) == {f"{text('A')}->{text('FUND')}"}
+            assert (await ask("/v1/obligations", "C"))[1] == {}
+            assert (await ask("/v1/fund", "custodian"))[0] == 200
+            assert (await ask("/v1/fund", "B"))[0] == 403
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_window_shows_a_merchant_its_own_net_and_legs() -> None:
+    async def scenario() -> None:
+        town = lively()
+        town.node.set_clock(town.node.now_ms() + 2 * 86_400_000)
+        async with scoped(town) as ask:
+            whole = (await ask("/v1/windows/1", "regulator"))[1]
+            assert set(whole["nets"]) == {text("A"), text("B"), text("FUND")} and len(whole["legs"]) == 2
+            own = (await ask("/v1/windows/1", "B"))[1]
+            assert set(own["nets"]) == set(own["fen"]) == set(own["carry"]) == {text("B")}
+            assert set(own["legs"]) == set(own["instructions"]) == {f"{text('A')}->{text('B')}"}
+            assert own["state"] == whole["state"] and own["closed"] == whole["closed"]
+            assert (await ask("/v1/windows/1", "C"))[1]["nets"] == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_public_row_of_a_merchant_tells_no_figures() -> None:
+    async def scenario() -> None:
+        async with scoped(lively()) as ask:
+            public = (await ask(f"/v1/merchants/{text('B')}"))[1]
+            assert set(public) == {"id", "merchant", "name_zh", "name_en", "category", "status"}
+            rows = {row["id"]: row for row in (await ask("/v1/merchants", "B"))[1]["items"]}
+            assert rows[text("B")]["reserve"] == 400_000 and "reserve" not in rows[text("A")]
+            assert all("reserve" in row for row in (await ask("/v1/merchants", "regulator"))[1]["items"])
+
+    asyncio.run(scenario())
+
+
+def test_no_public_answer_lists_ids_and_an_id_opens_its_transaction() -> None:
+    async def scenario() -> None:
+        town = lively()
+        identity = town.node.chain.transaction_ids(2)[0].hex()
+        async with scoped(town) as ask:
+            for who in ("", "u", "B", "operator"):
+                block = (await ask("/v1/blocks/2", who))[1]
+                assert block["count"] == 1 and block["transactions"] == []
+            assert (await ask("/v1/blocks/2", "regulator"))[1]["transactions"][0]["id"] == identity
+            assert (await ask(f"/v1/transactions/{identity}"))[1]["status"] == "committed"
+            assert (await ask(f"/v1/transactions/{identity}/proof?form=json"))[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_quote_is_for_the_account_that_asks() -> None:
+    async def scenario() -> None:
+        async with scoped(lively()) as ask:
+            body = {"account": text("u"), "merchant": text("B"), "value": 100}
+            assert (await ask("/v1/quotes/redeem", "", body=body))[0] == 401
+            assert (await ask("/v1/quotes/redeem", "B", body=body))[0] == 403
+            assert (await ask("/v1/quotes/redeem", "u", body=body))[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_an_open_node_asks_for_no_ticket() -> None:
+    async def scenario() -> None:
+        async with scoped(lively(), on=False) as ask:
+            assert (await ask(f"/v1/accounts/{text('u')}"))[0] == 200
+            assert (await ask(f"/v1/accounts/{text('u')}", "", "Authorization: Bearer nonsense"))[0] == 200
+            assert (await ask("/v1/obligations"))[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_what_does_not_exist_is_denied_like_what_does() -> None:
+    """No oracle: a stranger learns neither that an account nor that an order or a hold exists."""
+    async def scenario() -> None:
+        async with scoped(lively()) as ask:
+            for there, missing in (
+                (f"/v1/accounts/{text('u')}", f"/v1/accounts/{text('w')}"),
+                (f"/v1/orders/{text('B')}/b1", f"/v1/orders/{text('B')}/b2"),
+                (f"/v1/merchants/{text('B')}/exposure", f"/v1/merchants/{text('u')}/exposure"),
+            ):
+                assert await ask(there, "v") == await ask(missing, "v")
+                assert await ask(there) == await ask(missing)
+            assert (await ask("/v1/holds/" + "ab" * 32, "v"))[1]["code"] == f"HN-{int(Code.READ_DENIED)}"
+
+    asyncio.run(scenario())
