@@ -13,7 +13,9 @@ from primitives.codes import Code
 from primitives.receipt import Receipt
 
 Purse = dict[str, int]  # class -> units, held ones included
-GIVING = {"Issued": "to", "Refunded": "payer", "Transferred": "to", "Exchanged": "holder"}  # event -> who gets points
+GIVING = {
+    "Issued": "to", "Refunded": "payer", "Transferred": "to", "Exchanged": "holder", "ErrataCredited": "to",
+}  # event -> who gets points  # fmt: skip
 _PARTIES = ((b"Y", 9), (b"E", 9))  # obligations and payments: prefix, where debtor and creditor begin
 _POSITIONS = (b"N", 9)
 

@@ -1,0 +1,63 @@
+"""A town lives: all kinds, all offices, jumps of time; every step is judged (town_laws), the whole is replayed.
+
+The short profile runs with every test; `make properties` runs a hundred thousand operations (town_run.py).
+"""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.properties import town_life
+from tests.properties.town import Town
+
+numbers = st.integers(0, 2**48)
+
+
+class Life(RuleBasedStateMachine):
+    """Each rule draws a number; what it means is in town_life."""
+
+    @initialize(seed=numbers, gifts=st.lists(numbers, min_size=2, max_size=6))
+    def begin(self, seed: int, gifts: list[int]) -> None:
+        self.town = Town(seed)
+        self.end = seed
+        for number in gifts:
+            town_life.step(self.town, number, "issue")
+
+    @rule(number=numbers, kind=st.sampled_from(town_life.EVERYDAY))
+    def everyday(self, number: int, kind: str) -> None:
+        town_life.step(self.town, number, kind)
+
+    @rule(number=numbers, kind=st.sampled_from(town_life.KINDS))
+    def anything(self, number: int, kind: str) -> None:
+        town_life.step(self.town, number, kind)
+
+    @rule(number=numbers)
+    def again(self, number: int) -> None:
+        town_life.again(self.town, number)
+
+    @rule(number=numbers)
+    def crowd(self, number: int) -> None:
+        town_life.crowd(self.town, number)
+
+    @rule(number=numbers)
+    def wait(self, number: int) -> None:
+        town_life.wait(self.town, number)
+
+    @rule(number=numbers, action=st.sampled_from(town_life.ACTIONS))
+    def decide(self, number: int, action: str) -> None:
+        town_life.decide(self.town, number, action)
+
+    @rule(number=numbers)
+    def settle(self, number: int) -> None:
+        town_life.settle(self.town, number)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "town"):
+            return
+        if self.end % 5 == 0:
+            town_life.sunset(self.town, self.end)
+        self.town.replay()
+
+
+TestTown = Life.TestCase
+TestTown.settings = settings(settings.get_profile("short"), max_examples=150, stateful_step_count=50)
