@@ -39,7 +39,7 @@ from primitives.codec import Malformed
 from primitives.genesis import Genesis, GenesisAccount
 from primitives.keys import PublicKey, address_of
 
-_BITS: Final[dict[str, Role]] = {**BITS, "committee": Role.COMMITTEE}
+_BITS: Final[dict[str, Role]] = {"committee": Role.COMMITTEE, **dict(BITS.items())}
 
 
 def found(genesis: Genesis) -> Changes:

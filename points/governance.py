@@ -1,6 +1,6 @@
 """The committee proposes, votes, and what it decides is carried out when a timelock has passed (D10).
 
-A vote weighs what genesis gave the member. Those who recuse themselves leave the count; the others' weight is what may
+A vote weighs what its member weighs now. Those who recuse themselves leave the count; the others' weight is what may
 be cast. The thresholds are met while at least 60 % of it was cast and more than 2/3 of the cast weight says yes, and
 less than half of the whole weight stands aside. From then on the timelock runs, 24 h in which the others may still say
 no, also when the 7 days of voting are over: no surprise in their last second goes unanswered. A vote that breaks the
@@ -19,13 +19,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from points.authority import shares_key
-from points.governance_actions import check_payload, execute_payload, subject_of
+from points.governance_actions import check_payload, execute_payload, subjects_of
 from points.governance_records import Committee, Proposal, ProposalState, Timer, Vote
 from points.keys import COMMITTEE_KEY, account_key, proposal_key, proposal_timer_key, vote_key
 from points.state import Account
 from points.turn import Fields, Turn
 from primitives.codes import Code
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
+from primitives.kinds_offices import SetMember
 from primitives.receipt import Event
 
 VOTING_SECONDS: Final = 7 * 86_400
@@ -72,7 +73,7 @@ def apply_propose(turn: Turn, body: GovPropose) -> Code:
     code = check_payload(turn, body.payload)
     if code:
         return code
-    if _has_interest(turn, subject_of(body.payload)):
+    if _has_interest(turn, subjects_of(turn, body.payload)):
         return turn.refuse(Code.RECUSED, "the matter is the proposer's own")
     closes = turn.time + VOTING_SECONDS
     proposal = Proposal(turn.sender, body.payload, body.reasons_hash, turn.time, closes, closes)
@@ -96,7 +97,7 @@ def apply_vote(turn: Turn, body: GovVote) -> Code:
     where = vote_key(body.proposal, turn.sender)
     if turn.get(where) is not None:
         return Code.ALREADY_VOTED
-    if body.choice != "RECUSE" and _has_interest(turn, subject_of(proposal.payload)):
+    if body.choice != "RECUSE" and _has_interest(turn, subjects_of(turn, proposal.payload)):
         return turn.refuse(Code.RECUSED, "the matter is the member's own")
     turn.put(where, Vote(body.choice, weight, body.reasons_hash))
     fields: Fields = (("proposal", body.proposal), ("choice", body.choice), ("weight", weight))
@@ -144,7 +145,7 @@ def apply_execute(turn: Turn, body: GovExecute) -> Code:
         return turn.refuse(Code.PROPOSAL_CLOSED, proposal.state.name)
     code = execute_payload(turn, proposal.payload, proposal.created)
     if not code:
-        _decide(turn, body.proposal, proposal, ProposalState.EXECUTED)
+        _carried_out(turn, body.proposal, proposal)
     return code
 
 
@@ -172,7 +173,7 @@ def _execute(turn: Turn, name: str, proposal: Proposal) -> None:
         code = Code.OVERFLOW
     turn.sender, turn.overflow, turn.detail = sender, False, ""
     if not code:
-        _decide(turn, name, proposal, ProposalState.EXECUTED)
+        _carried_out(turn, name, proposal)
         return
     turn.draft.rollback(mark)
     turn.reload()
@@ -180,6 +181,31 @@ def _execute(turn: Turn, name: str, proposal: Proposal) -> None:
     failed = replace(proposal, state=ProposalState.FAILED, failure=code.value)
     _put(turn, name, failed, turn.time + RETRY_SECONDS)
     turn.events.append(Event("ProposalFailed", (("proposal", name), ("code", code.name))))
+
+
+def _carried_out(turn: Turn, name: str, proposal: Proposal) -> None:
+    _decide(turn, name, proposal, ProposalState.EXECUTED)
+    if isinstance(proposal.payload, SetMember):
+        _weigh_all(turn)
+
+
+def _weigh_all(turn: Turn) -> None:
+    """Members have changed: on what is open every vote weighs what its member weighs now, nothing if it has left."""
+    committee: Committee = turn.get(COMMITTEE_KEY)
+    weights = dict(committee.members)
+    for key, proposal in list(turn.draft.range(b"h", b"i")):
+        if proposal.state is not ProposalState.OPEN:
+            continue
+        name = key[1:].decode()
+        start = vote_key(name, b"")
+        sums: dict[str, int] = {"YES": 0, "NO": 0, "RECUSE": 0}
+        for where, vote in list(turn.draft.range(start, start[:-1] + b"\x01")):
+            weight = weights.get(where[len(start) :], 0)
+            sums[vote.choice] += weight
+            if weight != vote.weight:
+                turn.put(where, replace(vote, weight=weight) if weight else None)
+        yes, no, recused = sums.values()
+        _weigh(turn, name, replace(proposal, yes=yes, no=no, recused=recused))
 
 
 def _decide(turn: Turn, name: str, proposal: Proposal, state: ProposalState) -> None:
@@ -206,12 +232,13 @@ def _forget(turn: Turn, name: str, proposal: Proposal) -> None:
     turn.put(proposal_key(name), None)
 
 
-def _has_interest(turn: Turn, subject: bytes | None) -> bool:
-    """Whether the sender is the merchant that the matter is about, or shares a key with it."""
-    if subject is None:
-        return False
-    account: Account | None = turn.get(account_key(subject))
-    return subject == turn.sender or (account is not None and shares_key(turn.account, account))
+def _has_interest(turn: Turn, subjects: tuple[bytes, ...]) -> bool:
+    """Whether the sender is somebody that the matter is about, or shares a key with him."""
+    for subject in subjects:
+        account: Account | None = turn.get(account_key(subject))
+        if subject == turn.sender or (account is not None and shares_key(turn.account, account)):
+            return True
+    return False
 
 
 def _action(proposal: Proposal) -> str:

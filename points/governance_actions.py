@@ -51,7 +51,7 @@ _BOUNDS: Final = {
     "fee_bps": (0, BPS), "exchange_fee_bps": (0, BPS), "reserve_ratio_bps": (1, BPS), "recv_credit_bps": (0, BPS),
     "breakage_share_bps": (0, BPS), "attestation_days": (1, DAYS_MAX), "settle_days": (1, 30),
     "refund_window_days": (1, DAYS_MAX), "return_window_days": (0, DAYS_MAX), "sponsor_day": (0, 10**9),
-    "waterfall": (0, 2), "errata_cap": (0, FEN_MAX),
+    "waterfall": (0, 2), "loss_share_bps": (0, BPS), "operator_validators": (0, 1), "errata_cap": (0, FEN_MAX),
     "alert_least": (0, FEN_MAX), "alert_accounts": (0, 10**9), "alert_stale_days": (0, DAYS_MAX),
     "alert_spike_bps": (0, 100 * BPS), "alert_circular_bps": (0, BPS), "alert_wash_bps": (0, BPS),
     "alert_cap_bps": (0, BPS), "alert_over_bps": (0, 100 * BPS), "alert_concentration_bps": (0, BPS),

@@ -46,7 +46,7 @@ def _sums(name: str, proposal: Proposal, cast: dict[bytes, Vote], weights: dict[
     sums = {"YES": 0, "NO": 0, "RECUSE": 0}
     for where, vote in cast.items():
         sums[vote.choice] += vote.weight
-        if vote.weight != weights.get(where[-20:]):
+        if proposal.state is ProposalState.OPEN and vote.weight != weights.get(where[-20:]):
             yield f"proposal {name}: a vote weighs {vote.weight}, its member {weights.get(where[-20:])}"
     kept = (proposal.yes, proposal.no, proposal.recused)
     if kept != tuple(sums.values()):

@@ -15,9 +15,15 @@ class ProposalState(IntEnum):
 
 
 class Committee(Record, tag="c"):
-    """Who votes, in order of addresses, fixed by genesis. Invariant: weights are above 0, their sum fits 63 bits."""
+    """Who votes, in order of addresses. Invariant: weights are above 0, their sum fits 63 bits."""
 
     members: tuple[tuple[bytes, int], ...]
+
+
+class OfficeHeld(Record):
+    """An account has an office; its key names both."""
+
+    since: int
 
 
 class Papers(Record, tag="p"):

@@ -43,7 +43,10 @@ class Parameters(Record):
     breakage_share_bps: U64 = 0
     program_end: U64 = 0  # unix seconds; 0 = none
     sponsor_day: U64 = 1000  # accounts that one sponsor opens per day (D4)
+    errata_cap: Amount = 1_000_000  # fen that the errata of one transaction may move (INV-17); 0 = none is allowed
     waterfall: U64 = 2  # who bears a default: 0 the reserve only, 1 then the fund, 2 then all creditors pro rata
+    loss_share_bps: U64 = 1000  # of its claim on a window: the most that a creditor bears of others' losses there
+    operator_validators: U64 = 0  # 1: an operator alone changes the validators, also where there is a committee
     alert_least: Amount = 1_000_000  # fen: flows of a day below this are too small to alert (2.7); 0 = none is
     alert_spike_bps: U64 = 30_000  # of a merchant's daily average: issued on one day; 0 = off, as all that follow
     alert_circular_bps: U64 = 8_000  # of the larger flow between two merchants: the flow back on the same day
@@ -175,6 +178,7 @@ def check_genesis(genesis: Genesis) -> Iterable[str]:
         yield "$.time: 0 is not a time"
     yield from _check_validators(genesis)
     yield from _check_accounts(genesis.accounts)
+    yield from _check_members(genesis.accounts)
     yield from _check_merchants(genesis)
     yield from _check_numbers(genesis)
 
@@ -218,6 +222,21 @@ def _check_accounts(accounts: tuple[GenesisAccount, ...]) -> Iterable[str]:
         seen[address] = path
 
 
+def _check_members(accounts: tuple[GenesisAccount, ...]) -> Iterable[str]:
+    """A key of a member of the committee stands in no other account: it would vote twice, or judge its own matter."""
+    holders: dict[bytes, list[int]] = {}
+    for i, account in enumerate(accounts):
+        for key in {k.key for k in account.keys}:
+            holders.setdefault(key, []).append(i)
+    for i, account in enumerate(accounts):
+        if account.role != "committee" or not account.weight:
+            continue
+        for j, listed in enumerate(account.keys):
+            others = [other for other in holders[listed.key] if other != i]
+            if others:
+                yield f"$.accounts[{i}].keys[{j}].key: a member's key, also in $.accounts[{others[0]}]"
+
+
 def _check_merchants(genesis: Genesis) -> Iterable[str]:
     roles = {address_of(PublicKey(a.keys[0].key)): a.role for a in genesis.accounts}
     names = {v.name for v in genesis.validators}
@@ -248,6 +267,13 @@ _BOUNDS: Final = (
     ("block_bytes", 4096, 16 * 1024 * 1024), ("progress_ms", 100, 30_000), ("inclusion_ms", 500, 600_000),
     ("handover_blocks", 0, 10**9), ("blacklist_blocks", 0, 10**9),
 )
+_DAYS_MAX: Final = 3650
+_PARAMETER_BOUNDS: Final = (  # without a day to pay in, the cut would default every debtor in its own second
+    ("fee_bps", 0, 10_000), ("exchange_fee_bps", 0, 10_000), ("breakage_share_bps", 0, 10_000),
+    ("recv_credit_bps", 0, 10_000), ("reserve_ratio_bps", 1, 10_000), ("loss_share_bps", 0, 10_000),
+    ("waterfall", 0, 2), ("operator_validators", 0, 1), ("settle_days", 1, 30), ("refund_window_days", 1, _DAYS_MAX),
+    ("return_window_days", 0, _DAYS_MAX), ("attestation_days", 1, _DAYS_MAX),
+)
 
 
 def _check_numbers(genesis: Genesis) -> Iterable[str]:
@@ -257,10 +283,7 @@ def _check_numbers(genesis: Genesis) -> Iterable[str]:
             yield f"$.limits.{name}: {value}, expected {low} to {high}"
     if genesis.limits.block_bytes < genesis.limits.batch_bytes:
         yield "$.limits.block_bytes: below batch_bytes, no batch would fit"
-    for name in ("fee_bps", "exchange_fee_bps", "breakage_share_bps", "recv_credit_bps"):
-        if getattr(genesis.parameters, name) > 10_000:
-            yield f"$.parameters.{name}: {getattr(genesis.parameters, name)}, limit 10000"
-    if genesis.parameters.waterfall > 2:
-        yield f"$.parameters.waterfall: {genesis.parameters.waterfall}, limit 2"
-    if not 1 <= genesis.parameters.reserve_ratio_bps <= 10_000:
-        yield f"$.parameters.reserve_ratio_bps: {genesis.parameters.reserve_ratio_bps}, expected 1 to 10000"
+    for name, low, high in _PARAMETER_BOUNDS:
+        value = getattr(genesis.parameters, name)
+        if not low <= value <= high:
+            yield f"$.parameters.{name}: {value}, expected {low} to {high}"

@@ -31,7 +31,8 @@ REASONS = bytes(range(32))
 class Council(Market):
     """`propose`, `vote` and `pass_` speak of one proposal at a time, by its id."""
 
-    def __init__(self, weights: dict[str, int] | None = None, **parameters: int) -> None:
+    def __init__(self, weights: dict[str, int] | None = None, **parameters: Any) -> None:
+        """`parameters`: also what else genesis_of takes, such as classes."""
         plain = genesis_of(**parameters)
         members = tuple(
             GenesisAccount((AccountKey(key_of(name).public_key),), "committee", weight=weight)
