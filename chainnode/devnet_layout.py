@@ -9,7 +9,7 @@ from typing import Final
 
 from chainnode.config import AdminSection, HttpSection, IngressSection, NodeConfig, PeerSection
 from chainnode.handshake import TransportIdentity, create_identity
-from primitives.genesis import FORMAT, Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Limits, Role
+from primitives.genesis import FORMAT, Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Limits, Parameters, Role
 from primitives.hashing import tagged_hash
 from primitives.keys import SigningKey, address_of
 from primitives.kinds import AccountKey, Category, ClassCreate
@@ -23,6 +23,7 @@ DEMO_FILING: Final = "琼-演示-未备案"  # a filing number is shown to users
 TAG_DEVNET: Final = b"hn/devnet"
 RESERVE_FEN: Final = 40_000_000  # 400,000 CNY attested for each demo merchant: a cap of 1,000,000 CNY at 40 %
 DEMO_LIMITS: Final = Limits()
+DEMO_PARAMETERS: Final = Parameters(operator_validators=1)  # drills swap validators within seconds, without a vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ def devnet_genesis(
         ),
         merchants=tuple(_merchant(p, addresses[p.name], f"node{i}") for i, p in enumerate(merchants)),
         classes=tuple(_common_class(p, addresses[p.name]) for p in merchants if classes),
+        parameters=DEMO_PARAMETERS,
         limits=DEMO_LIMITS,
         test_clock=test_clock,
         filing=DEMO_FILING,

@@ -43,6 +43,7 @@ from points.keys import account_key
 from points.state import FUND, Account, AccountKind, Role
 from points.told import keep_events
 from points.turn import Turn, Verify
+from points.validator_changes import by_operator
 from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
 from primitives import kinds, kinds_campaigns, kinds_validators
@@ -130,9 +131,9 @@ RULES: Final[dict[type, Rule]] = {
     kinds_campaigns.CampaignCreate: Rule(campaigns.apply_campaign_create, MERCHANT),
     kinds_campaigns.CampaignClaim: Rule(campaigns.apply_campaign_claim, TOURIST),
     kinds_campaigns.CampaignClose: Rule(campaigns.apply_campaign_close, MERCHANT),
-    kinds_validators.ValidatorAdd: Rule(validator_changes.apply_validator_add, bits=Role.OPERATOR),
-    kinds_validators.ValidatorRemove: Rule(validator_changes.apply_validator_remove, bits=Role.OPERATOR),
-    kinds_validators.ValidatorReplace: Rule(validator_changes.apply_validator_replace, bits=Role.OPERATOR),
+    kinds_validators.ValidatorAdd: Rule(by_operator(validator_changes.apply_validator_add), bits=Role.OPERATOR),
+    kinds_validators.ValidatorRemove: Rule(by_operator(validator_changes.apply_validator_remove), bits=Role.OPERATOR),
+    kinds_validators.ValidatorReplace: Rule(by_operator(validator_changes.apply_validator_replace), bits=Role.OPERATOR),
     kinds_validators.ValidatorRekey: Rule(validator_changes.apply_validator_rekey, ANYBODY),
     kinds.MerchantApply: Rule(applications.apply_merchant_apply, TOURIST + MERCHANT),
     GovPropose: Rule(governance.apply_propose, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),

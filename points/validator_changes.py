@@ -1,11 +1,13 @@
 """Changes of the validator set by transactions; each waits for the close of the epoch (C8, S11).
 
-An operator adds, removes and replaces, until the committee of governance takes that over. A change of keys may be
-carried by anybody, because the old and the new key have signed it. At most f of the present members are touched before
-the epoch closes, so that the others can still decide the close block and hand over (pitfalls 64, 67). A member has one
-pending change; but a change of keys does not save it from an operator, and comes at most once in REKEY_BLOCKS: a
-hostile member shall neither end epochs at will nor use up f for ever.
+The committee adds, removes and replaces (governance_actions.py); an operator alone does so only where there is no
+committee, or where the parameter operator_validators says so: one stolen key must not swap the validators one by one.
+A change of keys may be carried by anybody, because the old and the new key have signed it. At most f of the present
+members are touched before the epoch closes, so that the others can still decide the close block and hand over (pitfalls
+64, 67). A member has one pending change; but a change of keys does not save it from being removed or replaced, and
+comes at most once in REKEY_BLOCKS: a hostile member shall neither end epochs at will nor use up f for ever.
 
+validator_add, validator_remove and validator_replace of an operator: NOT_AUTHORISED where the committee decides.
 validator_add: ACCOUNT_FROZEN, NOT_AUTHORISED, VALIDATOR_EXISTS, BAD_VALIDATOR, BAD_SIGNATURE (possession),
 TOO_MANY_VALIDATORS. validator_remove: ACCOUNT_FROZEN, NOT_AUTHORISED, VALIDATOR_UNKNOWN, TOO_FEW_VALIDATORS,
 TOO_MANY_CHANGES. validator_replace: ACCOUNT_FROZEN, NOT_AUTHORISED, VALIDATOR_UNKNOWN (old), VALIDATOR_EXISTS (new),
@@ -14,12 +16,12 @@ VALIDATOR_UNKNOWN (name, or another old key), VALIDATOR_EXISTS (key), BAD_VALIDA
 possession), TOO_MANY_CHANGES.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from points.keys import REGISTER_KEY
+from points.keys import COMMITTEE_KEY, REGISTER_KEY
 from points.turn import Fields, Turn
 from points.validators import (
     REKEY_BLOCKS,
@@ -40,6 +42,19 @@ from primitives.validators import VALIDATORS_MAX, Validator, vote_key_digest
 
 PORT_MAX: Final = 65_535
 DER_SEQUENCE: Final = 0x30  # first byte of every DER certificate; the nodes parse the rest before they dial
+
+Change = TypeVar("Change", ValidatorAdd, ValidatorRemove, ValidatorReplace)
+
+
+def by_operator(apply: Callable[[Turn, Change], Code]) -> Callable[[Turn, Change], Code]:
+    """The same change as the transaction of an operator, where it needs no vote."""
+
+    def rule(turn: Turn, body: Change) -> Code:
+        if turn.get(COMMITTEE_KEY) is not None and not turn.params.operator_validators:
+            return turn.refuse(Code.NOT_AUTHORISED, "the committee decides who validates: gov_propose")
+        return apply(turn, body)
+
+    return rule
 
 
 def apply_validator_add(turn: Turn, body: ValidatorAdd) -> Code:

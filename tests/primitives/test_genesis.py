@@ -118,6 +118,14 @@ def broken(path: str, value: Any) -> Any:
         ("limits.block_bytes", 5000, "$.limits.block_bytes"),
         ("parameters.fee_bps", 10_001, "$.parameters.fee_bps"),
         ("parameters.reserve_ratio_bps", 0, "$.parameters.reserve_ratio_bps"),
+        ("parameters.settle_days", 0, "$.parameters.settle_days"),
+        ("parameters.settle_days", 31, "$.parameters.settle_days"),
+        ("parameters.refund_window_days", 0, "$.parameters.refund_window_days"),
+        ("parameters.refund_window_days", 3_651, "$.parameters.refund_window_days"),
+        ("parameters.attestation_days", 0, "$.parameters.attestation_days"),
+        ("parameters.waterfall", 3, "$.parameters.waterfall"),
+        ("parameters.loss_share_bps", 10_001, "$.parameters.loss_share_bps"),
+        ("parameters.operator_validators", 2, "$.parameters.operator_validators"),
         ("format", 2, "$.format"),
         ("time", 0, "$.time"),
         ("time", -1, "$.time"),
@@ -130,6 +138,17 @@ def test_a_bad_field_is_refused_with_its_path(path: str, value: Any, said: str) 
     with pytest.raises(Malformed) as refusal:
         load_genesis(msgspec.json.encode(broken(path, value)))
     assert said in str(refusal.value), refusal.value
+
+
+def test_a_member_shares_its_key_with_nobody() -> None:
+    """It would vote twice, or stand aside whenever the other account likes (2.12)."""
+    own, second, shared = (AccountKey(KEYS[i].public_key) for i in (6, 7, 5))
+    member = GenesisAccount((own,), "committee", weight=1)
+    for other in (GenesisAccount((shared, own)), GenesisAccount((second, own), "committee", weight=1)):
+        with pytest.raises(Malformed, match=r"\$.accounts\[\d\].keys\[\d\].key: a member's key, also in"):
+            load_genesis(genesis_text(genesis(accounts=(*genesis().accounts[:1], member, other))))
+    accounts = (*genesis().accounts, member, GenesisAccount((second, shared), "committee"))  # has no weight, no voice
+    assert load_genesis(genesis_text(genesis(accounts=accounts))).accounts == accounts
 
 
 def test_three_validators_are_no_network_but_one_may_play_scenarios() -> None:
