@@ -1,4 +1,4 @@
-"""`hnchain audit history`: every movement of an account's points with its reason, as of a day; opening + sum = closing."""
+"""`hnchain audit history`: every movement of an account's points with its reason; opening + sum = closing."""
 
 import csv
 from collections.abc import Sequence

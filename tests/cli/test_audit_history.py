@@ -109,3 +109,45 @@ def test_a_receipt_left_out_shows_against_the_state(ask: Ask, door: Door) -> Non
 def test_an_account_without_points(ask: Ask) -> None:
     code, plain, said = ask("audit", "history", text("B"))
     assert (code, plain["rows"]) == (0, []) and "merchant statement" in said
+
+
+def test_supply_as_of_a_day_and_held_against_the_state(ask: Ask, door: Door) -> None:
+    head = door.town.node.chain.head.height
+    code, plain, _ = ask("audit", "supply", "--recompute")
+    assert (code, plain["faults"], plain["height"]) == (0, [], plain["checked_at"])
+    assert plain["classes"]["hA"] == {
+        "issued": 10_000, "exch_in": 0, "restored": 0, "redeemed": 130, "expired": 0, "burned": 0, "outstanding": 9_870,
+    }  # fmt: skip
+    assert plain["checked_at"] <= head
+    yesterday = date_of(door.town.node.now_ms() // 1000 - DAY)
+    code, plain, _ = ask("audit", "supply", "--as-of", yesterday)
+    assert (code, plain["classes"]["hA"]["redeemed"], plain["height"]) == (0, 100, 3)
+    code, plain, _ = ask("audit", "supply", "--as-of", "1", "--trust")
+    assert (code, plain["classes"]["hA"]["outstanding"]) == (0, 10_000)
+    code, plain, _ = ask("audit", "supply")
+    assert plain["hA"]["redeemed"] == 130
+
+
+def test_exposure_as_of_a_height(ask: Ask) -> None:
+    code, plain, _ = ask("audit", "exposure", "--as-of", "2")
+    [of_a] = [item for item in plain["items"] if item["merchant"] == text("A")]
+    assert (code, of_a["classes"]["hA"], of_a["outstanding"], plain["faults"]) == (0, 9_900, 9_900, [])
+    code, shown, _ = ask("audit", "exposure", "--as-of", "2", form="text")
+    assert code == 0 and "¥99.00" in shown
+
+
+def test_a_feed_that_leaves_a_receipt_out_does_not_give_the_state(ask: Ask, door: Door) -> None:
+    def hide(path: str, truth: Any) -> Any:
+        if not path.startswith("/v1/events"):
+            return truth
+        return b"\n\n".join(m for m in truth.split(b"\n\n") if b'"order_id":"b2"' not in m)
+
+    door.lie = hide
+    code, plain, _ = ask("audit", "supply", "--recompute")
+    assert (code, plain["faults"]) == (1, ["hA: receipts give redeemed 100, the state says 130"])
+
+
+def test_a_feed_that_breaks_off_is_no_answer(ask: Ask, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.event_stream.BREAKS_MAX", 2)
+    door.lie = lambda path, truth: b"event: receipt\ndata: {}\n\n" if path.startswith("/v1/events") else truth
+    assert ask("audit", "supply", "--recompute")[0] == 3
