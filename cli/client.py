@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -65,14 +65,27 @@ class Fate:
     node: str = ""  # who says so, "" where any of them did
 
 
+class Tickets(Protocol):
+    """Who reads. `asked`: the user named the reader, so that a ticket goes with every question."""
+
+    @property
+    def asked(self) -> bool: ...
+
+    def header(self, node: str, target: str) -> Mapping[str, str]:
+        """The header for this question to this node; empty if there is no wallet for it."""
+        ...
+
+
 class Client:
     """A list of nodes; reads and writes go to the first that answers."""
 
-    def __init__(self, nodes: Sequence[str]) -> None:
+    def __init__(self, nodes: Sequence[str], tickets: Tickets | None = None) -> None:
+        """`tickets`: shown where a node asks for one; without them such a node refuses with HN-2023."""
         if not nodes:
             raise usage(t("no node is known",
                           "没有可用的节点地址"), t("name one with --node URL", "请用 --node URL 指定"))
         self.nodes: Final = tuple(nodes)
+        self._tickets: Final = tickets
 
     def get(self, path: str, **query: object) -> Plain:
         """The JSON of a GET.
@@ -178,7 +191,7 @@ class Client:
         spoken: Answer | None = None
         for node in self.nodes:
             try:
-                answer = exchange(node, method, target, body, kind, accept)
+                answer = read(self._tickets, node, method, target, body, kind, accept)
             except (NotSent, NoAnswer) as error:
                 last = error
                 continue
@@ -244,6 +257,25 @@ def exchange(
         return Answer(response.status, _json(raw), raw, _seconds(response.getheader("Retry-After")))
     finally:
         connection.close()
+
+
+def read(
+    tickets: Tickets | None, node: str, method: str, target: str, body: bytes = b"", kind: str = "", accept: str = ""
+) -> Answer:
+    """An exchange that changes nothing, with a read ticket in its header: from the start if the user asked for it, else
+    once the node says that it needs one. Raises: as exchange."""
+    fields = tickets.header(node, target) if tickets is not None and tickets.asked else {}
+    answer = exchange(node, method, target, body, kind, accept, headers=fields)
+    if tickets is None or fields or not is_denied(answer):
+        return answer
+    fields = tickets.header(node, target)
+    return exchange(node, method, target, body, kind, accept, headers=fields) if fields else answer
+
+
+def is_denied(answer: Answer) -> bool:
+    """Whether the node shows this only to those whom it concerns."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    return answer.status in (401, 403) and problem_code(body, 0) in (Code.READ_DENIED, Code.BAD_TICKET)
 
 
 def unreachable(nodes: Sequence[str], error: Exception | None) -> Refusal:

@@ -1,119 +1,42 @@
-"""Which network: the nodes to ask, the chain id to sign for, the folders of wallets. One place decides for all."""
+"""Which network a command works on, as options; and as whom it reads there."""
 
 import functools
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-import msgspec
 
-from cli.client import Client
 from cli.language import t
-from cli.output import say
-from cli.verdicts import usage
-from primitives.codec import Malformed
-from primitives.genesis import Genesis, chain_id, load_genesis
+from cli.network_file import (
+    DEVNET_DIRECTORY,
+    HOME_VARIABLE,
+    NETWORK_FILE,
+    Network,
+    NetworkFile,
+    find_network,
+    home,
+    network_file,
+    read_genesis,
+    read_network,
+)
+from cli.passphrase import PassphraseSource
+from cli.wallets import passphrase_options, reading_as
+
+__all__ = [
+    "DEVNET_DIRECTORY", "HOME_VARIABLE", "NETWORK_FILE", "Network", "NetworkFile", "find_network", "home",
+    "network_file", "read_genesis", "read_network", "with_network",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
-DEVNET_DIRECTORY: Final = ".devnet"  # in the working directory, as `devnet up` makes it
-NETWORK_FILE: Final = "network.json"
-HOME_VARIABLE: Final = "HNCHAIN_HOME"
-
-
-class NetworkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """network.json: how to reach a network. `identities` maps demo names to addresses."""
-
-    format: int
-    name: str
-    chain_id: str
-    nodes: list[str]
-    identities: dict[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What a command knows of its network; `directory` is the devnet's, if it is one."""
-
-    nodes: tuple[str, ...]
-    file: NetworkFile | None
-    directory: Path | None
-
-    def client(self) -> Client:
-        """To its nodes."""
-        return Client(self.nodes)
-
-    def chain_id(self) -> bytes:
-        """For signing: of the network file; else, said aloud, what the node claims.
-
-        Raises: Refusal (exit 2) if the node is on another chain than the file.
-        """
-        claimed = bytes.fromhex(str(self.client().get("/v1/status")["chain_id"]))
-        if self.file is None:
-            say(t(f"no network file: taking the node's word for chain {claimed.hex()[:16]}",
-                  f"未找到网络文件，采用节点所报的链 {claimed.hex()[:16]}"))  # fmt: skip
-        if self.file is not None and claimed.hex() != self.file.chain_id:
-            found, expected = claimed.hex()[:16], self.file.chain_id[:16]
-            raise usage(t(f"the node is on chain {found}, the network file says {expected}",
-                          f"节点所在链为 {found}，网络文件为 {expected}"))  # fmt: skip
-        return claimed
-
-
-def home() -> Path:
-    """The user's folder: $HNCHAIN_HOME, else ~/.config/hnchain."""
-    given = os.environ.get(HOME_VARIABLE)
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hnchain"
-
-
-def find_network(nodes: tuple[str, ...], directory: Path | None) -> Network:
-    """--node, else --devnet, else a devnet in the working directory, else the user's own network file.
-
-    Raises: Refusal (exit 2) if a named folder holds no network.
-    """
-    if directory is not None and not (directory / NETWORK_FILE).is_file():
-        raise usage(t(f"{directory} holds no {NETWORK_FILE}", f"{directory} 中没有 {NETWORK_FILE}"))
-    if directory is None and (Path(DEVNET_DIRECTORY) / NETWORK_FILE).is_file():
-        directory = Path(DEVNET_DIRECTORY)
-    if directory is not None:
-        file = read_network(directory / NETWORK_FILE)
-        return Network(nodes or tuple(file.nodes), file, directory)
-    own = home() / NETWORK_FILE
-    if own.is_file():
-        file = read_network(own)
-        return Network(nodes or tuple(file.nodes), file, None)
-    return Network(nodes, None, None)
-
-
-def read_network(path: Path) -> NetworkFile:
-    """Raises: Refusal (exit 2) for a file that is none."""
-    try:
-        file = msgspec.json.decode(path.read_bytes(), type=NetworkFile)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise usage(f"{path}: {error}") from error
-    if file.format != 1:
-        raise usage(f"{path}: format {file.format}, this release reads 1")
-    return file
-
-
-def read_genesis(path: Path) -> Genesis:
-    """The genesis of a file; Refusal (exit 2) with the field's path."""
-    try:
-        return load_genesis(path.read_bytes())
-    except (OSError, Malformed) as error:
-        raise usage(f"{path}: {error}") from error
-
-
-def network_file(genesis: Genesis, nodes: list[str], identities: dict[str, str]) -> NetworkFile:
-    """The file that `devnet up` leaves for the other commands."""
-    return NetworkFile(1, genesis.name, chain_id(genesis).hex(), nodes, identities)
+_READER: Final = "reader_name"
+_SIGNS: Final = frozenset(("wallet_name", "source", "passphrase_fd"))  # options of commands that sign
 
 
 def with_network(command: F) -> F:
-    """Adds --node and --devnet; the command gets `network`."""
+    """Adds --node and --devnet, and to commands that sign nothing --as and the passphrase options; the command gets
+    `network`, which reads as that wallet where a node asks for a ticket."""
+    taken = {option.name for option in getattr(command, "__click_params__", ())}
 
     @click.option("--node", "nodes", multiple=True, metavar="URL",
                   help=t("A node's address; repeat for more.", "节点地址，可重复。"))  # fmt: skip
@@ -121,6 +44,15 @@ def with_network(command: F) -> F:
                   help=t("Folder of a local network.", "本地网络目录。"))  # fmt: skip
     @functools.wraps(command)
     def wrapper(*args: Any, nodes: tuple[str, ...], directory: Path | None, **kwargs: Any) -> Any:
-        return command(*args, network=find_network(nodes, directory), **kwargs)
+        name, source = kwargs.pop(_READER, None), PassphraseSource(None, None)
+        if not taken & _SIGNS:
+            source = kwargs.pop("source", source)
+        network = reading_as(find_network(nodes, directory), name, source)
+        return command(*args, network=network, **kwargs)
 
-    return wrapper  # type: ignore[return-value]  # the decorator adds options, the callable stays what it was
+    if taken & _SIGNS:
+        return wrapper  # type: ignore[return-value]  # the decorator adds options, the callable stays what it was
+    reads = click.option("--as", _READER, metavar="NAME",
+                         help=t("Read as this wallet, where a node shows things only to those whom they concern.",
+                                "以该钱包的身份查询（节点仅向有权者提供数据时）。"))  # fmt: skip
+    return reads(passphrase_options(wrapper))  # type: ignore[return-value]  # as above

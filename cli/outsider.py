@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unreachable
+from cli.client import Answer, NoAnswer, NotSent, is_denied, problem_refusal, read, unreachable
 from cli.language import t
 from cli.network import Network
 from cli.output import say
@@ -76,6 +76,8 @@ class Outsider:
         self._store: Final = store
         self._before: Final = trusted.record()
         self._silent: Final[list[Exception]] = []
+        self._tickets: Final = network.tickets
+        self._denied: Refusal | None = None  # the last node that shows it only to those whom it concerns
 
     def gather(
         self, read: Callable[[str], Reading[T]], enough: int | None = None, first: str = ""
@@ -141,8 +143,11 @@ class Outsider:
             epoch += len(found)
 
     def ask(self, node: str, target: str, accept: str = "") -> Answer:
-        """One GET of one node. Raises: Unproven for 429 and 5xx, NoAnswer, NotSent."""
-        answer = exchange(node, "GET", target, accept=accept)
+        """One GET of one node. Raises: Unproven for 429, 5xx and where a ticket is missing, NoAnswer, NotSent."""
+        answer = read(self._tickets, node, "GET", target, accept=accept)
+        if is_denied(answer):
+            self._denied = problem_refusal(answer)
+            raise Unproven(self._denied.detail)
         if answer.status in (410, 429) or answer.status >= 500:
             raise Unproven(problem_refusal(answer).detail)
         return answer
@@ -236,6 +241,8 @@ class Outsider:
             names = ", ".join(dict.fromkeys(one.node for one in lying))
             detail = t(f"no node proved an answer; lying: {names}", f"没有节点给出可证明的回答；说谎：{names}")
             return Refusal(Verdict.REJECTED, Code.LYING_NODE, detail, **self.plain())
+        if self._denied is not None:
+            return self._denied
         if self.distrusted:
             detail = t("no node proves an answer that is new enough", "没有节点能证明足够新的结果")
             return Refusal(Verdict.UNKNOWN, Code.NOT_READY, detail, **self.plain())

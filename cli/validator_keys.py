@@ -57,10 +57,10 @@ def candidate(config_path: Path, address: str) -> None:
     "hnchain tx build validator_rekey 使用。运行中的节点在下一纪元开始时启用新密钥。可安全重复执行。"),
     epilog=example("hnchain node rotate-key --config node.toml --as hotel"))
 @with_config
+@with_network
 @click.option("--as", "wallet_name", metavar="NAME", help=t("The wallet that sends it; any will do.",
                                                             "发送的钱包，任何钱包均可。"))
 @passphrase_options
-@with_network
 @with_sending
 @with_output
 def rotate_key(

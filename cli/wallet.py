@@ -19,6 +19,7 @@ from cli.wallet_escrow import escrow, offline_code
 from cli.wallet_payments import authorize, code, exchange, open_account, pay, transfer
 from cli.wallet_reads import balance, expiring, history
 from cli.wallet_recovery import guardians, key_group, recover
+from cli.wallet_ticket import ticket
 from cli.wallets import (
     SUFFIX,
     Signer,
@@ -41,7 +42,7 @@ def wallet() -> None:
 
 for command in (balance, expiring, history, pay, code, exchange, transfer, authorize, open_account, receipt, claim):
     wallet.add_command(command)
-for command in (escrow, offline_code):
+for command in (escrow, offline_code, ticket):
     wallet.add_command(command)
 for group in (key_group, guardians, recover):
     wallet.add_command(group)

@@ -10,8 +10,9 @@ import click
 
 from cli.keystore import Unlocked, read_keystore, unseal
 from cli.language import t
-from cli.network import Network, home
+from cli.network_file import Network, home
 from cli.passphrase import PassphraseSource
+from cli.read_tickets import TicketBook
 from cli.verdicts import Refusal, Verdict, usage
 from primitives.address import FUND_ADDRESS, decode_address, encode_address
 from primitives.codec import Malformed
@@ -171,9 +172,33 @@ def with_signer(command: F) -> F:
         *args: Any, network: Network, wallet_name: str | None, source: PassphraseSource, **kwargs: Any
     ) -> Any:
         signer = Signer(find_wallet(wallet_name, network), source)
+        network = replace(network, tickets=TicketBook(network, lambda _target: signer))
         return command(*args, network=network, signer=signer, **kwargs)
 
     return wrapper  # type: ignore[return-value]  # adds options only
+
+
+def reading_as(network: Network, name: str | None, source: PassphraseSource) -> Network:
+    """The network, read as the wallet of that name; without one as the wallet whose address is asked for, or the user's
+    only one, and only where a node answers that it needs to know."""
+
+    def choose(target: str) -> Signer | None:
+        if name is not None:
+            return Signer(find_wallet(name, network), source)
+        wallets = all_wallets(network)
+        own = [wallet for wallet in wallets if not wallet.demo]
+        named = [wallet for wallet in wallets if _is_asked_for(wallet, target)]
+        found = named or (own if len(own) == 1 else [])
+        return Signer(found[0], source) if found else None
+
+    return replace(network, tickets=TicketBook(network, choose, asked=name is not None))
+
+
+def _is_asked_for(wallet: WalletFile, target: str) -> bool:
+    try:
+        return encode_address(wallet_address(wallet)) in target
+    except Refusal:  # a damaged file: not this one
+        return False
 
 
 def subject(party: str | None, network: Network) -> Address:
