@@ -1,7 +1,9 @@
 """Defaults at T+2: who bears what a participant did not pay (2.9, D11). The parameter `waterfall` says how far it goes.
 
 First the payer's reserve, over all its legs in proportion; then (1) what the fund has, over all that is left of legs
-between merchants; then (2) the creditors of the window together, each in proportion to its claim on the window. The
+between merchants; then (2) the creditors of the window together, each in proportion to its claim on the window, but
+nobody more than `loss_share_bps` of its claim: else an issuer and a shop that it favours would let the others pay for
+points that were never earned. What is beyond stays with those who took the points. The
 payments between banks stay as instructed: whoever bears more than its leg lost owes the difference to those who lost
 more, in the window open now. So INV-5 and INV-6 hold as for any other obligation. A fund that does not pay its own
 legs is a matter for its custodian: such a leg defaults, and its creditor waits.
@@ -16,7 +18,7 @@ from points.clearing_records import Help, Loss
 from points.keys import help_key, loss_key, merchant_key, window_key
 from points.late_money import add_money, can_owe, fund_available, owe_fen
 from points.settlement import change_leg, leg_closed, match_legs
-from points.state import FUND, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
+from points.state import BPS, FUND, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
 from points.turn import Turn
 from primitives.receipt import Event
 
@@ -110,7 +112,8 @@ def _advance(turn: Turn, left: Mapping[Parties, int]) -> dict[Parties, int]:
 def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
     """Spread the losses over all creditors of the window by their claims; who bears too little helps the others.
 
-    Help that the helper's books have no room for is left out: time must not fail.
+    What the helpers give within their bound is split by what the others lack. Help that the helper's books have no room
+    for is left out: time must not fail.
     """
     claims: dict[bytes, int] = {}
     start, stop = b"N" + number.to_bytes(8, "big"), b"N" + (number + 1).to_bytes(8, "big")
@@ -118,8 +121,12 @@ def _share(turn: Turn, number: int, losses: Mapping[bytes, int]) -> None:
         position: Position = record
         if position.fen > 0 and key[9:] != FUND:
             claims[key[9:]] = position.fen
-    shares = split(sum(losses.values()), claims)
-    helped = match_legs({who: losses.get(who, 0) - share for who, share in shares.items()})
+    nets = {who: losses.get(who, 0) - share for who, share in split(sum(losses.values()), claims).items()}
+    gives = {
+        who: min(-net, claims[who] * turn.params.loss_share_bps // BPS) for who, net in nets.items() if net < 0
+    }
+    takes = split(sum(gives.values()), {who: net for who, net in nets.items() if net > 0})
+    helped = match_legs(takes | {who: -fen for who, fen in gives.items()})
     for helper, payee, fen in helped:
         if not can_owe(turn, helper, fen):
             continue

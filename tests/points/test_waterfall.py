@@ -20,7 +20,7 @@ from tests.points.market import ADDRESS, DAY, Market, class_of, genesis_of, leg,
 def poor(merchants: dict[str, int], **parameters: int) -> Market:
     """A market without fees whose merchants have these reserves; a credit limit lets them issue all the same."""
     table = {name: {"reserve": fen, "credit_limit": 10_000_000} for name, fen in merchants.items()}
-    return Market(genesis_of(merchants=table, **{"fee_bps": 0, **parameters}))
+    return Market(genesis_of(merchants=table, **{"fee_bps": 0, "loss_share_bps": 10_000, **parameters}))
 
 
 def owes(market: Market, *debts: tuple[str, str, int]) -> None:
@@ -177,6 +177,32 @@ def test_help_comes_back_leg_by_leg_and_adds_up() -> None:
     assert losses(market)["returned"] == {"D->C": 24}
     number = market.window()["window"] + 1
     assert market.owed(number) == {"C->D": 240_000, "D->C": 240_000}
+
+
+@pytest.mark.parametrize(("bps", "helped"), [(10_000, 80), (8_000, 80), (7_999, 79), (1_000, 10), (99, 0), (0, 0)])
+def test_nobody_bears_more_of_others_losses_than_a_part_of_its_claim(bps: int, helped: int) -> None:
+    """A and B are friends: A issues, B takes its points, A defaults. D, whom C owes 100, loses at most its part of it."""
+    market = poor({"A": 0, "C": 50, "B": 10_000, "D": 10_000}, loss_share_bps=bps)
+    owes(market, ("A", "B", 400), ("C", "D", 100))
+    market.ok("operator", WindowClose())
+    market.ok("C", LegPaid(1, leg("C", "D"), bytes(32)))
+    market.ok("D", LegConfirm(1, leg("C", "D")))
+    market.advance(2 * DAY)
+    assert losses(market)["helped"] == ({"D->B": helped} if helped else {})
+    market.ok("B", LegConfirm(1, leg("A", "B")))
+    assert losses(market)["returned"] == ({"D->B": helped} if helped else {})
+
+
+def test_bounded_help_is_split_by_what_is_lacking() -> None:
+    """A pays D only. By their claims B lacks 60, C 20, and D should give 80; it gives 20 of its 100: 15 and 5."""
+    market = poor({"A": 0}, loss_share_bps=2_000)
+    owes(market, ("A", "B", 300), ("A", "C", 100), ("A", "D", 100))
+    market.ok("operator", WindowClose())
+    market.ok("A", LegPaid(1, leg("A", "D"), bytes(32)))
+    market.ok("D", LegConfirm(1, leg("A", "D")))
+    market.advance(2 * DAY)
+    assert losses(market)["losses"] == {"B": 300, "C": 100}
+    assert losses(market)["helped"] == {"D->B": 15, "D->C": 5}
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,13 @@ def attest(world: World, reserves: dict[str, int]) -> None:
 
 
 @settings(max_examples=60)
-@given(debts, st.lists(st.integers(0, 200), min_size=5, max_size=5), st.sampled_from([0, 1000]), st.data())
+@given(debts, st.lists(st.integers(0, 200), min_size=5, max_size=5), st.sampled_from([0, 1000]), st.sampled_from([10_000, 1_000]),
+       st.data())  # fmt: skip
 def test_every_fen_of_a_default_is_borne_and_comes_back(
-    owed: list[tuple[str, str, int]], reserves: list[int], fee_bps: int, data: st.DataObject
+    owed: list[tuple[str, str, int]], reserves: list[int], fee_bps: int, bound: int, data: st.DataObject
 ) -> None:
     """A reserve covers what is issued, and falls before the window closes."""
-    rules = Parameters(fee_bps=fee_bps)
+    rules = Parameters(fee_bps=fee_bps, loss_share_bps=bound)
     world = World(START, dict.fromkeys(NAMES, 10**7), ["u"], CLASSES, rules)  # type: ignore[arg-type]
     spend(world, owed)
     attest(world, dict(zip(NAMES, reserves, strict=True)))
@@ -68,7 +69,7 @@ def test_every_fen_of_a_default_is_borne_and_comes_back(
     due = [pair for pair, fen in legs.items() if state_of(world, pair) == "DUE"]
     world.run(at=world.now + 2 * DAY)
     assert violations(world.memory, world.now) == []
-    check_default(world, legs, due, dict(zip(NAMES, reserves, strict=True)))
+    check_default(world, legs, due, dict(zip(NAMES, reserves, strict=True)), bound)
     for pair in data.draw(st.permutations(due), label="late"):
         assert world.code(pair[0], LegPaid(1, world.leg(*pair), bytes(32))) == "OK"
         assert world.code("bank" if pair[1] == "FUND" else pair[1], LegConfirm(1, world.leg(*pair))) == "OK"
@@ -94,9 +95,12 @@ def state_of(world: World, pair: tuple[str, ...]) -> str:
 
 
 def check_default(
-    world: World, legs: dict[tuple[str, ...], int], due: list[tuple[str, ...]], reserves: dict[str, int]
+    world: World, legs: dict[tuple[str, ...], int], due: list[tuple[str, ...]], reserves: dict[str, int], bound: int
 ) -> None:
-    """Reserves give what they have; the rest is borne by all merchants that are creditors, by their claims."""
+    """Reserves give what they have; the rest is borne by all merchants that are creditors, by their claims.
+
+    Nobody helps with more than its bound; then those who lost more than their share keep what is left.
+    """
     told = queries.window(world.memory, world.now, 1)
     drawn = {pair: told["drawn"].get(world.leg(pair[0], pair[1]), 0) for pair in due}
     for payer in {pair[0] for pair in due}:
@@ -112,11 +116,19 @@ def check_default(
     for pair, fen in legs.items():
         if pair[1] != "FUND":
             claims[pair[1]] = claims.get(pair[1], 0) + fen
-    borne = {who: sum(fen for pair, fen in lost.items() if pair[1] == who) for who in claims}
+    alone = {who: sum(fen for pair, fen in lost.items() if pair[1] == who) for who in claims}
+    borne = dict(alone)
     shared = queries_clearing.losses(world.memory, world.now, 1)
     for name, fen in shared["helped"].items():
         helper, payee = map(world.name_text, name.split("->"))
         borne[helper], borne[payee] = borne[helper] + fen, borne[payee] - fen
     for who, claim in claims.items():
-        assert abs(borne[who] - Fraction(sum(lost.values()) * claim, sum(claims.values()))) < 1, who
+        share = Fraction(sum(lost.values()) * claim, sum(claims.values()))
+        if bound == 10_000:
+            assert abs(borne[who] - share) < 1, who
+        elif borne[who] > alone[who]:
+            most = Fraction(claim * bound, 10_000)
+            assert borne[who] - alone[who] <= most and borne[who] > min(share, alone[who] + most) - 1, who
+        else:
+            assert share - 1 < borne[who] <= alone[who] or borne[who] == alone[who], who
     assert len(shared["helped"]) < max(1, len(claims))
