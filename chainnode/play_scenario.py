@@ -25,7 +25,8 @@ KINDS: Final = frozenset({
     "batch_issue", "campaign_create", "campaign_claim", "campaign_close",
     "reserve_attest", "issue", "reverse_issue", "redeem", "redeem_by_token", "authorize", "capture", "void", "refund",
     "exchange", "transfer", "window_close", "leg_paid", "leg_confirm", "leg_dispute", "freeze", "unfreeze",
-    "merchant_apply", "gov_propose", "gov_vote", "gov_execute",
+    "challenge_apply", "challenge_score",
+    "merchant_apply", "gov_propose", "gov_vote", "gov_execute", "alert_ack",
     "sandbox_enrol", "emergency_pause", "emergency_resume",
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip

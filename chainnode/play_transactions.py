@@ -41,7 +41,7 @@ PAY_CODE_SECONDS: Final = 60
 NO_SIGNATURE: Final = bytes(64)
 CHAIN_ID_NAME: Final = "chain_id"  # "$chain_id" in a raw envelope
 
-_ADDRESS_FIELDS: Final = frozenset({"to", "merchant", "account", "target", "sponsor"})
+_ADDRESS_FIELDS: Final = frozenset({"to", "merchant", "account", "target", "sponsor", "subject", "other"})
 _KEY_FIELDS: Final = frozenset({"key", "sponsor_key"})
 _HASH_FIELDS: Final = {
     "gov_propose": "reasons_hash", "merchant_apply": "docs_hash",

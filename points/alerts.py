@@ -50,16 +50,15 @@ def raise_alert(turn: Turn, rule: RiskRule, subject: bytes, value: int, limit: i
 
 
 def apply_alert_ack(turn: Turn, body: AlertAck) -> Code:
-    """A regulator closes an alert with a note that it keeps elsewhere."""
-    other = body.other or b""
-    key = alert_key(body.rule, body.subject, other)
+    """A regulator closes an alert with a note that it keeps elsewhere; the two of CIRCULAR in either order."""
+    parties = sorted([body.subject] if body.other is None else [body.subject, body.other])
+    key = alert_key(body.rule, *parties)
     alert: Alert | None = turn.get(key)
     if alert is None or not alert.lives(turn.time):
         return Code.ALERT_UNKNOWN
     if alert.acked:
         return turn.refuse(Code.ALERT_CLOSED, f"acknowledged at {alert.acked}")
     turn.put(key, replace(alert, acked=turn.time, by=turn.sender, note=body.note_hash))
-    pair = (("subject", body.subject), ("other", other)) if other else (("subject", body.subject),)
-    accounts = (*pair, ("regulator", turn.sender))
+    accounts = (*zip(("subject", "other"), parties, strict=False), ("regulator", turn.sender))
     turn.events.append(Event("AlertAcknowledged", (("rule", body.rule),), accounts, (("note", body.note_hash),)))
     return Code.OK

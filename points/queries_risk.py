@@ -27,6 +27,7 @@ from points.state import (
 )
 from points.view import View
 from primitives.genesis import Parameters
+from primitives.kinds_risk import UNITS
 
 Plain = Any
 FATES: Final = ("issued", "exch_in", "restored", "redeemed", "expired", "burned")
@@ -49,11 +50,12 @@ def alerts(view: View, time_s: int, limit: int, state: str = "", rule: str = "")
 def _alerts(view: View, time_s: int) -> Iterable[dict[str, Plain]]:
     for key, record in view.range(b"x", b"y"):
         alert: Alert = record
-        rule, _, names = key[1:].partition(b"\x00")
+        raw, _, names = key[1:].partition(b"\x00")
+        rule: Any = raw.decode()
         if not alert.lives(time_s):
             continue
         yield {
-            "rule": rule.decode(), "subject": text(names[:_ADDRESS]),
+            "rule": rule, "unit": UNITS[rule], "subject": text(names[:_ADDRESS]),
             "other": text(names[_ADDRESS:]) if names[_ADDRESS:] else None,
             "state": "ACKED" if alert.acked else "OPEN", "value": alert.value, "limit": alert.limit,
             "first": alert.first, "last": alert.last, "days": alert.days, "acked": alert.acked or None,

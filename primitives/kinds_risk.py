@@ -1,10 +1,17 @@
 """What the rules watch for, and how a regulator answers an alert (2.7)."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from primitives.codec import Bytes20, Bytes32, Record
 
 RiskRule = Literal["SPIKE", "CIRCULAR", "ACCOUNTS", "OVER_CAP", "NEAR_CAP", "STALE", "CONCENTRATION", "WASH"]
+Unit = Literal["fen", "days", "accounts", "bps"]
+
+# Of what a rule measures, and of its threshold.
+UNITS: Final[dict[RiskRule, Unit]] = {
+    "SPIKE": "fen", "CIRCULAR": "fen", "ACCOUNTS": "accounts", "OVER_CAP": "fen", "NEAR_CAP": "fen", "STALE": "days",
+    "CONCENTRATION": "bps", "WASH": "fen",
+}  # fmt: skip
 
 
 class AlertAck(Record, tag="alert_ack"):

@@ -212,7 +212,7 @@ async def get_alerts_page(backend: NodeBackend, call: Call) -> Answer:
     """The inbox of risk alerts, newest first."""
     found = ask(backend, queries_risk.alerts, PAGE_ALERTS)
     items = [
-        {**row, **{f"shown_{name}": _measure(row["rule"], row[name]) for name in ("value", "limit")}}
+        {**row, **{f"shown_{name}": _measure(row["unit"], row[name]) for name in ("value", "limit")}}
         for row in found["items"]
     ]
     unread = sum(row["state"] == "OPEN" for row in items)
@@ -220,15 +220,11 @@ async def get_alerts_page(backend: NodeBackend, call: Call) -> Answer:
     return _page(backend, call, "alerts.html", items=items, total=found["total"], unread=unread, names=names)
 
 
-def _measure(rule: str, value: int) -> str:
-    """A figure in the unit of its rule; yuan unless days, accounts or a share."""
-    match rule:
-        case "STALE" | "ACCOUNTS":
-            return str(value)
-        case "CONCENTRATION":
-            return f"{value // 100}.{value % 100:02d} %"
-        case _:
-            return yuan(value)
+def _measure(unit: str, value: int) -> str:
+    """A figure of an alert: yuan, a share in percent, or a count."""
+    if unit == "bps":
+        return f"{value // 100}.{value % 100:02d} %"
+    return yuan(value) if unit == "fen" else str(value)
 
 
 def _names(backend: NodeBackend, language: Language) -> dict[str, str]:

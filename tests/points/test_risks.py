@@ -318,6 +318,15 @@ def test_an_alert_that_is_told_again_stays_as_long_after_that() -> None:
     assert stored(market, "STALE", "A").expires >= last + ALERT_SECONDS
 
 
+def test_a_circle_is_acknowledged_by_both_its_names_in_either_order() -> None:
+    market = market_with(alert_least=100, alert_circular_bps=8_000, fee_bps=0)
+    circle(market, 1000, 1000)
+    market.at(CUT)
+    assert ack(market, "CIRCULAR", "A") is Code.ALERT_UNKNOWN
+    assert ack(market, "CIRCULAR", "B", "A") is Code.OK
+    assert ack(market, "CIRCULAR", "A", "B") is Code.ALERT_CLOSED
+
+
 def test_refusals_of_alert_ack_in_their_order() -> None:
     """Each row repairs the fault above it."""
     market = market_with(alert_cap_bps=8_000)
@@ -355,7 +364,7 @@ def test_figures_near_the_end_of_the_numbers_stay_in_the_state() -> None:
     for name in "ABCD":
         merchant = turn.get(merchant_key(ADDRESS[name]))
         turn.put(merchant_key(ADDRESS[name]), replace(merchant, reserve=U64_MAX, credit_limit=U64_MAX))
-        turn.put(books_key(ADDRESS[name]), Books(U64_MAX, U64_MAX, U64_MAX, revoked=U64_MAX))
+        turn.put(books_key(ADDRESS[name]), Books(U64_MAX, U64_MAX, U64_MAX, self_refunded=1, revoked=U64_MAX))
     turn.enter_window(2)
     examine(turn)
     assert {dict(event.fields)["rule"] for event in turn.events} >= {"SPIKE", "WASH", "CONCENTRATION", "STALE"}
