@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo test lint sim sim-strategies mutants exhaustive pitfalls chaos properties play-devnet micro year midnight lock clean
+.PHONY: demo test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro year midnight lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
-demo: $(STAMP)            ## a tourism day on four validators; ends 0 only if every receipt verified
+demo: $(STAMP)            ## a tourism year on four validators; ends 0 only if every receipt verified
 	$(BIN)/hnchain demo
 
 test: lint                ## types, style and the whole test suite
@@ -44,7 +44,10 @@ pitfalls: $(STAMP)        ## the 80 pitfalls: number, title, tests, result
 chaos: $(STAMP)          ## real processes under faults; make chaos KILLS=200
 	$(BIN)/python -m tests.chaos.run --kills $(KILLS)
 
-properties: $(STAMP)      ## the hypothesis machines with the large profile
+properties: $(STAMP)      ## 100,000 operations of all kinds, every one judged by the invariants
+	$(BIN)/python -m tests.properties.town_run --operations 100000
+
+properties-deep: $(STAMP) ## every hypothesis machine with the large profile; takes hours
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties
 
 play-devnet: $(STAMP)     ## every scenario on four real nodes gives what it gives in one process

@@ -35,7 +35,8 @@ OPENINGS_PART: Final = 0.08  # of a day's transactions
 NAMES: Final = {
     "O": "orders", "R": "refunds", "H": "holds", "T": "hold timers", "U": "used pay codes", "D": "daily sums",
     "W": "windows", "Y": "obligations", "N": "positions", "E": "legs", "X": "window timers", "a": "campaigns",
-    "b": "grants", "h": "proposals", "i": "votes", "k": "proposal timers", "x": "alerts", "c": "errata", "s": "sandboxes",
+    "b": "grants", "h": "proposals", "i": "votes", "k": "proposal timers", "x": "alerts",
+    "c": "errata", "s": "sandboxes", "u": "enrolments", "d": "recoveries",
 }
 # First bytes of what stays, is one record, or lives for years: people, merchants, classes and their sums; parameters,
 # validators, committee and offices; assets and anchors with the lists that say when they end.

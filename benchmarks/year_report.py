@@ -77,7 +77,8 @@ class Year(msgspec.Struct, frozen=True):
     def faults(self) -> list[str]:
         """Why the year is not sound; [] if it is."""
         found = [f"month {month.number}: {text}" for month in self.months for text in month.violations]
-        return found + [f"{row.rest} {row.name} have not left" for row in self.leaving if row.rest > RESTING.get(row.first, 0)]
+        stayed = (row for row in self.leaving if row.rest > RESTING.get(row.first, 0))
+        return found + [f"{row.rest} {row.name} have not left" for row in stayed]
 
 
 # What may stand there although nobody did anything for longer than any retention; of all else nothing. 02:00 closes a

@@ -1,4 +1,4 @@
-"""`hnchain demo`: a fresh network, a tourism day on it, and proof of every step."""
+"""`hnchain demo`: a fresh network, a tourism year on it, and proof of every step."""
 
 import secrets
 import shutil
@@ -17,7 +17,7 @@ from chainnode.devnet_layout import place_on
 from chainnode.failures import NodeFailure
 from chainnode.listening_ports import free_ports
 from cli.demo_stage import Stage, StoryFailed
-from cli.demo_story import morning, tell_day
+from cli.demo_story import morning, tell_year
 from cli.devnet import make
 from cli.language import example, t
 from cli.network import read_genesis
@@ -30,9 +30,9 @@ PORTS_PER_NODE: Final = 4
 STARTS: Final = 3  # a port that was free may be taken a moment later
 
 
-@click.command(help=t("A tourism day on four fresh validators; ends 0 only if every receipt verified and every "
+@click.command(help=t("A tourism year on four fresh validators; ends 0 only if every receipt verified and every "
                       "invariant held.",
-                      "在四个全新验证者上演示旅游的一天；全部凭证核验通过且不变量成立才返回 0。"),
+                      "在四个全新验证者上演示旅游的一年；全部凭证核验通过且不变量成立才返回 0。"),
                epilog=example("hnchain demo --lang zh"))  # fmt: skip
 @click.option("--keep", is_flag=True, help=t("Leave the folder behind.", "保留数据目录。"))
 @with_output
@@ -56,7 +56,7 @@ def demo(keep: bool) -> int:
         folder = root / "receipts"
         folder.mkdir()
         try:
-            tell_day(stage, network.directory / "genesis.json", folder)
+            tell_year(stage, network.directory / "genesis.json", folder)
         except (StoryFailed, Malformed, Refusal, NoAnswer, Refused, NodeFailure) as error:
             failed = True
             stage.mourn(error)
@@ -102,7 +102,7 @@ def _start(root: Path) -> Devnet:
 
 
 def _tell_start(stage: Stage, seconds: float) -> None:
-    stage.chapter(t("A day on Hainan: four validators, four merchants, two tourists",
-                    "一链游海南：四个验证者，四家商户，两位游客"))  # fmt: skip
+    stage.title(t("A year on Hainan: four validators, five merchants, two tourists",
+                  "一链游海南：一年，四个验证者，五家商户，两位游客"))  # fmt: skip
     stage.done(t(f"four nodes are ready after {seconds:.1f} s on {stage.network.places[0].url} and three more",
                  f"四个节点就绪，用时 {seconds:.1f} 秒：{stage.network.places[0].url} 等"))  # fmt: skip

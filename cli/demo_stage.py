@@ -52,6 +52,7 @@ class Stage:
         self._names[encode_address(FUND_ADDRESS)] = "FUND"
         self._urls: Final = [place.url for place in network.places]
         self._turn = 0
+        self._chapters = 0
         self._tell: Final = tell
         self.now: int = genesis.time
 
@@ -72,9 +73,14 @@ class Stage:
         self.record.steps.append({"text": text, **facts})
         self._tell(f"  ✓ {text}")
 
-    def chapter(self, text: str) -> None:
-        """A heading."""
+    def title(self, text: str) -> None:
+        """What the whole is about."""
         self._tell(f"\n{text}")
+
+    def chapter(self, english: str, chinese: str) -> None:
+        """A heading with its number."""
+        self._chapters += 1
+        self._tell(t(f"\n{self._chapters}. {english}", f"\n{_numeral(self._chapters)}、{chinese}"))
 
     def act(self, who: str, body: Body, *cosigners: str, expect: Code = Code.OK) -> Any:
         """Send a transaction and wait for its outcome; the receipt, None if it was refused before any block.
@@ -174,3 +180,13 @@ class Stage:
         for place in self.network.places:
             say(f"  {place.name}: {self.network.state(place)}: {self.network.last_words(place)}")
         say(t(f"  kept for inspection: {self.network.directory}", f"  现场保留于：{self.network.directory}"))
+
+
+_DIGITS: Final = "零一二三四五六七八九"
+
+
+def _numeral(number: int) -> str:
+    """1 to 99 as Chinese headings count."""
+    tens, ones = divmod(number, 10)
+    head = "" if not tens else "十" if tens == 1 else f"{_DIGITS[tens]}十"
+    return head + (_DIGITS[ones] if ones else "")

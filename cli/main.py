@@ -19,7 +19,7 @@ VERSION: Final = "0.1.0"
 # name -> (module, attribute, English, Chinese); a module is imported only when its command is asked for
 COMMANDS: Final = {
     "devnet": ("cli.devnet", "devnet", "A local network of real processes.", "本地网络（真实进程）。"),
-    "demo": ("cli.demo", "demo", "A tourism day on a fresh network.", "在全新网络上演示旅游的一天。"),
+    "demo": ("cli.demo", "demo", "A tourism year on a fresh network.", "在全新网络上演示旅游的一年。"),
     "node": ("cli.node", "node", "Prepare, run and check one node.", "准备、运行、核验单个节点。"),
     "wallet": ("cli.wallet", "wallet", "Keys, balances, payments, receipts.", "密钥、余额、支付、凭证。"),
     "merchant": ("cli.merchant", "merchant", "Issue, charge, refund, settle.", "发放、收款、退款、结算。"),

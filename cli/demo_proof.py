@@ -1,0 +1,65 @@
+"""The demo's last chapters: the year ends, receipts prove themselves, and the books add up."""
+
+from pathlib import Path
+from typing import Any
+
+from cli.demo_acts import DAY, move
+from cli.demo_stage import Stage, StoryFailed
+from cli.language import t
+from cli.output import day_text, points
+from primitives.codec import Malformed
+from primitives.proof import verify_receipt_proof
+
+YEAR_DAYS = 367
+
+
+def year_end(stage: Stage, began: int) -> None:
+    """A year after the first purchase the last points expire: every unit ever issued has gone somewhere."""
+    stage.chapter("The year ends", "一年期满")
+    move(stage, began + YEAR_DAYS * DAY)
+    for name in ("alice", "bob"):
+        stage.expect_spendable(name, 0)
+    supply = stage.read("/v1/supply")
+    for class_id, row in supply.items():
+        counts = {name: int(units) for name, units in row.items()}
+        came = counts["issued"] + counts["exch_in"] + counts["restored"]
+        if counts["outstanding"] or came != counts["redeemed"] + counts["expired"] + counts["burned"]:
+            raise StoryFailed(f"{class_id} does not add up: {counts}")
+    issued, redeemed, expired = (_total(supply, key) for key in ("issued", "redeemed", "expired"))
+    stage.done(t(f"{day_text(stage.now)}: the last points have expired. {points(issued)} were issued, "
+                 f"{points(redeemed)} redeemed, {points(expired)} expired; nothing is missing in any class",
+                 f"{day_text(stage.now)}：最后的积分到期。共发放 {points(issued)}，核销 {points(redeemed)}，"
+                 f"到期 {points(expired)}；各类积分收支相符"))  # fmt: skip
+
+
+def _total(supply: Any, key: str) -> int:
+    return sum(int(row[key]) for row in supply.values())
+
+
+def prove(stage: Stage, genesis_path: Path, folder: Path) -> None:
+    """Every receipt from the genesis file alone, and one with a changed byte."""
+    stage.chapter("Receipts that prove themselves", "凭证自证")
+    octets = stage.verify_receipts(genesis_path, folder)
+    count, total = stage.record.verified, len(stage.record.transactions)
+    stage.done(t(f"{count} of {total} receipts verified offline, {octets // count} B each",
+                 f"{total} 份凭证中 {count} 份离线核验通过，平均 {octets // count} 字节"))  # fmt: skip
+    raw = bytearray(sorted(folder.iterdir())[0].read_bytes())
+    raw[len(raw) // 2] ^= 1
+    try:
+        verify_receipt_proof(bytes(raw), stage.genesis)
+    except Malformed:
+        stage.done(t("one changed bit and the receipt is refused", "改动一位，凭证即被拒绝"))
+    else:
+        raise StoryFailed("a changed receipt was accepted")
+
+
+def audit(stage: Stage) -> None:
+    """All nodes hold the same state, and it adds up."""
+    stage.chapter("The books", "账实核对")
+    height, root = stage.agree()
+    stage.done(t(f"{len(stage.network.places)} nodes agree at height {height}: state root {root[:16]}…",
+                 f"{len(stage.network.places)} 个节点在高度 {height} 状态一致：{root[:16]}…"))  # fmt: skip
+    broken = stage.violations()
+    if broken:
+        raise StoryFailed("; ".join(broken))
+    stage.done(t("every invariant holds on every node", "所有节点的全部不变量成立"))
