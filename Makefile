@@ -45,7 +45,7 @@ chaos: $(STAMP)          ## real processes under faults; make chaos KILLS=200
 	$(BIN)/python -m tests.chaos.run --kills $(KILLS)
 
 properties: $(STAMP)      ## 100,000 operations of all kinds, every one judged by the invariants
-	$(BIN)/python -m tests.properties.town_run --operations 100000
+	$(BIN)/python -m tests.properties.town_run --operations 100000 --jobs $(JOBS)
 
 properties-deep: $(STAMP) ## every hypothesis machine with the large profile; takes hours
 	HYPOTHESIS_PROFILE=large $(BIN)/python -m pytest -q tests/properties

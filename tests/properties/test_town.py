@@ -3,7 +3,10 @@
 The short profile runs with every test; `make properties` runs a hundred thousand operations (town_run.py).
 """
 
-from hypothesis import settings
+from collections import Counter
+from typing import ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -14,7 +17,10 @@ numbers = st.integers(0, 2**48)
 
 
 class Life(RuleBasedStateMachine):
-    """Each rule draws a number; what it means is in town_life."""
+    """Each rule draws a number; what it means is in town_life. The counts are of all examples together."""
+
+    operations = 0
+    reached: ClassVar[Counter[tuple[str, str]]] = Counter()
 
     @initialize(seed=numbers, gifts=st.lists(numbers, min_size=2, max_size=6))
     def begin(self, seed: int, gifts: list[int]) -> None:
@@ -57,7 +63,12 @@ class Life(RuleBasedStateMachine):
         if self.end % 5 == 0:
             town_life.sunset(self.town, self.end)
         self.town.replay()
+        Life.operations += self.town.operations
+        Life.reached.update(self.town.reached)
 
 
 TestTown = Life.TestCase
-TestTown.settings = settings(settings.get_profile("short"), max_examples=150, stateful_step_count=50)
+TestTown.settings = settings(
+    max_examples=150, stateful_step_count=50, derandomize=True, deadline=None, database=None,
+    phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+)  # fmt: skip

@@ -90,6 +90,7 @@ def _parameters(dice: Random) -> Parameters:
         settle_days=pick([1, 2]), static_cap=pick([50, 50_000]), kyc0_lifetime=pick([60, 100_000]),
         transfer_day=pick([0, 0, 100]), holder_limit=pick([0, 0, 900]), quota=pick([0, 0, 2_000]),
         breakage_share_bps=pick([0, 1_000]), sponsor_day=pick([1, 1_000]), waterfall=pick([0, 1, 2, 2]),
+        operator_validators=pick([0, 1]),
     )  # fmt: skip
 
 

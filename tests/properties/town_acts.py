@@ -23,6 +23,9 @@ def issue(town: Town, dice: Random) -> Act:
     if of.kind == "RESTRICTED" and dice.random() < 0.8:
         return town_people.campaign_claim(town, dice)
     to = tourist(town, dice) if dice.random() < 0.5 else name_address(dice.choice("uvwt"))
+    enrolled = [key[-20:] for key, _ in town.rows(b"u" + of.sandbox.encode() + b"\x00")] if of.sandbox else []
+    if enrolled and dice.random() < 0.9:
+        to = dice.choice(enrolled)
     cash = dice.choice([0, units * 5])
     return likely(town, dice, kinds.Issue, sender, class_id=class_id, to=to, units=units, cash_value=cash)
 

@@ -32,6 +32,7 @@ from tests.properties.town_filling import fill, fresh, likely, merchant, name_ad
 PAYLOADS: dict[str, type] = {
     str(kind.__struct_config__.tag): kind for kind in kinds_governance.Payload.__args__
 }  # action -> its type
+_IDLE = (MerchantStatus.SUSPENDED, MerchantStatus.ISSUE_SUSPENDED, MerchantStatus.ACCEPT_SUSPENDED)
 _LIKELY = {
     "fee_bps": (0, 50), "exchange_fee_bps": (0, 100), "reserve_ratio_bps": (1_000, 9_000), "settle_days": (1, 2),
     "refund_window_days": (1, 3), "attestation_days": (2, 90), "sponsor_day": (1, 9), "waterfall": (0, 2),
@@ -47,7 +48,8 @@ def admit(town: Town, dice: Random) -> Any:
 
 def set_status(town: Town, dice: Random) -> Any:
     """Mostly back to work: a town in which everything stands still is a dull one."""
-    who = merchant(town, dice)
+    waiting = [key[1:] for key, of in town.rows(b"M") if of.status in _IDLE]
+    who = dice.choice(waiting) if waiting and dice.random() < 0.6 else merchant(town, dice)
     of = town.view.get(b"M" + who)
     idle = of is None or of.status in (MerchantStatus.ACTIVE, MerchantStatus.APPLIED)
     sort = dice.random()
@@ -161,6 +163,9 @@ ACTS: dict[str, Callable[[Town, Random], Act]] = {
 
 def decide(town: Town, dice: Random, action: str) -> str:
     """Propose, win, and wait until it is carried out; the state in which the proposal ends, or why it did not begin."""
+    idle = [of for _, of in town.rows(b"M") if of.status in _IDLE]
+    if len(idle) > 1 and dice.random() < 0.4:
+        action = "set_status"  # mostly back to work
     first = town_rooms.prepare(town, dice, action)
     if first is not None:
         town.attempt(first)

@@ -131,7 +131,7 @@ NAMED: dict[str, Callable[[Town, Random], Any]] = {
 }
 
 
-def fill(kind: type, town: Town, dice: Random, **fixed: Any) -> Any:
+def fill(kind: type, town: Town, dice: Random, /, **fixed: Any) -> Any:
     """A body or record of this type; what `fixed` names is as given."""
     values = {
         field.name: fixed[field.name] if field.name in fixed else _field(field, town, dice)
@@ -218,7 +218,7 @@ def entitled(town: Town, rule: Rule, dice: Random) -> bytes:
     return dice.choice(town.accounts())
 
 
-def likely(town: Town, dice: Random, kind: type, sender: bytes | None = None, **fixed: Any) -> Act:
+def likely(town: Town, dice: Random, kind: type, sender: bytes | None = None, /, **fixed: Any) -> Act:
     """An act of this kind by somebody who may, filled by names; `sender` and fields as given."""
     rule = RULES.get(kind, _NO_RULE)
     who = entitled(town, rule, dice) if sender is None else sender

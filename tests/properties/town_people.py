@@ -27,7 +27,19 @@ Acting = Callable[[Town, Random], Act]
 
 
 def class_create(town: Town, dice: Random) -> Act:
-    return likely(town, dice, kinds.ClassCreate, class_id=fresh(dice, "cl"))
+    if dice.random() < 0.2:
+        return likely(town, dice, kinds.ClassCreate, class_id=fresh(dice, "cl"))
+    uv = dice.choice([1, 777, 9_999, 10_000])
+    fixed: dict[str, Any] = {
+        "class_id": fresh(dice, "cl"), "uv": uv, "kind": None, "validity_days": dice.choice([1, 3, 30, 1_095]),
+        "pending_days": dice.choice([0, 0, 1]), "grace_days": dice.choice([0, 3]), "scope": (), "sandbox": None,
+        "max_per_order": None, "exchange_in_quota": dice.choice([None, 100]), "display_decimals": 0, "earn_cap_bps": 0,
+    }  # fmt: skip
+    trials = [(key[1:].decode(), of) for key, of in town.rows(b"s") if not of.over]
+    if not trials or dice.random() < 0.3:
+        return likely(town, dice, kinds.ClassCreate, **fixed)
+    name, of = dice.choice(trials)
+    return likely(town, dice, kinds.ClassCreate, of.merchant, **(fixed | {"sandbox": name}))
 
 
 def class_retire(town: Town, dice: Random) -> Act:
