@@ -18,6 +18,7 @@ from primitives.address import encode_address
 from primitives.json_form import body_from_plain
 from primitives.kinds import Body, Category, MerchantApply
 from primitives.kinds_governance import Choice, GovExecute, GovVote, Payload, StatusName
+from primitives.kinds_offices import Office
 
 Plain = Any
 ACTIONS = tuple(str(payload.__struct_config__.tag) for payload in get_args(Payload))
@@ -25,6 +26,7 @@ DAY_SECONDS = 86_400
 HASH_BYTES = 32
 PROPOSAL_SECONDS = 480  # to collect signatures; less than the limit by what a clock may be off
 _FOR_A_MERCHANT = ("admit", "set_status", "set_quota")
+_FOR_AN_ACCOUNT = ("set_member", "grant_office", "revoke_office")
 
 
 @click.command(help=t("An unsigned proposal on stdout, for `gov sign` and `gov submit`. ACTION: ",
@@ -47,6 +49,13 @@ _FOR_A_MERCHANT = ("admit", "set_status", "set_quota")
 @click.option("--validator", help=t("Who leaves or is replaced.", "离开或被替换的验证者。"))
 @click.option("--candidate", metavar="FILE", help=t("What `hnchain node candidate` printed.",
                                                     "node candidate 的输出。"))  # fmt: skip
+@click.option("--account", help=t("Of set_member, grant_office and revoke_office.",
+                                  "set_member、grant_office、revoke_office 所涉账户。"))  # fmt: skip
+@click.option("--weight", type=AMOUNT, help=t("Of set_member; 0: it leaves.", "set_member 的权重，0 为退出委员会。"))
+@click.option("--office", type=click.Choice(get_args(Office)), help=t("Of grant_office and revoke_office.",
+                                                                      "grant_office、revoke_office 的职务。"))  # fmt: skip
+@click.option("--payload", metavar="FILE", help=t("The whole payload as JSON, in place of the options above.",
+                                                  "以 JSON 文件给出全部内容，代替以上选项。"))  # fmt: skip
 @click.option("--reasons", metavar="FILE", help=t("The document that says why; its SHA-256 is published.",
                                                   "理由文件，公布其 SHA-256。"))  # fmt: skip
 @click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
@@ -73,6 +82,14 @@ def _print_proposal(
 
 def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dict[str, Plain]:
     """The payload that the options describe. Raises: Refusal (exit 2) for one that is missing."""
+    if given.get("payload") is not None:
+        plain: dict[str, Plain] = read_json(given["payload"])
+        return plain
+    if action in _FOR_AN_ACCOUNT:
+        if given["account"] is None:
+            raise usage(t(f"{action} is about an account", f"{action} 须指明账户"), "--account NAME")
+        field = "weight" if action == "set_member" else "office"
+        return {"account": encode_address(resolve(given["account"], network)), field: given[field]}
     merchant = given["merchant"]
     if action in _FOR_A_MERCHANT:
         if merchant is None:

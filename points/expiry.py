@@ -32,7 +32,9 @@ WINDOW_RECORDS: Final = 4096  # of one settled window, removed per block
 _CAMPAIGNS: Final = b"ab"  # campaigns and their grants
 _ORDER, _HOLD, _USED, _DAILY, _WINDOW = b"OHUDW"
 _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask their positions whether they count
-_LAPSING: Final = b"cdefx"  # errata, recoveries, assets, anchors and alerts know the second from which they count no more
+# Errata, recoveries, assets, anchors, challenges, their applicants and alerts know the second from which they count no
+# more.
+_LAPSING: Final = b"cdefnqx"
 
 
 def begin(turn: Turn, previous_s: int) -> None:

@@ -3,7 +3,8 @@
 admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
 admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota:
 BAD_PROPOSAL (neither given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the
-transaction of that kind (validator_changes.py). errata: errata.py. set_member, grant_office, revoke_office: offices.py.
+transaction of that kind (validator_changes.py). errata: errata.py. set_member, grant_office,
+revoke_office: offices.py. challenge_*: challenges.py.
 """
 
 from typing import Final, assert_never
@@ -12,6 +13,7 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 
 from points.applications import admit
+from points.challenges import award_challenge, open_challenge
 from points.errata import apply_errata, parties
 from points.governance_records import Papers
 from points.keys import PARAMS_KEY, merchant_key, papers_key, traded_key
@@ -23,6 +25,7 @@ from points.turn import Turn
 from points.validator_changes import apply_validator_add, apply_validator_remove, apply_validator_replace
 from primitives.codes import Code
 from primitives.genesis import Parameters
+from primitives.kinds_challenges import ChallengeAward, ChallengeOpen
 from primitives.kinds_errata import Errata
 from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetParameters, SetQuota, SetStatus
 from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
@@ -64,7 +67,7 @@ PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(
 def subjects_of(turn: Turn, payload: Payload) -> tuple[bytes, ...]:
     """The accounts that a decision is about; (): it is about everybody, or about a machine."""
     match payload:
-        case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose():
+        case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose() | ChallengeAward():
             return (payload.merchant,)
         case Errata():
             return parties(turn, payload)
@@ -121,6 +124,10 @@ def execute_payload(turn: Turn, payload: Payload, proposed: int) -> Code:
             return grant_office(turn, payload)
         case RevokeOffice():
             return revoke_office(turn, payload)
+        case ChallengeOpen():
+            return open_challenge(turn, payload)
+        case ChallengeAward():
+            return award_challenge(turn, payload)
         case _:
             assert_never(payload)
 

@@ -217,6 +217,16 @@ def office_key(office: str, account: bytes) -> bytes:
     return b"m" + office.encode() + b"\x00" + account
 
 
+def challenge_key(challenge: str) -> bytes:
+    """Challenge."""
+    return b"n" + challenge.encode()
+
+
+def applicant_key(challenge: str, merchant: bytes) -> bytes:
+    """Applicant; by challenge, then merchant. The zero byte cannot stand in an identifier."""
+    return b"q" + challenge.encode() + b"\x00" + merchant
+
+
 def erratum_key(tx: bytes) -> bytes:
     """Erratum of a transaction."""
     return b"c" + tx

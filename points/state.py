@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from points.asset_records import Anchored, Asset
 from points.campaign_records import Campaign, Grant
+from points.challenge_records import Applicant, Challenge
 from points.clearing_records import ClearingRecord
 from points.errata_records import Erratum
 from points.governance_records import OfficeHeld, Proposal, Standing, Timer, Vote
@@ -100,6 +101,9 @@ class Account(Record):
     frozen_until: int = NEVER  # not frozen from this second on
     guardians: tuple[bytes, ...] = ()
     guardian_threshold: int = 0  # guardians that must agree; 0 = more than half of them
+    next_guardians: tuple[bytes, ...] = ()  # from second next_from on, in the place of both
+    next_threshold: int = 0
+    next_from: int = NEVER
 
 
 class Lot(Record):
@@ -348,7 +352,7 @@ RECORDS: Final[dict[str, Any]] = {
     "d": Recoveries, "v": Register, "l": ClearingRecord, "a": Campaign, "b": Grant,
     "e": Asset, "f": Anchored, "t": Traded,
     "x": Alert, "y": Pulse, "z": Watch,
-    "c": Erratum, "m": OfficeHeld,
+    "c": Erratum, "m": OfficeHeld, "n": Challenge, "q": Applicant,
     "s": Sandbox, "u": Enrolled, "o": Pause,
     "h": Proposal, "i": Vote, "j": Standing, "k": Timer,
 }  # first byte of the key -> type of the value  # fmt: skip

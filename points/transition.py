@@ -19,6 +19,7 @@ from points import (
     applications,
     assets,
     campaigns,
+    challenges,
     escrows,
     exchange,
     founding,
@@ -61,6 +62,7 @@ from primitives.kinds_assets import (
     AssetUnlock,
     OfflineEscrow,
 )
+from primitives.kinds_challenges import ChallengeApply, ChallengeScore
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.kinds_risk import AlertAck
@@ -138,6 +140,8 @@ RULES: Final[dict[type, Rule]] = {
     kinds.MerchantApply: Rule(applications.apply_merchant_apply, TOURIST + MERCHANT),
     GovPropose: Rule(governance.apply_propose, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
     GovVote: Rule(governance.apply_vote, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
+    ChallengeApply: Rule(challenges.apply_challenge_apply, MERCHANT),
+    ChallengeScore: Rule(challenges.apply_challenge_score, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
     GovExecute: Rule(governance.apply_execute, bits=Role.COMMITTEE, refusal=Code.NOT_MEMBER),
 }
 _LEG_KINDS: Final = (kinds.LegPaid, kinds.LegConfirm, kinds.LegDispute)

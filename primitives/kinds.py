@@ -20,6 +20,7 @@ from primitives.kinds_assets import (
     OfflineEscrow,
 )
 from primitives.kinds_campaigns import BatchIssue, CampaignClaim, CampaignClose, CampaignCreate
+from primitives.kinds_challenges import ChallengeApply, ChallengeScore
 from primitives.kinds_governance import GovExecute, GovPropose, GovVote
 from primitives.kinds_identity import (
     GUARDIANS_MAX,
@@ -267,6 +268,7 @@ Operation = (
     | ValidatorAdd | ValidatorRemove | ValidatorReplace | ValidatorRekey
     | MerchantApply | GovPropose | GovVote | GovExecute | AlertAck
     | SandboxEnrol | EmergencyPause | EmergencyResume
+    | ChallengeApply | ChallengeScore
     | Anchor | AssetRegister | AssetOffer | AssetSwap | AssetReturn | AssetLock | AssetUnlock | OfflineEscrow
 )  # every kind decodes; which of them a batch may hold is a rule (D15: BAD_BATCH)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Identifier, Record
+from primitives.kinds_challenges import ChallengeAward, ChallengeOpen
 from primitives.kinds_errata import Errata
 from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
 from primitives.kinds_sandbox import RatifyPause, SandboxClose, SandboxOpen
@@ -64,6 +65,7 @@ class ProgramEnd(Record, tag="program_end"):
 Payload = (
     Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
     | SandboxOpen | SandboxClose | RatifyPause | Errata | SetMember | GrantOffice | RevokeOffice
+    | ChallengeOpen | ChallengeAward
 )  # fmt: skip
 
 

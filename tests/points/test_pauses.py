@@ -42,7 +42,7 @@ GOES_ON = {
     "asset_offer", "asset_return", "asset_lock", "asset_unlock", "window_close", "leg_paid", "leg_confirm",
     "leg_dispute", "freeze", "unfreeze", "pause_class", "emergency_pause", "emergency_resume", "sandbox_enrol",
     "campaign_create", "campaign_close", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
-    "merchant_apply", "gov_propose", "gov_vote", "gov_execute", "alert_ack",
+    "merchant_apply", "gov_propose", "gov_vote", "gov_execute", "challenge_apply", "challenge_score", "alert_ack",
 }  # fmt: skip
 STOPS = {
     "issue", "reverse_issue", "batch_issue", "campaign_claim", "redeem", "redeem_by_token", "authorize", "capture",
