@@ -165,6 +165,7 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/snapshot/chunks/{index}"): Access(Scope.OFFICE, offices=Role.OPERATOR),  # the whole state
     ("GET", "/v1/evidence"): _PUBLIC,
     ("GET", "/v1/evidence/{id}"): _PUBLIC,
+    ("GET", "/v1/info"): _PUBLIC,
     ("GET", "/v1/alerts"): _OFFICE,
     ("GET", "/v1/alerts/{rule}/{subject}"): _OFFICE,
     ("GET", "/v1/report"): _OFFICE,

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "play": ("cli.play", "play", "Run a scenario file.", "运行场景文件。"),
     "sim": ("cli.sim", "sim", "A simulated network with faults and traitors.", "模拟网络：故障与作恶者。"),
     "bench": ("cli.bench", "bench", "Load and micro benchmarks.", "负载与微基准测试。"),
+    "info": ("cli.info", "info", "The network one is about to use.", "网络信息与备案号。"),
     "doctor": ("cli.doctor", "doctor", "Check this machine.", "检查本机环境。"),
     "explain": ("cli.explain", "explain", "What a result code means.", "解释结果代码。"),
     "version": ("cli.explain", "version", "Version and formats.", "版本与格式。"),
