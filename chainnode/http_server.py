@@ -45,7 +45,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
     "Server": "hnchain",
 }  # fmt: skip
-_UNSHARED: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}
+_UNSHARED: Final = {"Cache-Control": "no-store", "Vary": "Authorization"}  # no cache gives one's answer to another
+READS_HEADER: Final = "HN-Reads"  # all, or own: what does not concern the reader is left out
 _PASSED_HEADERS: Final = ("authorization", "accept-language", "cookie")
 
 
@@ -230,9 +231,10 @@ class HttpServer:
             return await route.handle(self._backend, call)
         call = admit(route, self._backend, call, self._reader(request, route))
         answer = await route.handle(self._backend, call)
-        if access_of(route).scope is not Scope.PUBLIC:  # no cache gives one reader's answer to another
-            answer = replace(answer, headers={**answer.headers, **_UNSHARED})
-        return answer
+        if access_of(route).scope is Scope.PUBLIC:
+            return answer
+        told = "all" if call.reader.sees_all else "own"  # an auditor must see that something may be missing
+        return replace(answer, headers={**answer.headers, **_UNSHARED, READS_HEADER: told})
 
     def _reader(self, request: web.BaseRequest, route: Route, again: bool = False) -> Reader:
         """Who asks: everybody where reads are open. A ticket is not looked at where none is needed."""
@@ -252,7 +254,8 @@ class HttpServer:
             raise pruned(Pruned(start.height, self._backend.chain.floor))
         if len(self._readers) >= EVENT_READERS_MAX:
             raise Refused(Code.RATE_LIMITED, f"{EVENT_READERS_MAX} event readers are connected", "limits", status=503)
-        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        told = {READS_HEADER: "all" if reader.sees_all else "own"} if self._settings.scoped else {}
+        response = web.StreamResponse(headers={**_HEADERS, **told, "Content-Type": "text/event-stream"})
         response.enable_chunked_encoding()
         task = asyncio.current_task()
         assert task is not None, "a handler runs in a task"
