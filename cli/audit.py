@@ -8,6 +8,7 @@ import click
 from cli.audit_account import account
 from cli.audit_alerts import alerts, report
 from cli.audit_books import exposure, supply
+from cli.audit_bundle import bundle
 from cli.audit_chain import verify
 from cli.audit_evidence import evidence
 from cli.audit_history import account_history
@@ -75,5 +76,5 @@ def _invariants_of(url: str, token: str) -> Any:
     return got.body
 
 
-for command in (account, account_history, alerts, evidence, exposure, reconcile_books, report, supply, verify):
+for command in (account, account_history, alerts, bundle, evidence, exposure, reconcile_books, report, supply, verify):
     audit.add_command(command)
