@@ -67,10 +67,10 @@ def propose(
     **given: Plain,
 ) -> None:  # fmt: skip
     payload = payload_plain(action, given, network)
-    _print_proposal(network, sender, proposal, action, payload, document_hash(reasons, reasons_hash))
+    print_proposal(network, sender, proposal, action, payload, document_hash(reasons, reasons_hash))
 
 
-def _print_proposal(
+def print_proposal(
     network: Network, sender: str, proposal: str, action: str, payload: dict[str, Plain], reasons_hash: bytes
 ) -> None:  # fmt: skip
     """The unsigned transaction on stdout. Raises: Refusal (exit 2) for a payload that does not decode."""
@@ -295,7 +295,7 @@ def wind_down(
 ) -> None:  # fmt: skip
     given = {"merchant": merchant, "status": "WIND_DOWN", "notice": notice}
     payload = payload_plain("set_status", given, network)
-    _print_proposal(network, sender, name, "set_status", payload, document_hash(reasons, reasons_hash))
+    print_proposal(network, sender, name, "set_status", payload, document_hash(reasons, reasons_hash))
 
 
 COMMANDS = (propose, sign_proposal, submit_proposal, vote, execute, list_proposals, show, committee)

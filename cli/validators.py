@@ -11,6 +11,7 @@ from cli.governance import COMMANDS
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, table, with_output
+from cli.sandboxes import PAUSE_COMMANDS
 from cli.submission import Sending, send_and_report, with_sending
 from cli.transactions import guarded, read_json
 from cli.verdicts import usage
@@ -29,7 +30,7 @@ def gov() -> None:
     pass
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *PAUSE_COMMANDS):
     gov.add_command(command)
 
 

@@ -1,6 +1,7 @@
 """What `hnchain gov` makes of its options, and what it prints."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ GIVEN: dict[str, dict[str, Any]] = {
     "program_end": {"at": 0},
     "validator_remove": {"validator": "sanya"},
 }
+WRITTEN: dict[str, dict[str, Any]] = {
+    "sandbox_open": {"sandbox": "lab", "merchant": MERCHANT, "max_accounts": 2, "max_value": 1000, "starts": 1,
+                     "ends": 2, "loss_reserve": 400, "exit_hash": "00" * 32, "merchants": [MERCHANT], "accounts": []},
+    "sandbox_close": {"sandbox": "lab", "merchant": MERCHANT},
+    "ratify_pause": {"until": 7},
+}  # given as a file  # fmt: skip
 CANDIDATE = (
     '{"name": "sanya", "vote_key": "' + "00" * 32 + '", "transport_certificate": "MA==", '
     '"address": "h:1", "possession": "' + "00" * 64 + '"}'
@@ -39,6 +46,9 @@ def test_every_action_can_be_proposed(action: str, tmp_path: Path) -> None:
     file = tmp_path / "candidate.json"
     file.write_text(CANDIDATE)
     given = GIVEN.get(action, {"candidate": str(file), "validator": "old"})
+    if action in WRITTEN:
+        file.write_text(json.dumps(WRITTEN[action]))
+        given = {"payload": str(file)}
     payload = payload_plain(action, NOTHING | given, Network((), None, None))
     body = body_from_plain(
         "gov_propose", {"proposal": "p", "action": action, "payload": payload, "reasons_hash": "00" * 32}
