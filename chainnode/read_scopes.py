@@ -87,6 +87,7 @@ def _of_recovery(view: RecordView, call: Call) -> Iterable[bytes]:
     yield address
     if account is not None:
         yield from guardians_of(address, account)
+        yield from account.next_guardians
 
 
 def _of_grant(view: RecordView, call: Call) -> Iterable[bytes]:
@@ -154,6 +155,11 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/proposals"): _PUBLIC,
     ("GET", "/v1/proposals/{id}"): _PUBLIC,
     ("GET", "/v1/committee"): _PUBLIC,
+    ("GET", "/v1/offices"): _PUBLIC,
+    ("GET", "/v1/errata"): _OFFICE,  # it lists ids
+    ("GET", "/v1/errata/{tx}"): _PUBLIC,
+    ("GET", "/v1/challenges"): _PUBLIC,
+    ("GET", "/v1/challenges/{id}"): _PUBLIC,
     ("GET", "/v1/blocks/{height}"): _REDUCED,
     ("GET", "/v1/blocks/{height}/bytes"): _PUBLIC,
     ("GET", "/v1/blocks/{height}/certificate"): _PUBLIC,

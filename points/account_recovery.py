@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from points.accounts import check_key_set
 from points.days import DAY_SECONDS
-from points.guardians import check_guardian, suffices
+from points.guardians import check_guardian, guarded_now, recovered, suffices
 from points.identity_records import Recovery
 from points.keys import account_key
 from points.open_recoveries import (
@@ -83,9 +83,20 @@ def apply_recovery_approve(turn: Turn, body: RecoveryApprove) -> Code:
     return Code.OK
 
 
+def _account(turn: Turn, address: bytes) -> Account | None:
+    """The account with the guardians that it has now, stored: a recovery that begins now must not bring others back."""
+    found: Account | None = turn.get(account_key(address))
+    if found is None:
+        return None
+    account = guarded_now(turn.draft, address, found, turn.time)
+    if account is not found:
+        turn.put(account_key(address), account)
+    return account
+
+
 def _guarded(turn: Turn, address: bytes) -> Account | Code:
     """The account, if the sender may give it new keys now."""
-    account: Account | None = turn.get(account_key(address))
+    account = _account(turn, address)
     if account is None:
         return Code.ACCOUNT_UNKNOWN
     code = check_guardian(turn, address, account) or _check_not_stopped(turn, account)
@@ -112,7 +123,7 @@ def apply_recovery_cancel(turn: Turn, body: RecoveryCancel) -> Code:
     """The owner ends all recoveries of the account; or a guardian takes its approval back."""
     if body.account is None:
         return Code.OK if end_recoveries(turn, turn.sender, "owner") else Code.RECOVERY_UNKNOWN
-    account: Account | None = turn.get(account_key(body.account))
+    account = _account(turn, body.account)
     if account is None:
         return Code.ACCOUNT_UNKNOWN
     found = open_recoveries(turn.draft, body.account, turn.time)
@@ -129,7 +140,7 @@ def apply_recovery_cancel(turn: Turn, body: RecoveryCancel) -> Code:
 
 def apply_recovery_finish(turn: Turn, body: RecoveryFinish) -> Code:
     """The new keys take the place of the old; anybody may say so, for everything that counts stands in the state."""
-    account: Account | None = turn.get(account_key(body.account))
+    account = _account(turn, body.account)
     if account is None:
         return Code.ACCOUNT_UNKNOWN
     found = open_recoveries(turn.draft, body.account, turn.time)
@@ -144,7 +155,7 @@ def apply_recovery_finish(turn: Turn, body: RecoveryFinish) -> Code:
         return turn.refuse(Code.RECOVERY_DELAY, "too few approvals: the delay has not begun")
     if turn.time < first.ready_at:
         return turn.refuse(Code.RECOVERY_DELAY, f"until {first.ready_at}, now {turn.time}")
-    turn.put(account_key(body.account), replace(account, keys=first.keys, threshold=first.threshold))
+    turn.put(account_key(body.account), recovered(account, first.keys, first.threshold))
     accounts = (("account", body.account), ("by", turn.sender))
     turn.events.append(Event("RecoveryFinished", (("threshold", first.threshold),), accounts, _hashes(first)))
     end_recoveries(turn, body.account, "finished", first.id)

@@ -2,28 +2,35 @@
 
 guardians_set: ACCOUNT_FROZEN, NOT_AUTHORISED (neither tourist nor merchant), NOT_GUARDIAN (the account itself),
 ACCOUNT_UNKNOWN (a guardian), BAD_THRESHOLD (one named twice, or not 1 to their number; 0 for none).
-An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
+A change that takes a guardian away or asks for more of them waits 7 days: who stole an owner's key shall not shut out
+those who can give it back. Until then the present ones can do so, and by that end what waits; the owner ends it by naming
+them again. Other changes hold at once. An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
 sets a threshold, more than half of them decide. Offices: an operator and a member of the committee, and for tourists
 only, at the end too: neither can do it alone, and naming guardians shuts both out.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from points.authority import is_tourist
+from points.days import DAY_SECONDS
 from points.keys import account_key
-from points.open_recoveries import end_recoveries
-from points.state import Account, Role
+from points.open_recoveries import end_recoveries, open_recoveries
+from points.state import NEVER, Account, Role
 from points.turn import Turn
 from points.view import View
 from primitives.codes import Code
+from primitives.kinds import AccountKey
 from primitives.kinds_identity import GuardiansSet
 from primitives.receipt import Event
 
+WEAKENING_SECONDS: Final = 7 * DAY_SECONDS  # a recovery takes three of them, from the approval that suffices
+
 
 def apply_guardians_set(turn: Turn, body: GuardiansSet) -> Code:
-    """Other guardians from now on. Whoever signs as the owner has not lost the keys: open recoveries end."""
+    """Other guardians. Whoever signs as the owner has not lost the keys: open recoveries end."""
     if turn.sender in body.guardians:
         return turn.refuse(Code.NOT_GUARDIAN, "an account is no guardian of itself")
     for address in body.guardians:
@@ -35,12 +42,49 @@ def apply_guardians_set(turn: Turn, body: GuardiansSet) -> Code:
         return turn.refuse(Code.BAD_THRESHOLD, "a guardian is named twice")
     if not min(1, count) <= body.threshold <= count:
         return turn.refuse(Code.BAD_THRESHOLD, f"threshold {body.threshold} of {count} guardians")
-    changed = replace(turn.account, guardians=body.guardians, guardian_threshold=body.threshold)
+    account = guarded_now(turn.draft, turn.sender, turn.account, turn.time)
+    delayed = _weakens(turn.sender, account, body)
+    if delayed:
+        starts = turn.time + WEAKENING_SECONDS
+        changed = replace(
+            account, next_guardians=body.guardians, next_threshold=body.threshold, next_from=starts
+        )
+    else:
+        starts = turn.time
+        changed = replace(_settled(account), guardians=body.guardians, guardian_threshold=body.threshold)
     turn.put(account_key(turn.sender), changed)
     accounts = (("account", turn.sender), *((f"guardian_{n}", who) for n, who in enumerate(body.guardians, 1)))
-    turn.events.append(Event("GuardiansChanged", (("guardians", count), ("threshold", body.threshold)), accounts))
+    fields = (("guardians", count), ("threshold", body.threshold), ("from", starts))
+    turn.events.append(Event("GuardiansChanged", fields, accounts))
     end_recoveries(turn, turn.sender, "keys")
     return Code.OK
+
+
+def guarded_now(view: View, address: bytes, account: Account, time_s: int) -> Account:
+    """The account with the guardians that count at this second; every rule about them asks for it first.
+
+    A change whose time has come still waits for the recoveries that are open: they end by the guardians that began them.
+    """
+    if time_s < account.next_from or open_recoveries(view, address, time_s):
+        return account
+    return replace(_settled(account), guardians=account.next_guardians, guardian_threshold=account.next_threshold)
+
+
+def _settled(account: Account) -> Account:
+    """Without a change that waits."""
+    return replace(account, next_guardians=(), next_threshold=0, next_from=NEVER)
+
+
+def recovered(account: Account, keys: tuple[AccountKey, ...], threshold: int) -> Account:
+    """With new keys and the guardians that gave them: what the old keys had planned for these is void."""
+    return replace(_settled(account), keys=keys, threshold=threshold)
+
+
+def _weakens(address: bytes, account: Account, body: GuardiansSet) -> bool:
+    """Whether those who could recover the account until now could no longer, or only with more of them."""
+    before = guardians_of(address, account)
+    asks_more = bool(before) and body.threshold > approvals_needed(address, account)
+    return asks_more or not set(before) <= set(body.guardians)
 
 
 def guardians_of(address: bytes, account: Account) -> tuple[bytes, ...]:

@@ -150,7 +150,10 @@ def _put_role(turn: Turn, address: bytes, account: Account, bits: int) -> None:
     end_recoveries(turn, address, "keys")
     turn.put(
         account_key(address),
-        replace(account, kind=kind, roles=int(bits), tier=0, tier_expires=NEVER, guardians=(), guardian_threshold=0),
+        replace(
+            account, kind=kind, roles=int(bits), tier=0, tier_expires=NEVER, guardians=(), guardian_threshold=0,
+            next_guardians=(), next_threshold=0, next_from=NEVER,
+        ),  # fmt: skip
     )
 
 

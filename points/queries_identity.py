@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from points.guardians import approvals_needed, guardians_of
+from points.guardians import approvals_needed, guarded_now, guardians_of
 from points.identity_records import Recovery
 from points.keys import account_key
 from points.open_recoveries import open_recoveries
@@ -14,18 +14,31 @@ Plain = Any
 
 
 def recovery(view: View, time_s: int, address: bytes) -> Plain:
-    """Guardians, how many must agree (0: an office of each kind), and every open recovery, the oldest first.
+    """Guardians, how many must agree (0: an office of each kind), those to come, and every recovery, the oldest first.
 
     `ready_at`: from this second on it may be finished; None while too few have approved.
     """
-    account: Account | None = view.get(account_key(address))
-    if account is None:
+    found: Account | None = view.get(account_key(address))
+    if found is None:
         return None
+    account = guarded_now(view, address, found, time_s)
     return {
         "account": text(address),
         "guardians": [text(guardian) for guardian in guardians_of(address, account)],
         "needed": approvals_needed(address, account),
+        "next": _next(account),
         "recoveries": [_recovery(found) for found in open_recoveries(view, address, time_s)],
+    }
+
+
+def _next(account: Account) -> Plain:
+    """The guardians that the owner has chosen and that do not count yet."""
+    if account.next_from == NEVER:
+        return None
+    return {
+        "guardians": [text(guardian) for guardian in account.next_guardians],
+        "threshold": account.next_threshold,
+        "from": account.next_from,
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from points.account_recovery import RECOVERY_DELAY_SECONDS
+from points.guardians import WEAKENING_SECONDS
 from points.open_recoveries import RECOVERY_SECONDS_MAX
 from points.queries_identity import recovery as recovery_query
 from primitives.address import encode_address
@@ -242,6 +243,7 @@ def test_a_removed_guardian_counts_no_more() -> None:
     market = guarded()
     market.ok("v", start("n"))
     market.ok("u", GuardiansSet((address("B"), address("C")), 1))
+    market.advance(WEAKENING_SECONDS)
     assert market.do("v", start("n")) is Code.NOT_GUARDIAN
     assert market.do("v", approve()) is Code.NOT_GUARDIAN
     market.ok("B", start("n"))

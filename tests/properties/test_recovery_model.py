@@ -16,7 +16,7 @@ from primitives.recovery import recovery_id
 from tests.points.market import DAY, Market, address, key_of
 
 PEOPLE = ("v", "A", "B", "C")
-DELAY, LAPSE = 72 * 3600, 30 * DAY
+DELAY, WEEK, LAPSE = 72 * 3600, 7 * DAY, 30 * DAY
 people = st.sampled_from(PEOPLE)
 chairs = st.integers(0, 7)  # mostly one of the guardians, now and then anybody
 new_keys = st.sampled_from(("k1", "k2"))
@@ -38,6 +38,7 @@ class Recovering(RuleBasedStateMachine):
         self.holder = "u"
         self.guardians: tuple[str, ...] = ()
         self.needed = 0
+        self.next: tuple[tuple[str, ...], int, int] | None = None  # guardians, needed, second
         self.frozen = ""
         self.clear()
         self.name_guardians(names, share, 0)
@@ -68,7 +69,13 @@ class Recovering(RuleBasedStateMachine):
             self.enough_since.setdefault(name, self.market.time)
         return Code.OK
 
+    def settle(self) -> None:
+        """Fewer guardians count after a week, once no recovery is open."""
+        if self.next is not None and self.market.time >= self.next[2] and not self.open():
+            self.guardians, self.needed, self.next = self.next[0], self.next[1], None
+
     def outsider(self, who: str) -> Code:
+        self.settle()
         if who not in self.guardians:
             return Code.NOT_GUARDIAN if self.guardians else Code.NO_GUARDIANS
         return Code.ACCOUNT_FROZEN if self.frozen == "ALL" else Code.OK
@@ -143,6 +150,7 @@ class Recovering(RuleBasedStateMachine):
         assert self.market.do(who, RecoveryFinish(address("u"), self.id(name))) is expected
         if not expected:
             self.clear()
+            self.next = None
             public = self.market.view.get(account_key(address("u"))).keys[0].key
             (self.holder,) = [key for key in winners if key_of(key).public_key == public]
 
@@ -175,8 +183,12 @@ class Recovering(RuleBasedStateMachine):
         body = GuardiansSet(tuple(address(name) for name in names), needed)
         expected = Code.ACCOUNT_FROZEN if self.frozen else Code.OK
         assert self.market.do("u", body, signers=[self.holder]) is expected
+        self.settle()
         if not expected:
-            self.guardians, self.needed = tuple(names), needed
+            if set(self.guardians) <= set(names) and (not self.guardians or needed <= self.needed):
+                self.guardians, self.needed, self.next = tuple(names), needed, None
+            else:
+                self.next = tuple(names), needed, self.market.time + WEEK
             self.clear()
 
     @rule(mode=st.sampled_from(("", "OUT", "ALL")), luck=rare)
@@ -189,7 +201,7 @@ class Recovering(RuleBasedStateMachine):
             self.market.ok("regulator", Unfreeze(address("u")))
         self.frozen = mode
 
-    @rule(seconds=st.sampled_from((1, DAY, DELAY)), name=maybe_keys)
+    @rule(seconds=st.sampled_from((1, DAY, DELAY, WEEK)), name=maybe_keys)
     def wait(self, seconds: int, name: str | None) -> None:
         self.market.advance(seconds)
         if self.open():

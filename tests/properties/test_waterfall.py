@@ -50,8 +50,10 @@ def attest(world: World, reserves: dict[str, int]) -> None:
 
 
 @settings(max_examples=60)
-@given(debts, st.lists(st.integers(0, 200), min_size=5, max_size=5), st.sampled_from([0, 1000]), st.sampled_from([10_000, 1_000]),
-       st.data())  # fmt: skip
+@given(
+    debts, st.lists(st.integers(0, 200), min_size=5, max_size=5), st.sampled_from([0, 1000]),
+    st.sampled_from([10_000, 1_000]), st.data(),
+)  # fmt: skip
 def test_every_fen_of_a_default_is_borne_and_comes_back(
     owed: list[tuple[str, str, int]], reserves: list[int], fee_bps: int, bound: int, data: st.DataObject
 ) -> None:
