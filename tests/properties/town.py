@@ -19,7 +19,7 @@ from primitives.codes import Code
 from primitives.genesis import Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Limits, Parameters, chain_id
 from primitives.hashing import tagged_hash
 from primitives.keys import Address, PublicKey, SigningKey, address_of
-from primitives.kinds import AccountKey, BatchOperations, Body, ClassCreate, kind_of
+from primitives.kinds import AccountKey, BatchOperations, Body, ClassCreate, Refund, kind_of
 from primitives.receipt import Event, Receipt
 from primitives.transaction import Decoded, Envelope, KeySignature, Transaction
 from primitives.validators import Validator
@@ -241,7 +241,10 @@ class Town:
     def _note_done(self, act: Act, receipt: Receipt) -> None:
         name = town_laws.identity(act.sender, act.body)
         if name:
-            self.done[name] = Seen(act.body, self.now, (receipt.tx, receipt.height, receipt.index))
+            at = self.now
+            if isinstance(act.body, Refund):  # is known for as long as its order
+                at = self.view.get(b"O" + act.sender + act.body.order_id.encode()).created
+            self.done[name] = Seen(act.body, at, (receipt.tx, receipt.height, receipt.index))
 
     @staticmethod
     def _kinds(body: Body) -> list[str]:
