@@ -4,11 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chainnode.api import ROUTES
+from chainnode.calls import NoQuery, Route
+from chainnode.chain_answers import get_health
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
 from chainnode.read_scopes import SCOPES, Scope, access_of
@@ -29,9 +32,9 @@ def ticket(town: Town, name: str, seconds: int = 600, key: str = "", **other: An
 
 
 @asynccontextmanager
-async def scoped(town: Town, on: bool = True) -> AsyncIterator[Asking]:
+async def scoped(town: Town, on: bool = True, routes: tuple[Route, ...] = ROUTES) -> AsyncIterator[Asking]:
     """Asks a listener: (path, whose ticket, *further header lines) -> status and JSON (None: no JSON)."""
-    server = HttpServer(town.node, Metrics(), HttpSettings(scoped=on))
+    server = HttpServer(town.node, Metrics(), HttpSettings(scoped=on), routes)
     port = await server.start(HOST, 0)
 
     async def ask(path: str, who: str = "", *lines: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
@@ -108,6 +111,11 @@ EXPECTED = {  # written a second time on purpose: who opens a route to more read
     "GET /v1/proposals": "public",
     "GET /v1/proposals/{id}": "public",
     "GET /v1/committee": "public",
+    "GET /v1/offices": "public",
+    "GET /v1/errata": "office",
+    "GET /v1/errata/{tx}": "public",
+    "GET /v1/challenges": "public",
+    "GET /v1/challenges/{id}": "public",
     "GET /v1/blocks/{height}": "reduced",
     "GET /v1/blocks/{height}/bytes": "public",
     "GET /v1/blocks/{height}/certificate": "public",
@@ -149,6 +157,18 @@ def test_every_route_has_a_scope(route: Any) -> None:
     assert found.value == EXPECTED.get(name, found.value)
     if access_of(route).scope is Scope.PARTIES:
         assert access_of(route).parties is not None
+
+
+def test_a_route_without_a_row_is_for_offices() -> None:
+    """Whoever forgets the row denies too much, not too little."""
+    async def scenario() -> None:
+        town = lively()
+        new = replace(ROUTES[0], method="GET", path="/v1/new", handle=get_health, query=NoQuery)
+        async with scoped(town, routes=(new,)) as ask:
+            assert [(await ask("/v1/new", who))[0] for who in ("", "u", "B", "operator")] == [401, 403, 403, 403]
+            assert (await ask("/v1/new", "regulator"))[0] == 200
+
+    asyncio.run(scenario())
 
 
 def test_no_scope_is_of_a_route_that_is_gone() -> None:
