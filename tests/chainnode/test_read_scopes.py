@@ -127,6 +127,7 @@ EXPECTED = {  # written a second time on purpose: who opens a route to more read
     "GET /v1/snapshot/chunks/{index}": "office",
     "GET /v1/evidence": "public",
     "GET /v1/evidence/{id}": "public",
+    "GET /v1/info": "public",
     "GET /v1/alerts": "office",
     "GET /v1/alerts/{rule}/{subject}": "office",
     "GET /v1/report": "office",
