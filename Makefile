@@ -65,7 +65,7 @@ midnight: $(STAMP)        ## begin_block at a midnight at which 100,000 accounts
 lock:                     ## renew requirements.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
-	$(VENV)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra node --extra bench --extra dev --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	$(VENV)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra node --extra bench --extra export --extra dev --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

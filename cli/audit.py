@@ -11,6 +11,7 @@ from cli.audit_books import exposure, supply
 from cli.audit_bundle import bundle
 from cli.audit_chain import verify
 from cli.audit_evidence import evidence
+from cli.audit_export import export
 from cli.audit_history import account_history
 from cli.audit_reconcile import reconcile_books
 from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unreachable
@@ -76,5 +77,7 @@ def _invariants_of(url: str, token: str) -> Any:
     return got.body
 
 
-for command in (account, account_history, alerts, bundle, evidence, exposure, reconcile_books, report, supply, verify):
+for command in (
+    account, account_history, alerts, bundle, evidence, export, exposure, reconcile_books, report, supply, verify,
+):  # fmt: skip
     audit.add_command(command)
