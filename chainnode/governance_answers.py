@@ -27,8 +27,13 @@ async def get_committee(backend: NodeBackend, call: Call) -> Answer:
     return json_answer(ask(backend, queries_governance.committee))
 
 
+async def get_offices(backend: NodeBackend, call: Call) -> Answer:
+    return json_answer({"items": ask(backend, queries_governance.offices)})
+
+
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/proposals", get_proposals, "Proposals of the committee, without their votes"),
     Route("GET", "/v1/proposals/{id}", get_proposal, "A proposal: its payload, its votes, what it still needs"),
     Route("GET", "/v1/committee", get_committee, "Who votes, and with what weight"),
+    Route("GET", "/v1/offices", get_offices, "Operators, regulators, custodians, attesters and auditors"),
 )

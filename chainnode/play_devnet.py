@@ -191,6 +191,10 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/accounts/{text}/recovery"
         case "asset":
             return f"/v1/assets/{text}"
+        case "erratum":
+            return f"/v1/errata/{text}"
+        case "challenge":
+            return f"/v1/challenges/{text}"
         case "campaign":
             return f"/v1/campaigns/{text}"
         case "grant":
@@ -208,7 +212,7 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/alerts/{rule}/{subject}" + (f"?other={other}" if other else "")
         case "alerts":
             return "/v1/alerts?limit=1000"
-        case "validators" | "committee" | "proposals" | "fund" | "report":
+        case "validators" | "committee" | "offices" | "challenges" | "proposals" | "fund" | "report":
             return f"/v1/{name}"
         case "proposal":
             return f"/v1/proposals/{text}"

@@ -5,8 +5,17 @@ An answer is a plain JSON value; None where there is no such account, order, hol
 
 from typing import Any
 
-from points import queries, queries_assets, queries_campaigns, queries_clearing, queries_risk, queries_sandboxes
-from points.queries_governance import committee, proposal, proposals
+from points import (
+    queries,
+    queries_assets,
+    queries_campaigns,
+    queries_challenges,
+    queries_clearing,
+    queries_errata,
+    queries_risk,
+    queries_sandboxes,
+)
+from points.queries_governance import committee, offices, proposal, proposals
 from points.queries_identity import recovery
 from points.roster import roster
 from points.view import View
@@ -23,7 +32,7 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
         case "account":
             return queries.account(view, now, _address(of))
         case "lots":
-            return _lots(view, now, _address(of))
+            return queries.lots(view, now, _address(of))
         case "exposure":
             return queries.exposure(view, now, _address(of))
         case "obligations":
@@ -53,6 +62,14 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
         case "anchor":
             namespace, _, evidence = str(of).rpartition("/")
             return queries_assets.anchor(view, now, namespace, _hex(evidence))
+        case "erratum":
+            return queries_errata.erratum(view, now, _hex(of))
+        case "challenge":
+            return queries_challenges.challenge(view, now, str(of))
+        case "challenges":
+            return {"items": queries_challenges.challenges(view, now)}
+        case "offices":
+            return {"items": offices(view, now)}
         case "campaign":
             return queries_campaigns.campaign(view, now, str(of))
         case "grant":
@@ -108,12 +125,3 @@ def _hex(of: str | None) -> bytes:
         return bytes.fromhex(of or "")
     except ValueError as error:
         raise Malformed(f"{str(of)[:40]!r} is not hex") from error
-
-
-def _lots(view: View, now: int, address: Address) -> Plain:
-    """Available units by class (pending included, held not), and under "lots" each lot in order of expiry."""
-    lots = queries.lots(view, now, address) or []
-    totals: dict[str, int] = {}
-    for lot in lots:
-        totals[lot["class"]] = totals.get(lot["class"], 0) + lot["units"]
-    return {**totals, "lots": lots}

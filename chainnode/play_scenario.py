@@ -31,7 +31,7 @@ KINDS: Final = frozenset({
     "pause_class", "batch", "validator_add", "validator_remove", "validator_replace", "validator_rekey",
 })  # fmt: skip
 QUERIES: Final = frozenset({
-    "campaign", "grant", "sandbox", "sandboxes", "enrolled", "pause",
+    "campaign", "grant", "erratum", "challenge", "challenges", "offices", "sandbox", "sandboxes", "enrolled", "pause",
     "recovery",
     "asset", "anchor",
     "account", "lots", "obligations", "exposure", "order", "hold", "window", "class", "supply", "state_root",
@@ -40,7 +40,7 @@ QUERIES: Final = frozenset({
 })  # fmt: skip
 QUERIES_WITHOUT_OF: Final = frozenset({
     "obligations", "window", "supply", "state_root", "validators", "proposals", "committee", "fund",
-    "sandboxes", "pause", "alerts", "report",
+    "sandboxes", "pause", "alerts", "report", "challenges", "offices",
 })  # fmt: skip
 ROLES: Final = (
     "merchant", "tourist", "operator", "regulator", "custodian", "attester", "committee", "auditor", "unopened",

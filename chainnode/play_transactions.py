@@ -41,12 +41,16 @@ PAY_CODE_SECONDS: Final = 60
 NO_SIGNATURE: Final = bytes(64)
 CHAIN_ID_NAME: Final = "chain_id"  # "$chain_id" in a raw envelope
 
-_ADDRESS_FIELDS: Final = frozenset({"to", "merchant", "account", "target", "sponsor", "subject", "other"})
+_ADDRESS_FIELDS: Final = frozenset({
+    "to", "merchant", "account", "target", "sponsor", "subject", "other", "debtor", "creditor",
+})  # fmt: skip
 _KEY_FIELDS: Final = frozenset({"key", "sponsor_key"})
 _HASH_FIELDS: Final = {
     "gov_propose": "reasons_hash", "merchant_apply": "docs_hash",
     "reserve_attest": "statement_hash", "leg_paid": "bank_ref_hash", "kyc_attest": "commitment",
-    "anchor": "hash", "sandbox_open": "exit_hash", "asset_register": "content_hash",
+    "anchor": "hash", "sandbox_open": "exit_hash", "errata": "evidence_hash",
+    "challenge_open": "terms_hash", "challenge_apply": "plan_hash", "challenge_score": "reasons_hash",
+    "asset_register": "content_hash",
 }  # fmt: skip
 
 

@@ -60,3 +60,9 @@ def _summary(of: Committee, name: str, found: Proposal) -> dict[str, Plain]:
         "yes": found.yes, "no": found.no, "recused": found.recused, "eligible": eligible(of, found),
         "failure": Code(found.failure).name if found.failure else None,
     }  # fmt: skip
+
+
+def offices(view: View, time_s: int) -> Plain:
+    """Who holds which office, by office; the committee is asked for by itself."""
+    rows = ([*key[1:].split(b"\x00", 1), held] for key, held in view.range(b"m", b"n"))
+    return [{"office": name.decode(), "account": text(who), "since": held.since} for name, who, held in rows]
