@@ -4,6 +4,7 @@ Nothing that a source says is believed here; it only has to be small enough.
 """
 
 import http.client
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ SECONDS: Final = 10.0  # for a connection, and for each piece of an answer: a so
 HANDOVERS_ASKED: Final = 64
 _PAGE_BYTES_MAX: Final = 2 * HANDOVERS_ASKED * HANDOVER_BYTES_MAX  # JSON: keys and certificates in text
 _ROUND_BYTES: Final = 64 * 1024
+_NO_TICKET: Final[Mapping[str, str]] = {}
 
 
 class SourceFailed(Exception):
@@ -44,10 +46,13 @@ class Source(Protocol):
 
 
 class HttpSource:
-    """A node's public API. Plain HTTP: what comes is proven, and nothing secret goes."""
+    """A node's public API. Plain HTTP: what comes is proven, and nothing secret goes but a read ticket, where given."""
 
-    def __init__(self, url: str) -> None:
-        """Raises: ValueError for anything but http://host[:port]."""
+    def __init__(self, url: str, ticket: str = "") -> None:
+        """`ticket`: of an operator, regulator or auditor; a node whose reads are scoped gives its state to these only.
+
+        Raises: ValueError for anything but http://host[:port].
+        """
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"not a node's address: {url!r}, expected http://host:port")
@@ -55,6 +60,7 @@ class HttpSource:
         self._port: Final = parts.port or 80
         self._base: Final = parts.path.rstrip("/")
         self.name: Final = url
+        self._ticket: Final = {"Authorization": f"Bearer {ticket}"} if ticket else {}
 
     def manifest(self, height: int | None) -> bytes | None:
         """See Source. A node gives its newest only: another height than asked for is none."""
@@ -62,7 +68,7 @@ class HttpSource:
 
     def chunk(self, height: int, index: int) -> bytes:
         """See Source."""
-        raw = self._get(f"/v1/snapshot/chunks/{index}?height={height}", CHUNK_BYTES)
+        raw = self._get(f"/v1/snapshot/chunks/{index}?height={height}", CHUNK_BYTES, self._ticket)
         if raw is None:
             raise SourceFailed(f"has no chunk {index} of {height} any more")
         return raw
@@ -76,14 +82,16 @@ class HttpSource:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, Malformed) as error:
             raise SourceFailed(f"handovers: {error}") from error
 
-    def _get(self, target: str, octets_max: int) -> bytes | None:
+    def _get(self, target: str, octets_max: int, ticket: Mapping[str, str] = _NO_TICKET) -> bytes | None:
         """The body of a 200, None for 404."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
         try:
-            connection.request("GET", self._base + target, headers={"Connection": "close", "Accept": "*/*"})
+            connection.request("GET", self._base + target, headers={"Connection": "close", "Accept": "*/*", **ticket})
             response = connection.getresponse()
             if response.status == 404:
                 return None
+            if response.status in (401, 403):
+                raise SourceFailed(f"HTTP {response.status}: its state is for operators and auditors with a ticket")
             if response.status != 200:
                 raise SourceFailed(f"HTTP {response.status}")
             body = bytearray()

@@ -11,7 +11,7 @@ from cli.language import example, t
 from cli.network import Network, read_genesis, with_network
 from cli.node_keys import make_keys
 from cli.output import answer, pairs, say, with_output
-from cli.upkeep import run_resync
+from cli.upkeep import run_resync, with_ticket_file
 from cli.verdicts import usage
 from primitives.codec import Malformed
 from primitives.genesis import Genesis, chain_id, genesis_text, load_genesis
@@ -96,23 +96,26 @@ def _peers(network: Network, given: dict[str, str]) -> dict[str, str]:
 @click.option("--port-base", type=int, default=26600, show_default=True, metavar="P",
               help=t("Peers P, API P+1, admin P+2, ingress P+3.",
                      "对等 P，接口 P+1，管理 P+2，接入 P+3。"))  # fmt: skip
+@with_ticket_file
 @with_output
-def join(file: Path, name: str, directory: Path, port_base: int) -> None:
+def join(file: Path, name: str, directory: Path, port_base: int, ticket_file: Path | None) -> None:
     invitation, genesis = read_bundle(file)
-    plain = make_node(invitation, genesis, name, directory, port_base)
+    plain = make_node(invitation, genesis, name, directory, port_base, ticket_file)
     say(t(f"start it: hnchain node run --config {directory}/node.toml; for a seat: hnchain node candidate",
           f"启动：hnchain node run --config {directory}/node.toml；申请席位：hnchain node candidate"))
     answer(plain, pairs([(t("folder", "目录"), directory), (t("height", "高度"), plain["height"]),
                          (t("chain id", "链编号"), plain["chain_id"])]))  # fmt: skip
 
 
-def make_node(invitation: Bundle, genesis: Genesis, name: str, directory: Path, port_base: int) -> dict[str, Any]:
+def make_node(
+    invitation: Bundle, genesis: Genesis, name: str, directory: Path, port_base: int, ticket_file: Path | None = None
+) -> dict[str, Any]:
     """Keys, configuration, genesis and data directory; the folder is gone again if no ledger could be made."""
     others = {member: address for member, address in invitation.peers.items() if member != name}
     make_keys(name, directory, port_base, observer=True, peers=others)
     try:
         (directory / "genesis.json").write_bytes(genesis_text(genesis))
-        done = run_resync(directory / "node.toml", tuple(invitation.nodes), None, from_genesis=True)
+        done = run_resync(directory / "node.toml", tuple(invitation.nodes), None, True, ticket_file)
     except BaseException:
         shutil.rmtree(directory)
         raise

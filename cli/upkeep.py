@@ -10,10 +10,12 @@ import click
 from cli.config_option import with_config
 from cli.language import example, t
 from cli.output import answer, pairs, say, with_output
+from cli.passphrase import read_secret_file
 from cli.verdicts import Refusal, Verdict, failure_refusal, usage
 from primitives.codes import Code
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def show(done: int, total: int, what: str = "") -> None:
@@ -89,6 +91,15 @@ def backup(config_path: Path, target: Path) -> None:
     answer({"height": height, "folder": str(target)}, f"{target}  {t('height', '高度')} {height}")
 
 
+def with_ticket_file(command: F) -> F:
+    """Adds --ticket-file: for nodes whose reads are scoped."""
+    return click.option(
+        "--ticket-file", type=click.Path(path_type=Path), metavar="FILE",
+        help=t("A read ticket of an operator in a file of mode 0600, for nodes whose reads are scoped.",
+               "运营方的查询凭条文件（权限 0600），用于限制查询范围的节点。"),
+    )(command)  # fmt: skip
+
+
 @click.command(help=t("Replace a stopped node's ledger by a proven snapshot, fetched from nodes that need not be "
                       "trusted. The old directory is kept as data.old-N. The node signs nothing until the next epoch.",
                       "用可证明的快照替换已停止节点的账本，来源节点无需可信。原目录保留为 data.old-N。"
@@ -101,15 +112,20 @@ def backup(config_path: Path, target: Path) -> None:
                                                              "快照高度，默认最新。"))  # fmt: skip
 @click.option("--from-genesis", is_flag=True, help=t("If nobody has a snapshot, begin at height 0.",
                                                      "若无人提供快照，则从高度 0 开始。"))
+@with_ticket_file
 @with_output
-def resync(config_path: Path, places: tuple[str, ...], height: int | None, from_genesis: bool) -> None:
-    plain = run_resync(config_path, places, height, from_genesis)
+def resync(
+    config_path: Path, places: tuple[str, ...], height: int | None, from_genesis: bool, ticket_file: Path | None
+) -> None:
+    plain = run_resync(config_path, places, height, from_genesis, ticket_file)
     answer(plain, pairs([(t("height", "高度"), plain["height"]), (t("state root", "状态根"), plain["state_root"]),
                          (t("signs nothing up to epoch", "不签名至纪元"), plain["abstains_in"]),
                          (t("old directory", "原目录"), plain["old"] or "-")]))  # fmt: skip
 
 
-def run_resync(config_path: Path, places: tuple[str, ...], height: int | None, from_genesis: bool) -> dict[str, Any]:
+def run_resync(
+    config_path: Path, places: tuple[str, ...], height: int | None, from_genesis: bool, ticket_file: Path | None = None
+) -> dict[str, Any]:
     """{"height", "state_root", "abstains_in", "old", "blamed"}. Raises: Refusal."""
     from chainnode.config import load_config
     from chainnode.process import genesis_changes, read_genesis
@@ -128,10 +144,11 @@ def run_resync(config_path: Path, places: tuple[str, ...], height: int | None, f
         if "://" not in place:
             return FolderSource(Path(place))
         try:
-            return HttpSource(place)
+            return HttpSource(place, ticket)
         except ValueError as error:
             raise usage(str(error)) from error
 
+    ticket = "" if ticket_file is None else read_secret_file(ticket_file).decode("ascii", "replace").strip()
     sources = [source(place) for place in places]
 
     def run() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
+from chainnode.snapshot_sources import HttpSource, SourceFailed
 from cli.client import Client, Signed
 from cli.keystore import LIGHT, Unlocked, seal, unlocked, write_keystore
 from cli.main import run
@@ -27,6 +28,7 @@ from primitives.genesis import GenesisAccount
 from primitives.kinds import AccountKey, Issue
 from primitives.read_ticket import read_ticket, signature_holds
 from tests.chainnode.solo import Town, make_genesis, text
+from tests.chainnode.test_read_scopes import ticket
 
 ME, OFFICE = unlocked(bytes(15) + b"1"), unlocked(bytes(15) + b"2")
 PASSPHRASE = b"correct horse"
@@ -218,3 +220,20 @@ def test_whose_clock_counts() -> None:
         assert read_ticket(str(heard[-1][1]).split(" ")[1]).expires_at == 5 + TICKET_SECONDS
     assert _is_loopback("http://127.0.0.1:1") and _is_loopback("http://[::1]:1") and _is_loopback("http://localhost")
     assert not _is_loopback("http://10.0.0.1:1") and not _is_loopback("http://127.0.0.1.evil.example")
+
+
+def test_a_whole_state_is_for_operators_and_auditors() -> None:
+    """What a snapshot's chunks hold; a node that joins shows its operator's ticket, and only to them."""
+    town = make_town()
+    with served(town, scoped=True) as url:
+        for name, why in (("", "HTTP 401"), ("u", "HTTP 403"), ("B", "HTTP 403"), ("operator", "has no chunk"),
+                          ("regulator", "has no chunk")):  # fmt: skip
+            source = HttpSource(url, ticket(town, name) if name else "")
+            with pytest.raises(SourceFailed, match=why):
+                source.chunk(1, 0)
+            assert source.manifest(None) is None and source.handovers(0) == []
+    with nosy(denies=False) as (url, heard):
+        source = HttpSource(url, "secret")
+        source.manifest(None)
+        source.chunk(1, 0)
+        assert [shown for _, shown in heard] == [None, "Bearer secret"]
