@@ -76,6 +76,7 @@ class NodeConfig(_Section, kw_only=True):
     log_level: str = "info"
     snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # 0: only when the operator asks
     prune_keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # of history; 0: all of it
+    check_invariants_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # after so many; test networks only, 0: never
     observer: bool = False  # may run without a seat: validators take its links, and it catches up, once it has one
     directory: str = ""  # where the file lies; set by load_config, never written
 

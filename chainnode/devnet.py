@@ -237,8 +237,10 @@ class Devnet:
         shutil.rmtree(self.directory)
 
 
-def create(directory: Path, seed: bytes, places: tuple[NodePlace, ...], genesis: Genesis) -> Devnet:
-    """Write a new network's folder; nothing is started.
+def create(
+    directory: Path, seed: bytes, places: tuple[NodePlace, ...], genesis: Genesis, checked: bool = False
+) -> Devnet:
+    """Write a new network's folder; nothing is started. `checked`: see devnet_layout.node_config.
 
     Raises: BadConfiguration if the folder is there and not empty. PortTaken: see check_ports, call it before.
     """
@@ -251,7 +253,7 @@ def create(directory: Path, seed: bytes, places: tuple[NodePlace, ...], genesis:
         write_secret(folder / "vote.key", vote_key(seed, place.index).seed)
         write_secret(folder / "admin.token", secrets.token_bytes(32))
         write_private(folder / "transport.pem", transport_identity(seed, place.index).key_pem)
-        write_config(folder / "node.toml", node_config(place, places))
+        write_config(folder / "node.toml", node_config(place, places, checked))
         initialise_data(folder / "node.toml", genesis)
     file = DevnetFile(FORMAT, seed.hex(), genesis.test_clock, places)
     write_private(directory / MARK, msgspec.json.format(msgspec.json.encode(file), indent=1))  # last: now it is whole

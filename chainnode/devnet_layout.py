@@ -153,8 +153,11 @@ def devnet_genesis(
     )
 
 
-def node_config(place: NodePlace, places: tuple[NodePlace, ...]) -> NodeConfig:
-    """One node's configuration; every path lies in the node's folder, the genesis one above."""
+def node_config(place: NodePlace, places: tuple[NodePlace, ...], checked: bool = False) -> NodeConfig:
+    """One node's configuration; every path lies in the node's folder, the genesis one above.
+
+    `checked`: it recomputes the invariants of the points rules after every block that changed something.
+    """
     return NodeConfig(
         name=place.name,
         genesis="../genesis.json",
@@ -166,6 +169,7 @@ def node_config(place: NodePlace, places: tuple[NodePlace, ...]) -> NodeConfig:
         admin=AdminSection(port=place.admin_port, token="admin.token"),  # noqa: S106  (a file's name)
         ingress=IngressSection(port=place.ingress_port),
         peers={other.name: f"127.0.0.1:{other.peer_port}" for other in places if other != place},
+        check_invariants_blocks=int(checked),
     )
 
 

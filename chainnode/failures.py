@@ -25,6 +25,12 @@ class Diverged(NodeFailure):
     exit_code = 74
 
 
+class InvariantBroken(NodeFailure):
+    """The points rules broke their own invariants on a network that checks them: it stops before the next block."""
+
+    exit_code = 74
+
+
 class Forked(NodeFailure):
     """A quorum signed another chain than the one that is final here: more than f validators lie. The node stops and
     does not start again until people have decided (T24)."""

@@ -30,6 +30,7 @@ from chainnode.failures import BadConfiguration, PortTaken
 from chainnode.fork_file import write_fork
 from chainnode.handshake import TransportIdentity
 from chainnode.intake import BatchIntake
+from chainnode.invariant_watch import InvariantWatch
 from chainnode.listeners import Listeners
 from chainnode.maintenance import Maintenance
 from chainnode.membership import Place
@@ -115,6 +116,7 @@ class Node:
         self.maintenance: Final = Maintenance(
             data.chain, data.snapshots, self._ledger_disk, config.snapshot_every_blocks, config.prune_keep_blocks
         )
+        self._watch: Final = InvariantWatch(config.check_invariants_blocks, monotonic_ms, self.fail)
         self._view = rooms.driver.replica.view
         self.metrics.watch(self)
         self._listeners: Final = Listeners(config, self, self.metrics, admin_token)
@@ -237,6 +239,8 @@ class Node:
         self.exact.executed(height, decided.block.batch_digests)
         self._listeners.executed(execution.receipts, expired)
         self.maintenance.executed(height)
+        executor = self.rooms.executor
+        self._watch.executed(height, executor.cache, executor.time_s, execution.changed)
         self._count(execution, took)
 
     def blamed(self, name: str, reason: str) -> None:

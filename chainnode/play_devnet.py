@@ -48,7 +48,7 @@ def devnet_engine(directory: Path, validators: int) -> Iterator[Callable[[BuildG
         seed = secrets.token_bytes(32)
         places = place_on(free_ports(validators * PORTS_PER_NODE))
         genesis = build(validators_of(seed, validators))
-        network = create(directory / f"network-{len(opened)}", seed, places, genesis)
+        network = create(directory / f"network-{len(opened)}", seed, places, genesis, checked=True)
         networks.append(network)
         for place in places:
             network.start(place)

@@ -32,7 +32,7 @@ def local_network(directory: Path, test_clock: bool = False, start: bool = True)
     """A fresh network; every process is gone at the end, whatever happens."""
     places = place_on(free_ports(16))
     genesis = devnet_genesis(SEED, int(time.time()) - 60, 4, PEOPLE_KEYS, test_clock)
-    devnet = create(directory / "network", SEED, places, genesis)
+    devnet = create(directory / "network", SEED, places, genesis, checked=True)
     network = Network(devnet, genesis)
     try:
         if start:
