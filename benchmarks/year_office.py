@@ -122,7 +122,7 @@ class Office:
     def _gift_batch(self, shop: Shop, campaign: str) -> Written:
         lucky = self._traffic.known.here[:40]
         entries = tuple((one.address, 100) for one in lucky)
-        return self._traffic.by(shop.person, BatchIssue(campaign, shop.gift_class, entries))
+        return self._traffic.by(shop.person, BatchIssue(campaign, shop.gift_class, entries, f"gift-{campaign}"))
 
     def _votes(self, day: int) -> Iterator[Act]:
         """A quota each month, the parameters once, and the late merchant's return."""

@@ -26,7 +26,7 @@ class CampaignLists:
         """The body of a campaign kind with root and proof as they travel. Raises: Malformed for a bad list."""
         plain, campaign = dict(body), str(body.get("campaign"))
         if kind == "campaign_create" and "list" in plain:
-            read = from_plain(BatchIssue, {"campaign": "list", "class": "list", "entries": plain.pop("list")}, "list")
+            read = from_plain(BatchIssue, {"campaign": "list", "class": "list", "entries": plain.pop("list"), "order_id": "list"}, "list")
             if "root" in plain or not read.entries:
                 raise Malformed("list: expected at least one entry, and no root beside it")
             self._lists[campaign] = read.entries
@@ -38,6 +38,6 @@ class CampaignLists:
     def _proof(self, campaign: str, address: str | None) -> LeafProof:
         entries = self._lists.get(campaign, ())
         for index, entry in enumerate(entries):
-            if to_plain(BatchIssue("list", "list", (entry,)))["entries"][0][0] == address:
+            if to_plain(BatchIssue("list", "list", (entry,), "list"))["entries"][0][0] == address:
                 return prove_entry(campaign, entries, index)
         return LeafProof(0, max(1, len(entries)))

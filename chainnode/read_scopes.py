@@ -20,7 +20,7 @@ from points.campaign_records import Campaign
 from points.guardians import guardians_of
 from points.keys import account_key, campaign_key, hold_key, order_key, sandbox_key
 from points.sandbox_records import Sandbox
-from points.state import FUND, Account, Hold, IssueOrder, Role, SpendOrder
+from points.state import FUND, Account, Hold, IssueOrder, Order, Role, SpendOrder
 from primitives.codes import Code
 
 Parties = Callable[[NodeBackend, Call], Iterable[bytes]]
@@ -67,12 +67,14 @@ def _of_state(found: Callable[[RecordView, Call], Iterable[bytes]]) -> Parties:
 
 def _of_order(view: RecordView, call: Call) -> Iterable[bytes]:
     merchant = read_address(call.path["merchant"])
-    order: IssueOrder | SpendOrder | None = view.get(
+    order: Order | None = view.get(
         order_key(merchant, read_identifier(call.path["order_id"], "order_id"))
     )
     yield merchant
-    if order is not None:
-        yield order.to if isinstance(order, IssueOrder) else order.payer
+    if isinstance(order, IssueOrder):
+        yield order.to
+    elif isinstance(order, SpendOrder):
+        yield order.payer
 
 
 def _of_hold(view: RecordView, call: Call) -> Iterable[bytes]:

@@ -16,7 +16,14 @@ from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
 from primitives.kinds import Body
-from primitives.kinds_campaigns import ENTRIES_MAX, BatchIssue, CampaignClose, CampaignCreate, list_root
+from primitives.kinds_campaigns import (
+    ENTRIES_MAX,
+    BatchIssue,
+    CampaignClose,
+    CampaignCreate,
+    batch_digest,
+    list_root,
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -60,22 +67,28 @@ def create(
     _send(network, signer, body, sending)
 
 
-@campaign.command(help=t("Grant to at most 256 accounts at once, to all or to none. To be safe against a repeated "
-                         "command, let the limit per account be what an account shall get.",
-                         "一次向最多 256 个账户发放，全部成功或全部不成功。单户上限设为应得数量即可防止重复执行。"),
+@campaign.command(help=t("Grant to at most 256 accounts at once, to all or to none. The same file again is answered by "
+                         "the first receipt; to grant it a second time, name another --order.",
+                         "一次向最多 256 个账户发放，全部成功或全部不成功。重复提交同一文件返回首次回执；再次发放请另给 --order。"),
                   epilog=example("hnchain merchant campaign grant spring winners.csv --as hotel"))  # fmt: skip
 @click.argument("campaign_id", metavar="CAMPAIGN", type=IDENTIFIER)
 @click.argument("file", type=FILE)
+@click.option("--order", "order_id", type=IDENTIFIER,
+              help=t("Its order id; else one that follows from the file.", "订单号；默认由文件内容得出。"))  # fmt: skip
 @with_network
 @with_signer
 @with_sending
 @with_output
-def grant(campaign_id: str, file: Path, network: Network, signer: Signer, sending: Sending) -> None:
+def grant(
+    campaign_id: str, file: Path, order_id: str | None, network: Network, signer: Signer, sending: Sending
+) -> None:
     entries = read_list(file, network)
     if len(entries) > ENTRIES_MAX:
         raise usage(t(f"{len(entries)} entries, limit {ENTRIES_MAX}", f"{len(entries)} 条，上限 {ENTRIES_MAX}"))
     class_id = network.client().get(f"/v1/campaigns/{_path(campaign_id)}")["class"]
-    _send(network, signer, BatchIssue(campaign_id, class_id, tuple(entries)), sending)
+    body = BatchIssue(campaign_id, class_id, tuple(entries), order_id or "batch")
+    named = body if order_id else msgspec.structs.replace(body, order_id=f"batch-{batch_digest(body).hex()[:32]}")
+    _send(network, signer, named, sending)
 
 
 @campaign.command(help=t("End a campaign; what was granted stays good.", "提前结束活动，已发积分仍有效。"),

@@ -21,6 +21,19 @@ class Campaign(Record):
     closed: bool = False
 
 
+class BatchOrder(Record, tag="b"):
+    """A batch_issue that was done, under its order id; it leaves the state like any order."""
+
+    campaign: str
+    batch: bytes  # hash of campaign, class and entries
+    accounts: int
+    units: int
+    created: int
+    tx: bytes
+    height: int
+    index: int
+
+
 class Grant(Record):
     """What one account got from a campaign; it leaves the state once the campaign has ended.
 

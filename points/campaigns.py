@@ -2,8 +2,8 @@
 
 campaign_create: ACCOUNT_FROZEN, NOT_AUTHORISED, BAD_AMOUNT (budget or per_account 0), BAD_CAMPAIGN (times),
 CLASS_UNKNOWN, NOT_ISSUER, MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), EARN_CAP (nothing is paid for what a
-campaign grants), BAD_CAMPAIGN (no list for a RESTRICTED class), CAMPAIGN_EXISTS.
-batch_issue: ACCOUNT_FROZEN, NOT_AUTHORISED, BATCH_TOO_LARGE, BAD_AMOUNT (no entry, or units 0), BATCH_DUPLICATE, then
+campaign grants), BAD_CAMPAIGN (no list for a RESTRICTED class), CAMPAIGN_EXISTS, VELOCITY.
+batch_issue: NOT_AUTHORISED, OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN, BATCH_TOO_LARGE, BAD_AMOUNT (no entry, or units 0), BATCH_DUPLICATE, then
 for the entries in order ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist), ACCOUNT_FROZEN (mode ALL), then CLASS_UNKNOWN,
 NOT_ISSUER, CAMPAIGN_UNKNOWN, BAD_CAMPAIGN (of another class, or a RESTRICTED one), CLAIM_CLOSED, MERCHANT_SUSPENDED,
 PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM, CAMPAIGN_BUDGET, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED,
@@ -19,11 +19,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from points.authority import charge_keys, is_tourist
-from points.campaign_records import Campaign, Grant
+from points.authority import charge_daily, charge_keys, is_tourist
+from points.campaign_records import BatchOrder, Campaign, Grant
 from points.days import DAY_SECONDS
 from points.issuing import check_open, check_room, credit, tell_near_cap
-from points.keys import account_key, campaign_key, class_key, grant_key
+from points.keys import account_key, campaign_key, class_key, daily_key, grant_key, order_key
+from points.orders import find_order
 from points.state import NEVER, UY_PER_FEN, Account, Class, Frozen
 from points.turn import Fields, Turn, frozen_mode
 from points.view import View
@@ -35,10 +36,12 @@ from primitives.kinds_campaigns import (
     CampaignClose,
     CampaignCreate,
     Entry,
+    batch_digest,
     is_listed,
 )
 from primitives.receipt import Event
 
+CAMPAIGNS_PER_DAY: Final = 64  # of a merchant: each stays in the state for years
 CAMPAIGN_DAYS_MAX: Final = 1095  # from its creation to its end: its grants stay in the state that long
 
 
@@ -63,6 +66,8 @@ def apply_campaign_create(turn: Turn, body: CampaignCreate) -> Code:
         return turn.refuse(Code.BAD_CAMPAIGN, "a RESTRICTED class needs a list of the eligible accounts")
     if turn.get(campaign_key(body.campaign)) is not None:
         return Code.CAMPAIGN_EXISTS
+    if not charge_daily(turn, daily_key(turn.day, b"c", turn.sender), 1, CAMPAIGNS_PER_DAY):
+        return turn.refuse(Code.VELOCITY, f"{CAMPAIGNS_PER_DAY} campaigns per merchant and day")
     created = Campaign(
         turn.sender, body.class_id, body.budget, body.per_account, body.starts, body.ends, body.root or b""
     )
@@ -111,9 +116,23 @@ def check_running(turn: Turn, campaign: Campaign) -> Code:
 
 def apply_batch_issue(turn: Turn, body: BatchIssue) -> Code:
     """The issuer grants to many accounts at once; one fault and none of them gets anything."""
-    code = _check_entries(turn, body.entries)
-    if code:
-        return code
+    batch = batch_digest(body)
+    order = find_order(turn, turn.sender, body.order_id)
+    if order is not None:
+        return turn.repeated(isinstance(order, BatchOrder) and order.batch == batch, order)
+    if turn.frozen():
+        return Code.ACCOUNT_FROZEN
+    code = _check_entries(turn, body.entries) or _batch(turn, body)
+    if not code:
+        units = sum(units for _, units in body.entries)
+        done = BatchOrder(
+            body.campaign, batch, len(body.entries), units, turn.time, turn.tx, turn.height, turn.index
+        )
+        turn.put(order_key(turn.sender, body.order_id), done)
+    return code
+
+
+def _batch(turn: Turn, body: BatchIssue) -> Code:
     of: Class | None = turn.get(class_key(body.class_id))
     if of is None:
         return Code.CLASS_UNKNOWN

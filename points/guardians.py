@@ -3,8 +3,9 @@
 guardians_set: ACCOUNT_FROZEN, NOT_AUTHORISED (neither tourist nor merchant), NOT_GUARDIAN (the account itself),
 ACCOUNT_UNKNOWN (a guardian), BAD_THRESHOLD (one named twice, or not 1 to their number; 0 for none).
 A change that takes a guardian away or asks for more of them waits 7 days: who stole an owner's key shall not shut out
-those who can give it back. Until then the present ones can do so, and by that end what waits; the owner ends it by naming
-them again. Other changes hold at once. An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
+those who can give it back. Until then the present ones can do so, and by that end what waits; the owner ends it by
+naming them again. Other changes hold at once.
+An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
 sets a threshold, more than half of them decide. Offices: an operator and a member of the committee, and for tourists
 only, at the end too: neither can do it alone, and naming guardians shuts both out.
 """
@@ -63,7 +64,7 @@ def apply_guardians_set(turn: Turn, body: GuardiansSet) -> Code:
 def guarded_now(view: View, address: bytes, account: Account, time_s: int) -> Account:
     """The account with the guardians that count at this second; every rule about them asks for it first.
 
-    A change whose time has come still waits for the recoveries that are open: they end by the guardians that began them.
+    A change whose time has come still waits for open recoveries: they end by the guardians that began them.
     """
     if time_s < account.next_from or open_recoveries(view, address, time_s):
         return account

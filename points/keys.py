@@ -108,7 +108,10 @@ def traded_key(merchant: bytes) -> bytes:
 
 
 def daily_key(day: int, what: bytes, who: bytes) -> bytes:
-    """`what` is one byte: k key limit, t transfers of a sender, q static code, s sponsor, a anchors, r assets."""
+    """`what` is one byte.
+
+    k key limit, t transfers of a sender, q static code, s sponsor, a anchors, r assets, c campaigns.
+    """
     return b"D" + day.to_bytes(4, "big") + what + who
 
 

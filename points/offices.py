@@ -153,7 +153,7 @@ def _put_role(turn: Turn, address: bytes, account: Account, bits: int) -> None:
         replace(
             account, kind=kind, roles=int(bits), tier=0, tier_expires=NEVER, guardians=(), guardian_threshold=0,
             next_guardians=(), next_threshold=0, next_from=NEVER,
-        ),  # fmt: skip
+        ),
     )
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from points.keys import order_key
-from points.state import IssueOrder, SpendOrder
+from points.state import Order
 from points.turn import Turn
 from primitives.hashing import TAG_HOLD, tagged_hash
 
 
 def find_order(turn: Turn, merchant: bytes, order_id: str) -> Any:
     """The live order, or None. One past its time counts as gone before it is physically removed (D20)."""
-    order: IssueOrder | SpendOrder | None = turn.get(order_key(merchant, order_id))
+    order: Order | None = turn.get(order_key(merchant, order_id))
     return order if order is not None and turn.active(order) else None
 
 

@@ -9,11 +9,11 @@ ISSUER_RESERVE_EXHAUSTED, INSUFFICIENT, OVERFLOW. A code that an offline escrow 
 from typing import Final
 
 from points.authority import charge_keys, is_tourist, may, shares_key
-from points.escrows import check_escrow, escrow_id, open_escrow, pay_from_escrow
-from points.keys import account_key, hold_key, merchant_key, used_key
+from points.escrows import ESCROW_SECONDS_MAX, check_escrow, escrow_id, open_escrow, pay_from_escrow
+from points.keys import account_key, hold_key, holdings_key, merchant_key, used_key
 from points.orders import find_order
 from points.redemption import check_payee, pay, repeated_payment
-from points.state import Account, Frozen, Hold, HoldState, Merchant, SpendOrder, Used
+from points.state import Account, Frozen, Hold, Holdings, HoldState, Merchant, SpendOrder, Used
 from points.turn import Turn, frozen_mode
 from primitives.codes import Code
 from primitives.kinds import PayCode, RedeemByToken
@@ -56,7 +56,7 @@ def apply_redeem_by_token(turn: Turn, body: RedeemByToken) -> Code:
         return Code.ACCOUNT_FROZEN
     merchant: Merchant = turn.get(merchant_key(turn.sender))
     latest = 0 if _was_for_escrow(turn, code) else turn.time + CODE_SECONDS_MAX
-    verdict = check_payee(turn, turn.account, merchant) or _use(turn, code, body.value, latest)
+    verdict = check_payee(turn, turn.account, merchant) or _use(turn, code, body.value, latest, _kept(turn, code))
     if verdict:
         return verdict
     if not charge_keys(turn, code.account, signer, body.value):
@@ -86,7 +86,16 @@ def _was_for_escrow(turn: Turn, code: PayCode) -> bool:
     return hold is not None and hold.state is not HoldState.OPEN and code.expires_at <= hold.expires_at
 
 
-def _use(turn: Turn, code: PayCode, value: int, latest: int) -> Code:
+def _kept(turn: Turn, code: PayCode) -> int:
+    """Until when the number of a code of free points is known: while an escrow is open, as long as any may last.
+
+    A wallet that lost count signs a number twice, for a code online and for one offline: only one of them is paid.
+    """
+    holdings: Holdings | None = turn.get(holdings_key(code.account))
+    return turn.time + ESCROW_SECONDS_MAX if holdings is not None and holdings.open_holds else 0
+
+
+def _use(turn: Turn, code: PayCode, value: int, latest: int, kept: int = 0) -> Code:
     """Mark the code as used; it is known by (account, key, seq), whatever else it says. `latest` it may expire."""
     where = used_key(code.account, code.key, code.seq)
     if turn.get(where) is not None:
@@ -95,5 +104,5 @@ def _use(turn: Turn, code: PayCode, value: int, latest: int) -> Code:
         return Code.TOKEN_EXPIRED
     if value > code.max_value or code.expires_at > latest:
         return Code.TOKEN_CAP
-    turn.put(where, Used(code.expires_at))
+    turn.put(where, Used(max(code.expires_at, kept)))
     return Code.OK

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from points.applications import papers_plain
+from points.campaign_records import BatchOrder
 from points.days import DAY_SECONDS, day_of
 from points.issuing import cap_of
 from points.keys import (
@@ -44,8 +45,8 @@ from points.state import (
     IssueOrder,
     Lot,
     Merchant,
+    Order,
     OrderLeg,
-    SpendOrder,
     Window,
     WindowState,
 )
@@ -264,13 +265,17 @@ def ageing(view: View, time_s: int, issuer: bytes) -> Plain:
 
 def order(view: View, time_s: int, merchant_address: bytes, order_id: str) -> Plain:
     """An order while it can still be refunded or reversed. A payment by static request has its transaction id (D18)."""
-    record: IssueOrder | SpendOrder | None = view.get(order_key(merchant_address, order_id))
+    record: Order | None = view.get(order_key(merchant_address, order_id))
     if record is None or not reading(view, time_s).active(record):
         return None
     first = {
         "merchant": text(merchant_address), "order_id": order_id, "created": record.created, "tx": record.tx.hex(),
         "height": record.height, "index": record.index,
     }  # fmt: skip
+    if isinstance(record, BatchOrder):
+        return first | {
+            "kind": "batch_issue", "campaign": record.campaign, "accounts": record.accounts, "units": record.units,
+        }  # fmt: skip
     if isinstance(record, IssueOrder):
         return first | {
             "kind": "issue", "to": text(record.to), "class": record.class_id, "units": record.units,

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any, Final, Literal
 
 from points.asset_records import Anchored, Asset
-from points.campaign_records import Campaign, Grant
+from points.campaign_records import BatchOrder, Campaign, Grant
 from points.challenge_records import Applicant, Challenge
 from points.clearing_records import ClearingRecord
 from points.errata_records import Erratum
@@ -266,7 +266,7 @@ class SpendOrder(Record, tag="s"):
     refunded: int = 0  # fen
 
 
-Order = IssueOrder | SpendOrder
+Order = IssueOrder | SpendOrder | BatchOrder
 
 
 class RefundDone(Record):

@@ -129,7 +129,7 @@ RULES: Final[dict[type, Rule]] = {
     EmergencyPause: Rule(pauses.apply_emergency_pause, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     EmergencyResume: Rule(pauses.apply_emergency_resume, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
     SandboxEnrol: Rule(sandboxes.apply_sandbox_enrol, MERCHANT),
-    kinds_campaigns.BatchIssue: Rule(campaigns.apply_batch_issue, MERCHANT, role="issuer"),
+    kinds_campaigns.BatchIssue: Rule(campaigns.apply_batch_issue, MERCHANT, role="issuer", keyed=True),
     kinds_campaigns.CampaignCreate: Rule(campaigns.apply_campaign_create, MERCHANT),
     kinds_campaigns.CampaignClaim: Rule(campaigns.apply_campaign_claim, TOURIST),
     kinds_campaigns.CampaignClose: Rule(campaigns.apply_campaign_close, MERCHANT),

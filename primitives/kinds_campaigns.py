@@ -12,7 +12,7 @@ import msgspec
 
 from primitives import merkle
 from primitives.codec import U64, Amount, Bytes20, Bytes32, Identifier, Record, encode
-from primitives.hashing import Digest
+from primitives.hashing import TAG_GRANTS, Digest, tagged_hash
 
 ENTRIES_MAX: Final = 256  # of a batch_issue
 PATH_DIGESTS_MAX: Final = 32  # of a list of 2**32 entries
@@ -29,11 +29,15 @@ class LeafProof(Record):
 
 
 class BatchIssue(Record, tag="batch_issue"):
-    """The issuer grants units of its campaign to each of the entries, to all of them or to none."""
+    """The issuer grants units of its campaign to each of the entries, to all of them or to none.
+
+    `order_id`: of the issuer's orders; the same batch sent again under it is answered, not granted again (D2).
+    """
 
     campaign: Identifier
     class_id: Identifier = msgspec.field(name="class")
     entries: Annotated[tuple[Entry, ...], msgspec.Meta(max_length=4 * ENTRIES_MAX)]
+    order_id: Identifier
 
 
 class CampaignCreate(Record, tag="campaign_create"):
@@ -60,6 +64,11 @@ class CampaignClose(Record, tag="campaign_close"):
     """Nothing more is granted; what was granted stays good."""
 
     campaign: Identifier
+
+
+def batch_digest(body: BatchIssue) -> Digest:
+    """What a batch grants to whom, whatever its order id."""
+    return tagged_hash(TAG_GRANTS, encode((body.campaign, body.class_id, body.entries)))
 
 
 def claim_leaf(campaign: str, account: bytes, units: int) -> bytes:

@@ -16,7 +16,7 @@ def town_with(*campaigns: str) -> Town:
 
 def test_a_campaign_tells_what_is_left() -> None:
     town = town_with("spring")
-    town.run(town.sign("A", BatchIssue("spring", "hA", ((ADDRESS["u"], 40), (ADDRESS["v"], 10)))))
+    town.run(town.sign("A", BatchIssue("spring", "hA", ((ADDRESS["u"], 40), (ADDRESS["v"], 10)), "gift-1")))
     status, plain = call(town, "GET", "/v1/campaigns/spring")
     assert (status, plain["merchant"], plain["class"], plain["root"]) == (200, text("A"), "hA", "07" * 32)
     assert (plain["budget"], plain["granted"], plain["left"], plain["accounts"]) == (100, 50, 50, 2)

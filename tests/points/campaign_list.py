@@ -1,6 +1,7 @@
 """A campaign of merchant A for the rule tests: u is listed for 100 units, v for 40."""
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from primitives.kinds import AccountKey
@@ -35,9 +36,16 @@ class Listed:
 LIST = Listed()
 
 
-def batch(*entries: tuple[str, int], campaign: str = SPRING, class_id: str = "hA") -> BatchIssue:
+_orders = count()
+
+
+def batch(
+    *entries: tuple[str, int], campaign: str = SPRING, class_id: str = "hA", order_id: str = ""
+) -> BatchIssue:
+    """A batch of its own order, unless it is named."""
     stranger = bytes(19) + b"x"
-    return BatchIssue(campaign, class_id, tuple((ADDRESS.get(name, stranger), units) for name, units in entries))
+    listed = tuple((ADDRESS.get(name, stranger), units) for name, units in entries)
+    return BatchIssue(campaign, class_id, listed, order_id or f"batch-{next(_orders)}")
 
 
 def running(market: Market | None = None, **fields: Any) -> Market:

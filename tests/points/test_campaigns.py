@@ -120,7 +120,7 @@ def test_the_largest_batch_fits_a_transaction_and_its_receipt_is_small() -> None
     people = [bytes([1]) * 19 + bytes([n]) for n in range(256)]
     tourist = market.view.get(account_key(ADDRESS["u"]))
     market.view.apply({account_key(person): tourist for person in people})
-    body = BatchIssue(SPRING, "hA", tuple((person, 1) for person in people))
+    body = BatchIssue(SPRING, "hA", tuple((person, 1) for person in people), "all")
     assert market.do("A", replace(body, entries=(*body.entries, (ADDRESS["u"], 1)))) is Code.BATCH_TOO_LARGE
     assert len(market.transaction("A", body).raw) < TRANSACTION_BYTES_MAX
     receipt = market.ok("A", body)
@@ -196,7 +196,7 @@ def test_the_grants_of_many_blocks_all_leave(monkeypatch: pytest.MonkeyPatch) ->
     names = [f"t{i}" for i in range(20)]
     for name in names:
         market.ok(name, market.opening([name], "A"))
-        market.ok("A", BatchIssue(SPRING, "hA", ((address(name), 1),)))
+        market.ok("A", BatchIssue(SPRING, "hA", ((address(name), 1),), name))
     market.at(START + DAY)
     market.advance(1)
     assert not list(market.view.range(b"b", b"c"))

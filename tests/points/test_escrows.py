@@ -226,3 +226,23 @@ def test_a_lesser_key_that_signs_too_does_not_sign_the_codes() -> None:
     signers = sorted(["u", "till"], key=lambda name: key_of(name).public_key)
     market.ok("u", OfflineEscrow(ADDRESS["B"], 1, HOUR), signers)
     assert market.hold(UB).code_key == PUBLIC["u"]
+
+
+def test_a_number_that_was_used_online_pays_no_offline_code() -> None:
+    """A wallet that lost count signs number 5 twice: online in the morning, offline in the evening; one is paid."""
+    market = with_escrow()
+    shown = market.pay_code("u", 5, 100, None, market.time + 60)
+    market.ok("C", RedeemByToken(shown, 100, "online"))
+    market.advance(3600)
+    assert take(market, 5, 100) is Code.TOKEN_USED
+    assert take(market, 6, 100) is Code.OK
+    market.advance(24 * HOUR)
+    assert market.view.get(used_key(ADDRESS["u"], PUBLIC["u"], 5)) is None
+
+
+def test_without_an_escrow_a_used_number_is_forgotten_with_its_code() -> None:
+    market = Market()
+    market.issue("hA", 1000)
+    market.ok("C", RedeemByToken(market.pay_code("u", 5, 100, None, market.time + 60), 100, "online"))
+    market.advance(62)
+    assert market.view.get(used_key(ADDRESS["u"], PUBLIC["u"], 5)) is None

@@ -43,11 +43,11 @@ def test_a_campaign_made_again_in_the_block_that_removes_the_old_one_leaves_too(
     """Whoever tries in every block succeeds first in that one."""
     market = Market()
     market.ok("A", CampaignCreate("c", "hA", 10, 10, 0, START + DAY))
-    market.ok("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),)))
+    market.ok("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),), "g1"))
     gone = START + DAY + RETENTION + 1
     market.at(gone - 1)
     create = market.transaction("A", CampaignCreate("c", "hA", 10, 10, 0, gone + DAY))
-    batch = market.transaction("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),)))
+    batch = market.transaction("A", BatchIssue("c", "hA", ((ADDRESS["u"], 1),), "g2"))
     assert market.block([create, batch], gone)[0].code == Code.OK  # type: ignore[union-attr]
     assert market.view.get(campaign_key("c")).ends == gone + DAY
     market.at(gone + DAY + RETENTION + 1)

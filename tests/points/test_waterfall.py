@@ -181,7 +181,7 @@ def test_help_comes_back_leg_by_leg_and_adds_up() -> None:
 
 @pytest.mark.parametrize(("bps", "helped"), [(10_000, 80), (8_000, 80), (7_999, 79), (1_000, 10), (99, 0), (0, 0)])
 def test_nobody_bears_more_of_others_losses_than_a_part_of_its_claim(bps: int, helped: int) -> None:
-    """A and B are friends: A issues, B takes its points, A defaults. D has a claim of 100 on C and loses a part of it."""
+    """A and B are friends: A issues, B takes its points, A defaults. D holds a claim of 100 and loses a part."""
     market = poor({"A": 0, "C": 50, "B": 10_000, "D": 10_000}, loss_share_bps=bps)
     owes(market, ("A", "B", 400), ("C", "D", 100))
     market.ok("operator", WindowClose())

@@ -17,7 +17,7 @@ ENTRIES = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.integers(1,
 
 
 def test_entries_are_pairs_in_json_and_in_bytes() -> None:
-    plain = {"campaign": "c", "class": "hA", "entries": [[TEXT, "5"], [TEXT, 2**64 - 1]]}
+    plain = {"campaign": "c", "class": "hA", "entries": [[TEXT, "5"], [TEXT, 2**64 - 1]], "order_id": "o"}
     body = body_from_plain("batch_issue", plain)
     assert isinstance(body, BatchIssue)
     assert body.entries == ((bytes(range(20)), 5), (bytes(range(20)), 2**64 - 1))
@@ -33,7 +33,7 @@ def test_entries_are_pairs_in_json_and_in_bytes() -> None:
 )  # fmt: skip
 def test_a_bad_entry_is_named(entry: Any, path: str) -> None:
     with pytest.raises(Malformed) as refusal:
-        body_from_plain("batch_issue", {"campaign": "c", "class": "hA", "entries": [entry]})
+        body_from_plain("batch_issue", {"campaign": "c", "class": "hA", "entries": [entry], "order_id": "o"})
     assert path in str(refusal.value)
 
 

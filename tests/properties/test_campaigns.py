@@ -4,6 +4,7 @@ The model is written from the table of kinds alone: budgets, limits, lists and t
 """
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ CLASSES: dict[str, tuple[str, dict[str, Any]]] = {
     "hB": ("B", {"uv": 10_000, "validity_days": 30}),
 }
 NAMES = st.sampled_from(["c", "c", "c", "d", "e"])
+ORDERS = count()  # each batch its own
 CLASS_IDS = st.sampled_from(["hA", "hA", "a7", "hB"])
 UNITS = st.sampled_from([1, 2, 5, 9, 10, 11, 40, 0])
 PEOPLE = st.sampled_from([*TOURISTS, *TOURISTS, "A"])
@@ -125,7 +127,7 @@ class CampaignsAgainstModel(RuleBasedStateMachine):
     @rule(name=NAMES, class_id=CLASS_IDS, grants=st.lists(st.tuples(PEOPLE, UNITS), max_size=4),
           sender=st.sampled_from(["A", "A", "B"]))  # fmt: skip
     def batch(self, name: str, class_id: str, grants: list[tuple[str, int]], sender: str) -> None:
-        body = BatchIssue(name, class_id, tuple((self.world.address[to], units) for to, units in grants))
+        body = BatchIssue(name, class_id, tuple((self.world.address[to], units) for to, units in grants), f"b{next(ORDERS)}")
         promise, people = self.promises.get(name), [to for to, _ in grants]
         well_formed = bool(grants) and all(u for _, u in grants) and len(set(people)) == len(people)
         allowed = (
