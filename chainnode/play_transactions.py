@@ -68,7 +68,7 @@ class Place:
 
     step: int
     index: int
-    suffix: str  # appended to order ids of a repeated step, "" otherwise
+    suffix: str  # appended to order ids and assets of a repeated step, "" otherwise
 
 
 class Composer:
@@ -170,8 +170,9 @@ class Composer:
         return signing_key(value).public_key.hex() if value.split("#")[0] in self._cast.identities else value
 
     def _filled(self, kind: str, body: dict[str, Plain], place: Place, now: int) -> dict[str, Plain]:
-        if place.suffix and isinstance(body.get("order_id"), str):
-            body["order_id"] += place.suffix
+        for name in ("order_id", "asset") if place.suffix else ():
+            if isinstance(body.get(name), str):
+                body[name] += place.suffix
         if kind in _HASH_FIELDS:
             body.setdefault(_HASH_FIELDS[kind], tagged_hash(TAG_PLAY, b"document/", self._nonce(place)).hex())
         match kind:
