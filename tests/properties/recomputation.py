@@ -45,6 +45,14 @@ class Recomputation:
     def _Reversed(self, e: Event) -> None:
         self.supply[e["class"]]["burned"] += e["reclaimed"]
 
+    def _ErrataCredited(self, e: Event) -> None:
+        self.supply[e["class"]]["issued"] += e["units"]
+        assert e["value"] == e["units"] * self.classes[e["class"]]["uv"]
+
+    def _ErrataDebited(self, e: Event) -> None:
+        self.supply[e["class"]]["burned"] += e["units"]
+        assert e["value"] == e["units"] * self.classes[e["class"]]["uv"]
+
     def _BucketExpired(self, e: Event) -> None:
         self.supply[e["class"]]["expired"] += e["units"]
         assert e["value"] == e["units"] * self.classes[e["class"]]["uv"]

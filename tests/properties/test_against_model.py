@@ -5,7 +5,7 @@ from genesis ends in the same state (INV-14).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -53,7 +53,7 @@ def classes_of_model() -> dict[str, ClassModel]:
     return {name: ClassModel(**vars(of)) for name, of in CLASSES.items()}
 
 
-def new_world() -> World:
+def new_world(*members: str) -> World:
     fields: dict[str, tuple[str, dict[str, Any]]] = {
         name: (of.issuer, {
             "uv": of.uv, "validity_days": of.days, "bucket": of.bucket, "pending_days": of.pending,
@@ -61,14 +61,18 @@ def new_world() -> World:
         })
         for name, of in CLASSES.items()
     }  # fmt: skip
-    return World(START, MERCHANTS, TOURISTS, fields)
+    return World(START, MERCHANTS, TOURISTS, fields, members=members)
 
 
 class RulesAgainstModel(RuleBasedStateMachine):
+    world_of: ClassVar[Callable[[], World]] = staticmethod(new_world)
+    model_of: ClassVar[type[Model]] = Model
+
     @initialize(funds=st.lists(st.tuples(classes, tourists, st.integers(1, 150)), min_size=4, max_size=10))
     def begin(self, funds: list[tuple[str, str, int]]) -> None:
         """Both tourists have something from the start, or most of what follows would be refused."""
-        self.world, self.model = new_world(), Model(START, dict(MERCHANTS), classes_of_model(), TOURISTS)
+        self.world = self.world_of()
+        self.model = self.model_of(START, dict(MERCHANTS), classes_of_model(), TOURISTS)
         self.holds: list[str] = []
         self.issued: list[tuple[str, str]] = []  # (merchant, order id)
         self.orders: list[tuple[str, str]] = []  # of payments
@@ -270,7 +274,7 @@ class RulesAgainstModel(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
-        again = new_world()
+        again = self.world_of()
         for at, transactions in self.world.log:
             again.run(*transactions, at=at)
         assert again.memory.records == self.world.memory.records, "the replay ends in another state (INV-14)"

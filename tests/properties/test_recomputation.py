@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from points import queries
+from points.errata_records import Erratum
+from points.keys import erratum_key, order_key
 from points.transition import apply_block
 from primitives.address import FUND_ADDRESS, decode_address, encode_address
 from primitives.genesis import Parameters
@@ -27,6 +29,8 @@ from primitives.kinds import (
     ReverseIssue,
     WindowClose,
 )
+from primitives.kinds_errata import Credit, Debit, Debt, Errata, OrderOriginal
+from primitives.kinds_governance import GovPropose, GovVote
 from primitives.receipt_form import event_to_plain
 from tests.properties.recomputation import Recomputation
 from tests.properties.small_market import CLASSES, DAY, START
@@ -43,7 +47,7 @@ class Exporting(World):
         self.export: list[dict[str, Any]] = []
         self.issued, self.paid, self.held = [("A", "none")], [("A", "none")], [("A", bytes(32))]
         reserves = {"A": 4_000_000, "B": 4_000_000, "C": 400_000, "D": 0}
-        super().__init__(START, reserves, ["u", "v"], CLASSES, parameters)  # type: ignore[arg-type]
+        super().__init__(START, reserves, ["u", "v"], CLASSES, parameters, ["m"])  # type: ignore[arg-type]
 
     def run(self, *transactions: Any, at: int | None = None) -> Any:
         time, previous = self.now if at is None else at, self.now
@@ -71,7 +75,9 @@ def act(world: Exporting, random: Random, number: int) -> None:
     tourist, merchant = random.choice(["u", "v"]), random.choice(MERCHANTS)
     class_id, other = random.choice(sorted(CLASSES)), random.choice(sorted(CLASSES))
     value = random.randint(1, 400)
-    match random.randint(0, 11):
+    match random.randint(0, 12):
+        case 12:
+            correct(world, random, number)
         case 0 | 1 | 2:
             world.redeem(tourist, merchant, f"o{number}", value)
         case 3 | 4:
@@ -92,6 +98,29 @@ def act(world: Exporting, random: Random, number: int) -> None:
             world.code(payee, Capture(hold, random.randint(1, 100), f"c{number}"))
         case _:
             pass_time(world, random)
+
+
+def correct(world: Exporting, random: Random, number: int) -> None:
+    """An erratum of an order, carried out a day later as far as it still can be then."""
+    merchant, order_id = random.choice(world.issued + world.paid)
+    order = world.memory.get(order_key(world.address[merchant], order_id)) if merchant in MERCHANTS else None
+    if order is None:
+        return
+    to, class_id = world.address[random.choice(["u", "v"])], random.choice(sorted(CLASSES))
+    value = random.randint(1, 90)
+    debtor, creditor = random.sample([*MERCHANTS, "FUND"], 2)
+    entries = (
+        Credit(to, class_id, value, (world.now + 28_800) // DAY * DAY - 28_800 + 2 * DAY),
+        Debit(to, random.choice([class_id, "hA"]), value),
+        Debt(world.address[debtor], world.address[creditor], value * 777),
+    )
+    chosen = tuple(random.sample(entries, random.randint(1, 3)))
+    done: Erratum | None = world.memory.get(erratum_key(order.tx))
+    of = OrderOriginal(world.address[merchant], order_id, order.tx)
+    body = Errata(1 if done is None else done.number + 1, of, chosen, "OTHER", bytes(32))
+    world.code("m", GovPropose(f"e{number}", body, bytes(32)))
+    world.code("m", GovVote(f"e{number}", "YES"))
+    world.run(at=world.now + DAY)
 
 
 def pass_time(world: Exporting, random: Random) -> None:

@@ -31,16 +31,21 @@ class World:
     def __init__(
         self, start: int, merchants: Mapping[str, int], tourists: Sequence[str],
         classes: Mapping[str, tuple[str, dict[str, Any]]], parameters: Parameters = DEFAULTS,
+        members: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """`merchants`: reserve in fen; `classes`: (issuer, further fields of ClassCreate)."""
+        """`merchants`: reserve in fen; `classes`: (issuer, further fields of ClassCreate); `members`: one vote each."""
         roles: dict[str, Any] = {**dict.fromkeys(merchants, "merchant"), **dict.fromkeys(tourists, "tourist")}
         roles |= {"op": "operator", "bank": "custodian", "reg": "regulator", "kyc": "attester"}
+        roles |= dict.fromkeys(members, "committee")
         self.address = {name: address_of(key_of(name)) for name in roles} | {"FUND": Address(FUND)}
         self.name = {address: name for name, address in self.address.items()}
         self.merchants, self.tourists, self.classes = list(merchants), list(tourists), list(classes)
         self.genesis = Genesis(
             format=1, name="properties", time=start, validators=(),
-            accounts=tuple(GenesisAccount((AccountKey(key_of(n)),), role, tier=2) for n, role in roles.items()),
+            accounts=tuple(
+                GenesisAccount((AccountKey(key_of(n)),), role, tier=2, weight=int(role == "committee"))
+                for n, role in roles.items()
+            ),
             merchants=tuple(
                 GenesisMerchant(self.address[n], "HOTEL", n, n, reserve) for n, reserve in merchants.items()
             ),
