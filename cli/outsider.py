@@ -42,6 +42,10 @@ class Unproven(Exception):
     """The node gives no proof, and says why: behind, pruned, not ready. Not believed, not blamed."""
 
 
+class Denied(Unproven):
+    """The node shows this only to those whom it concerns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Distrusted:
     """A node that was not believed. stale: true, but older than what another proved."""
@@ -112,6 +116,8 @@ class Outsider:
             self.distrust(node, "lying", lie.said, lie.proven)
         except Malformed as error:
             self.distrust(node, "lying", t("a proof that does not hold", "无效的证明"), str(error))
+        except Denied:
+            pass  # the node keeps to its rule, and `_nothing` says it once
         except Unproven as error:
             self.distrust(node, "unproven", str(error), "")
         except (NotSent, NoAnswer) as error:
@@ -147,7 +153,7 @@ class Outsider:
         answer = read(self._tickets, node, "GET", target, accept=accept)
         if is_denied(answer):
             self._denied = problem_refusal(answer)
-            raise Unproven(self._denied.detail)
+            raise Denied(self._denied.detail)
         if answer.status in (410, 429) or answer.status >= 500:
             raise Unproven(problem_refusal(answer).detail)
         return answer
