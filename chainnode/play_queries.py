@@ -62,6 +62,20 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
         case "anchor":
             namespace, _, evidence = str(of).rpartition("/")
             return queries_assets.anchor(view, now, namespace, _hex(evidence))
+        case "campaign":
+            return queries_campaigns.campaign(view, now, str(of))
+        case "grant":
+            account, _, campaign_id = str(of).partition("/")
+            return queries_campaigns.grant(view, now, campaign_id, _address(account))
+        case "merchant":
+            return queries.merchant(view, now, _address(of))
+        case _:
+            return _answer_office(view, now, name, of)
+
+
+def _answer_office(view: View, now: int, name: str, of: str | None) -> Plain:
+    """Committee, offices, regulator and validators."""
+    match name:
         case "erratum":
             return queries_errata.erratum(view, now, _hex(of))
         case "challenge":
@@ -70,11 +84,6 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return {"items": queries_challenges.challenges(view, now)}
         case "offices":
             return {"items": offices(view, now)}
-        case "campaign":
-            return queries_campaigns.campaign(view, now, str(of))
-        case "grant":
-            account, _, campaign_id = str(of).partition("/")
-            return queries_campaigns.grant(view, now, campaign_id, _address(account))
         case "alert":
             return _alert(view, now, str(of))
         case "alerts":
@@ -98,8 +107,6 @@ def answer_query(view: View, now: int, name: str, of: str | None) -> Plain:
             return proposals(view, now)
         case "committee":
             return committee(view, now)
-        case "merchant":
-            return queries.merchant(view, now, _address(of))
         case _:
             raise Malformed(f"no query {name!r}")
 
