@@ -26,7 +26,8 @@ class CampaignLists:
         """The body of a campaign kind with root and proof as they travel. Raises: Malformed for a bad list."""
         plain, campaign = dict(body), str(body.get("campaign"))
         if kind == "campaign_create" and "list" in plain:
-            read = from_plain(BatchIssue, {"campaign": "list", "class": "list", "entries": plain.pop("list"), "order_id": "list"}, "list")
+            names = {"campaign": "list", "class": "list", "order_id": "list"}
+            read = from_plain(BatchIssue, names | {"entries": plain.pop("list")}, "list")
             if "root" in plain or not read.entries:
                 raise Malformed("list: expected at least one entry, and no root beside it")
             self._lists[campaign] = read.entries

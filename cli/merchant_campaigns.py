@@ -69,7 +69,7 @@ def create(
 
 @campaign.command(help=t("Grant to at most 256 accounts at once, to all or to none. The same file again is answered by "
                          "the first receipt; to grant it a second time, name another --order.",
-                         "一次向最多 256 个账户发放，全部成功或全部不成功。重复提交同一文件返回首次回执；再次发放请另给 --order。"),
+                         "一次向最多 256 个账户发放，全成或全不成。重复提交同一文件得首次回执；再发须另给 --order。"),
                   epilog=example("hnchain merchant campaign grant spring winners.csv --as hotel"))  # fmt: skip
 @click.argument("campaign_id", metavar="CAMPAIGN", type=IDENTIFIER)
 @click.argument("file", type=FILE)

@@ -23,7 +23,7 @@ from points.state import Agg, Garbage, Hold, HoldState, SpendOrder, Window, Wind
 from points.told import TOLD_SECONDS
 from points.turn import Turn
 from points.view import View
-from points.waterfall import default_window
+from points.waterfall import window_due
 from primitives.receipt import Event
 
 GARBAGE_KEYS: Final = 256  # per record: the state's values stay small
@@ -49,8 +49,8 @@ def begin(turn: Turn, previous_s: int) -> None:
     if cut:
         close_window(turn)
     for key, _ in list(turn.draft.range(b"X", b"X" + until)):
-        default_window(turn, int.from_bytes(key[9:], "big"))
         turn.put(key, None)
+        window_due(turn, int.from_bytes(key[9:], "big"))
     if cut:
         examine(turn)
     sandboxes_due(turn)

@@ -7,6 +7,7 @@ Of the validators: what the next epoch needs to begin at any moment (C8). The co
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from points.asset_invariants import asset_faults
 from points.campaign_invariants import campaign_faults
@@ -37,6 +38,8 @@ from points.state import (
 from points.validators import TIMEOUTS_MAX, Register, applied, changed, changes_max, members_min, occupied, register
 from points.view import View
 from primitives.validators import VALIDATORS_MAX
+
+CLOSED_LEGS: Final = (LegState.CONFIRMED, LegState.WRITTEN_OFF)
 
 
 def violations(view: View, time_s: int) -> list[str]:
@@ -192,14 +195,14 @@ def _windows(view: View) -> Iterator[str]:
         for parties, leg in legs.items():
             paid[parties[:20]] -= leg.fen
             paid[parties[20:]] += leg.fen
-            waits[parties[:20]] += leg.state is not LegState.CONFIRMED
-            waits[parties[20:]] += leg.state is not LegState.CONFIRMED and not leg.defaulted
+            waits[parties[:20]] += leg.state not in CLOSED_LEGS
+            waits[parties[20:]] += leg.state not in CLOSED_LEGS and not leg.defaulted
         for who, position in positions.items():
             if paid[who] != position.fen:
                 yield f"INV-6: window {number}: payments of {text(who)} sum to {paid[who]}, its net is {position.fen}"
             if waits[who] != position.open_legs or position.released != (not waits[who]):
                 yield f"window {number}: {text(who)} waits for {waits[who]} payments, {position.open_legs} counted"
-        unconfirmed = sum(leg.state is not LegState.CONFIRMED for leg in legs.values())
+        unconfirmed = sum(leg.state not in CLOSED_LEGS for leg in legs.values())
         if unconfirmed != window.open_legs:
             yield f"window {number}: {unconfirmed} legs not confirmed, {window.open_legs} counted"
     last = dict(carries or {})

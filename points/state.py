@@ -76,7 +76,7 @@ class HoldState(IntEnum):
 class WindowState(IntEnum):
     OPEN = 0
     INSTRUCTED = 1  # closed, with legs to pay
-    SETTLED = 2  # every leg confirmed
+    SETTLED = 2  # every leg confirmed or written off
     DEFAULTED = 3  # a leg was still DUE at T+2
 
 
@@ -86,6 +86,7 @@ class LegState(IntEnum):
     CONFIRMED = 2
     DISPUTED = 3
     DEFAULTED = 4
+    WRITTEN_OFF = 5  # nobody confirmed it in two years: it is a matter for courts, and waited for no longer
 
 
 class Account(Record):

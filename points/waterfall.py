@@ -9,19 +9,21 @@ more, in the window open now. So INV-5 and INV-6 hold as for any other obligatio
 legs is a matter for its custodian: such a leg defaults, and its creditor waits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from points.clearing_records import Help, Loss
-from points.keys import help_key, loss_key, merchant_key, window_key
+from points.days import DAY_SECONDS
+from points.keys import due_window_key, help_key, loss_key, merchant_key, window_key
 from points.late_money import add_money, can_owe, fund_available, owe_fen
 from points.settlement import change_leg, leg_closed, match_legs
-from points.state import BPS, FUND, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
+from points.state import BPS, FUND, Due, Leg, LegState, Merchant, MerchantStatus, Position, Window, WindowState
 from points.turn import Turn
 from primitives.receipt import Event
 
+WRITE_OFF_SECONDS: Final = 730 * DAY_SECONDS  # from the close of a window
 FUND_PAYS: Final = 1  # from this value of the parameter on
 CREDITORS_SHARE: Final = 2
 
@@ -43,10 +45,42 @@ def split(total: int, weights: Mapping[K, int]) -> dict[K, int]:
     return {who: part + (who in upward) for who, (part, _) in parts.items()}
 
 
-def default_window(turn: Turn, number: int) -> None:
-    """T+2: a leg still DUE defaults its payer, a PAID one that nobody confirmed is disputed (D11)."""
+def window_due(turn: Turn, number: int) -> None:
+    """T+2 of a window; and what nobody confirmed long after it is written off, so that the window can leave."""
+    window: Window | None = turn.get(window_key(number))
+    if window is None or window.state is WindowState.SETTLED:
+        return
+    last = window.closed + WRITE_OFF_SECONDS
+    if turn.time >= last:
+        _write_off(turn, number, window)
+    else:
+        _default(turn, number)
+        turn.put(due_window_key(last, number), Due())
+
+
+def _write_off(turn: Turn, number: int, window: Window) -> None:
+    """Its open payments count no more, neither against a cap nor as a claim; nothing is booked for them."""
+    for key, record in list(_legs(turn, number)):
+        leg: Leg = record
+        if leg.state is LegState.CONFIRMED:
+            continue
+        parties = (key[9:29], key[29:49])
+        change_leg(turn, number, parties, replace(leg, state=LegState.WRITTEN_OFF))
+        leg_closed(turn, number, parties[0])
+        if not leg.defaulted:  # at default the payee's side was closed already
+            leg_closed(turn, number, parties[1])
+    turn.put(window_key(number), replace(window, open_legs=0, state=WindowState.SETTLED))
+    turn.events.append(Event("Settled", (("window", number),)))
+
+
+def _legs(turn: Turn, number: int) -> Iterator[tuple[bytes, Leg]]:
+    return turn.draft.range(b"E" + number.to_bytes(8, "big"), b"E" + (number + 1).to_bytes(8, "big"))
+
+
+def _default(turn: Turn, number: int) -> None:
+    """A leg still DUE defaults its payer, a PAID one that nobody confirmed is disputed (D11)."""
     due: dict[Parties, int] = {}
-    for key, leg in list(turn.draft.range(b"E" + number.to_bytes(8, "big"), b"E" + (number + 1).to_bytes(8, "big"))):
+    for key, leg in list(_legs(turn, number)):
         parties = (key[9:29], key[29:49])
         if leg.state is LegState.PAID:
             change_leg(turn, number, parties, replace(leg, state=LegState.DISPUTED))

@@ -127,7 +127,8 @@ class CampaignsAgainstModel(RuleBasedStateMachine):
     @rule(name=NAMES, class_id=CLASS_IDS, grants=st.lists(st.tuples(PEOPLE, UNITS), max_size=4),
           sender=st.sampled_from(["A", "A", "B"]))  # fmt: skip
     def batch(self, name: str, class_id: str, grants: list[tuple[str, int]], sender: str) -> None:
-        body = BatchIssue(name, class_id, tuple((self.world.address[to], units) for to, units in grants), f"b{next(ORDERS)}")
+        entries = tuple((self.world.address[to], units) for to, units in grants)
+        body = BatchIssue(name, class_id, entries, f"b{next(ORDERS)}")
         promise, people = self.promises.get(name), [to for to, _ in grants]
         well_formed = bool(grants) and all(u for _, u in grants) and len(set(people)) == len(people)
         allowed = (
