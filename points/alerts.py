@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from points.days import DAY_SECONDS, day_of
 from points.keys import WATCH_KEY, alert_key
 from points.risk_records import ALERT_SECONDS, Alert, Watch
-from points.turn import Turn
+from points.turn import Fields, Turn
 from primitives.codec import U64_MAX
 from primitives.codes import Code
 from primitives.kinds_risk import AlertAck, RiskRule
@@ -27,7 +27,8 @@ STANDING: Final = ("OVER_CAP", "NEAR_CAP", "STALE", "CONCENTRATION")  # conditio
 def raise_alert(turn: Turn, rule: RiskRule, subject: bytes, value: int, limit: int, other: bytes = b"") -> None:
     """Tell a cause, at most once per day (UTC+8). Total: it runs in begin_block too.
 
-    An acknowledged condition that merely lasts is not told again for QUIET_SECONDS.
+    An acknowledged condition that merely lasts is not told again for QUIET_SECONDS. In a transaction the event leaves
+    out the figures: whoever reads its receipt, perhaps a tourist, need not learn how much of a cap is used (2.12).
     """
     key = alert_key(rule, subject, other)
     old: Alert | None = turn.get(key)
@@ -42,9 +43,8 @@ def raise_alert(turn: Turn, rule: RiskRule, subject: bytes, value: int, limit: i
     turn.put(key, found)
     watch: Watch = turn.get(WATCH_KEY) or NO_WATCH
     turn.put(WATCH_KEY, replace(watch, told=watch.told + 1))
-    fields = (
-        ("rule", rule), ("value", found.value), ("limit", found.limit), ("first", found.first), ("days", found.days),
-    )  # fmt: skip
+    figures: Fields = () if turn.tx else (("value", found.value), ("limit", found.limit))
+    fields: Fields = (("rule", rule), *figures, ("first", found.first), ("days", found.days))
     accounts = (("subject", subject), ("other", other)) if other else (("subject", subject),)
     turn.events.append(Event("RiskAlert", fields, accounts))
 

@@ -179,6 +179,7 @@ def test_the_issue_that_crosses_the_line_tells_it() -> None:
     assert told(market) == ["NEAR_CAP"]
     assert market.receipt is not None
     assert [event.kind for event in market.receipt.events] == ["Issued", "RiskAlert"], "the history reads the first"
+    assert {"value", "limit"}.isdisjoint(dict(market.receipt.events[1].fields)), "the receipt is the tourist's too"
     assert inbox(market) == [("NEAR_CAP", "A", 800_000, 800_000)]
     market.issue("hA", 1)
     assert told(market) == []
