@@ -11,6 +11,7 @@ from chainnode.backend import Admission, NodeBackend
 from chainnode.calls import BINARY, JSON, Answer, Call, Query, json_answer, not_found, read_digest
 from chainnode.commit_feed import Expectation, Outcome
 from chainnode.json_text import parse_json
+from chainnode.personal_data import tells_a_person
 from chainnode.problem import Refused, status_for
 from chainnode.proofs import build_receipt_proof, decode_receipt, find_receipt, raw_transaction
 from ledger.chain import Chain
@@ -64,9 +65,9 @@ def read_transaction(call: Call) -> Decoded:
         if call.media_type == MSGPACK:
             if len(call.body) > TRANSACTION_BYTES_MAX:
                 raise Refused(Code.TOO_LARGE, f"{len(call.body)} bytes, limit {TRANSACTION_BYTES_MAX}", "limits")
-            return decode_transaction(call.body)
+            return without_personal_data(decode_transaction(call.body))
         if call.media_type == JSON:
-            return decode_transaction(encode(transaction_from_plain(parse_json(call.body))))
+            return without_personal_data(decode_transaction(encode(transaction_from_plain(parse_json(call.body)))))
     except BadAmount as error:
         raise Refused(Code.BAD_AMOUNT, str(error), status=400) from error
     except Malformed as error:
@@ -76,6 +77,14 @@ def read_transaction(call: Call) -> Decoded:
     raise Refused(
         Code.BAD_REQUEST, f"content-type {call.media_type[:80]!r}, expected {MSGPACK}, {JSON} or {BULK}", status=415
     )
+
+
+def without_personal_data(decoded: Decoded) -> Decoded:
+    """The same transaction. Raises: Refused where a text of it names a person: what is on the chain stays for ever."""
+    if tells_a_person(decoded.transaction.envelope.body):
+        extra = {"id": decoded.id.hex(), "receipt": None}
+        raise Refused(Code.MEMO_PII, "a mobile or identity-card number in a memo or reason", "admission", extra=extra)
+    return decoded
 
 
 def receipt_answer(receipt: Receipt) -> Answer:
@@ -163,9 +172,11 @@ def _read_bulk(body: bytes) -> list[Decoded | Refused]:
     found: list[Decoded | Refused] = []
     for raw in raws:
         try:
-            found.append(decode_transaction(raw))
+            found.append(without_personal_data(decode_transaction(raw)))
         except Malformed as error:
             found.append(Refused(Code.DECODE, str(error)))
+        except Refused as refused:
+            found.append(refused)
     return found
 
 
