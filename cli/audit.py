@@ -15,6 +15,7 @@ from cli.audit_export import export
 from cli.audit_history import account_history
 from cli.audit_reconcile import reconcile_books
 from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unreachable
+from cli.corrections import show_errata
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, with_output
@@ -78,6 +79,7 @@ def _invariants_of(url: str, token: str) -> Any:
 
 
 for command in (
-    account, account_history, alerts, bundle, evidence, export, exposure, reconcile_books, report, supply, verify,
+    account, account_history, alerts, bundle, evidence, export, exposure, reconcile_books, report, show_errata, supply,
+    verify,
 ):  # fmt: skip
     audit.add_command(command)

@@ -53,7 +53,7 @@ _FOR_AN_ACCOUNT = ("set_member", "grant_office", "revoke_office")
                                   "set_member、grant_office、revoke_office 所涉账户。"))  # fmt: skip
 @click.option("--weight", type=AMOUNT, help=t("Of set_member; 0: it leaves.", "set_member 的权重，0 为退出委员会。"))
 @click.option("--office", type=click.Choice(get_args(Office)), help=t("Of grant_office and revoke_office.",
-                                                                      "grant_office、revoke_office 的职务。"))  # fmt: skip
+                                                                      "任免的职务。"))  # fmt: skip
 @click.option("--payload", metavar="FILE", help=t("The whole payload as JSON, in place of the options above.",
                                                   "以 JSON 文件给出全部内容，代替以上选项。"))  # fmt: skip
 @click.option("--reasons", metavar="FILE", help=t("The document that says why; its SHA-256 is published.",
@@ -109,6 +109,8 @@ def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dic
             return {"at": given["at"]}
         case "validator_remove":
             return {"name": given["validator"]}
+    if not action.startswith("validator_"):
+        raise usage(t(f"{action} needs its payload", f"{action} 须提供内容文件"), "--payload FILE")
     if given["candidate"] is None:
         raise usage(t(f"{action} needs a candidate", f"{action} 须提供候选节点文件"), "--candidate FILE")
     plain = read_json(given["candidate"])

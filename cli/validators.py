@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from cli.challenges import challenge
+from cli.corrections import COMMANDS as CORRECTIONS
 from cli.governance import COMMANDS
 from cli.language import example, t
 from cli.network import Network, with_network
@@ -30,7 +32,7 @@ def gov() -> None:
     pass
 
 
-for command in (*COMMANDS, *PAUSE_COMMANDS):
+for command in (*COMMANDS, *CORRECTIONS, challenge, *PAUSE_COMMANDS):
     gov.add_command(command)
 
 

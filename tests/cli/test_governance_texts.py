@@ -17,9 +17,10 @@ from primitives.keys import Address
 from primitives.kinds_governance import GovPropose
 
 MERCHANT = encode_address(Address(bytes(20)))
-NOTHING: dict[str, Any] = dict.fromkeys(
-    ("merchant", "status", "notice", "quota", "credit_limit", "at", "validator", "candidate")
-) | {"changes": ()}
+NOTHING: dict[str, Any] = dict.fromkeys((
+    "merchant", "status", "notice", "quota", "credit_limit", "at", "validator", "candidate", "account", "weight",
+    "office", "payload",
+)) | {"changes": ()}  # fmt: skip
 GIVEN: dict[str, dict[str, Any]] = {
     "admit": {"merchant": MERCHANT, "credit_limit": 5},
     "set_status": {"merchant": MERCHANT, "status": "WIND_DOWN", "notice": 90 * 86_400},
@@ -27,12 +28,21 @@ GIVEN: dict[str, dict[str, Any]] = {
     "set_parameters": {"changes": ("fee_bps=20", "quota=7")},
     "program_end": {"at": 0},
     "validator_remove": {"validator": "sanya"},
+    "set_member": {"account": MERCHANT, "weight": 5},
+    "grant_office": {"account": MERCHANT, "office": "auditor"},
+    "revoke_office": {"account": MERCHANT, "office": "auditor"},
 }
 WRITTEN: dict[str, dict[str, Any]] = {
     "sandbox_open": {"sandbox": "lab", "merchant": MERCHANT, "max_accounts": 2, "max_value": 1000, "starts": 1,
                      "ends": 2, "loss_reserve": 400, "exit_hash": "00" * 32, "merchants": [MERCHANT], "accounts": []},
     "sandbox_close": {"sandbox": "lab", "merchant": MERCHANT},
     "ratify_pause": {"until": 7},
+    "errata": {"number": 1, "original": {"kind": "receipt", "body": {"tx": "00" * 32, "proof": "11" * 32}},
+               "entries": [{"kind": "debit", "body": {"account": MERCHANT, "class": "hA", "units": 5}}],
+               "reason": "FRAUD", "evidence_hash": "22" * 32},
+    "challenge_open": {"challenge": "silver", "terms_hash": "00" * 32, "apply_days": 1, "score_days": 1,
+                       "run_days": 1, "milestones": 0},
+    "challenge_award": {"challenge": "silver", "merchant": MERCHANT},
 }  # given as a file  # fmt: skip
 CANDIDATE = (
     '{"name": "sanya", "vote_key": "' + "00" * 32 + '", "transport_certificate": "MA==", '
@@ -80,7 +90,9 @@ def test_the_list_says_what_time_will_do() -> None:
     assert proposals_text([])
 
 
-@pytest.mark.parametrize("command", ["propose", "sign", "submit", "vote", "execute", "list", "show", "committee"])
+@pytest.mark.parametrize("command", [
+    "propose", "sign", "submit", "vote", "execute", "list", "show", "committee", "errata", "offices",
+])  # fmt: skip
 def test_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["gov", command, "--help"]) == 0
     assert f"hnchain gov {command}" in capsys.readouterr().out
