@@ -23,6 +23,7 @@ from chainnode.problem import Refused, language_of
 from chainnode.rate_limit import RateLimit
 from chainnode.read_scopes import Scope, access_of, admit, denied
 from chainnode.readers import EVERYBODY, NOBODY, Reader, reader_of
+from chainnode.web.pages import refused_page
 from ledger.failures import FatalError, Pruned
 from primitives.catalogue import Language
 from primitives.codes import Code
@@ -153,10 +154,10 @@ class HttpServer:
         if guard is not None:
             guard.headers_done(None if "Content-Length" in request.headers else CHUNKED_BYTES_MAX)
         started = time.perf_counter()
-        label, language = "none", language_of(request.headers.get("Accept-Language", ""))
+        label, page, language = "none", False, language_of(request.headers.get("Accept-Language", ""))
         try:
             route, path = self._match(request)
-            label = route.path
+            label, page = route.path, route.answers == HTML
             if route.handle is streamed:
                 return await self._stream(request, route)
             answer = await self._answer(request, route, path, language)
@@ -164,6 +165,8 @@ class HttpServer:
             if refused.status == 429:
                 self._count_refused(refused.code.name.lower())
             answer = problem_answer(refused, language)
+            if page and refused.code in (Code.READ_DENIED, Code.BAD_TICKET):
+                answer = refused_page(self._backend, language, refused)
         finally:
             if guard is not None:
                 guard.request_done(request.content.at_eof())

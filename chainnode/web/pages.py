@@ -1,6 +1,7 @@
 """The pages: what the API answers, laid out for people. Every page works without its script."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -91,6 +92,14 @@ def _page(backend: NodeBackend, call: Call, template: str, http_status: int = 20
 
 def _missing(backend: NodeBackend, call: Call, refused: Refused) -> Answer:
     return _page(backend, call, "missing.html", refused.status, detail=refused.detail)
+
+
+def refused_page(backend: NodeBackend, language: Language, refused: Refused) -> Answer:
+    """What a browser shows where a reader is not shown what it asked for: the same words as the problem."""
+    entry = explain(refused.code, language)
+    call = Call({}, PageQuery(), language=language)
+    page = _page(backend, call, "missing.html", refused.status, detail=f"{entry.title} {entry.fix}")
+    return replace(page, headers={**page.headers, **refused.headers})
 
 
 def render_docs(backend: NodeBackend, call: Call, document: dict[str, Any]) -> Answer:

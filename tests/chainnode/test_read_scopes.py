@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chainnode.api import ROUTES
-from chainnode.calls import NoQuery, Route
+from chainnode.api import ROUTES, openapi_text
+from chainnode.backend import NodeBackend
+from chainnode.calls import HTML, Answer, Call, NoQuery, Route
 from chainnode.chain_answers import get_health
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
@@ -21,7 +22,6 @@ from tests.chainnode.solo import Town, make_genesis, text
 from tests.points.market import ADDRESS, key_of
 
 HOST = "127.0.0.1"
-Asking = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 def ticket(town: Town, name: str, seconds: int = 600, key: str = "", **other: Any) -> str:
@@ -31,23 +31,31 @@ def ticket(town: Town, name: str, seconds: int = 600, key: str = "", **other: An
     return ticket_text(sign_ticket(chain, ADDRESS[name], until, key_of(key or name)))
 
 
-@asynccontextmanager
-async def scoped(town: Town, on: bool = True, routes: tuple[Route, ...] = ROUTES) -> AsyncIterator[Asking]:
-    """Asks a listener: (path, whose ticket, *further header lines) -> status and JSON (None: no JSON)."""
-    server = HttpServer(town.node, Metrics(), HttpSettings(scoped=on), routes)
-    port = await server.start(HOST, 0)
+class Asker:
+    """Asks one listener of a town: (path, whose ticket, *further header lines)."""
 
-    async def ask(path: str, who: str = "", *lines: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        fields = [f"Authorization: Bearer {ticket(town, who)}"] if who else []
-        raw = b"" if body is None else json.dumps(body).encode()
-        method = "GET" if body is None else "POST"
-        fields += [] if body is None else ["Content-Type: application/json", f"Content-Length: {len(raw)}"]
-        answer = await exchange(port, method, path, [*fields, *lines], raw)
+    def __init__(self, town: Town, port: int) -> None:
+        self._town, self._port = town, port
+
+    async def raw(self, path: str, who: str = "", *lines: str, body: bytes = b"") -> bytes:
+        fields = [f"Authorization: Bearer {ticket(self._town, who)}"] if who else []
+        fields += [] if not body else ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return await exchange(self._port, "POST" if body else "GET", path, [*fields, *lines], body)
+
+    async def __call__(
+        self, path: str, who: str = "", *lines: str, body: dict[str, Any] | None = None
+    ) -> tuple[int, Any]:
+        """Status and JSON; None: no JSON."""
+        answer = await self.raw(path, who, *lines, body=b"" if body is None else json.dumps(body).encode())
         head, _, rest = answer.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), json.loads(rest) if rest[:1] in (b"{", b"[") else None
 
+
+@asynccontextmanager
+async def scoped(town: Town, on: bool = True, routes: tuple[Route, ...] = ROUTES) -> AsyncIterator[Asker]:
+    server = HttpServer(town.node, Metrics(), HttpSettings(scoped=on), routes)
     try:
-        yield ask
+        yield Asker(town, await server.start(HOST, 0))
     finally:
         await server.stop()
 
@@ -172,6 +180,41 @@ def test_a_route_without_a_row_is_for_offices() -> None:
     asyncio.run(scenario())
 
 
+def test_no_cache_keeps_what_one_reader_was_told() -> None:
+    async def handle(backend: NodeBackend, call: Call) -> Answer:
+        return Answer(200, b"{}", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    async def scenario() -> None:
+        town = lively()
+        route = Route("GET", "/v1/obligations", handle, "as a snapshot's chunk says")
+        async with scoped(town, routes=(route,)) as ask:
+            for who, told in (("A", b"HN-Reads: own"), ("regulator", b"HN-Reads: all")):
+                raw = await ask.raw("/v1/obligations", who)
+                assert b"Cache-Control: no-store" in raw and b"immutable" not in raw and b"Vary: Authorization" in raw
+                assert told in raw
+
+    asyncio.run(scenario())
+
+
+def test_a_browser_gets_a_page() -> None:
+    async def scenario() -> None:
+        async with scoped(lively()) as ask:
+            raw = await ask.raw(f"/accounts/{text('u')}", "", "Accept-Language: zh")
+            assert b" 401 " in raw and b"text/html" in raw and "节点只向有权者提供此数据".encode() in raw
+            assert b"Content-Security-Policy" in raw and b"WWW-Authenticate: Bearer" in raw
+
+    asyncio.run(scenario())
+
+
+def test_the_description_names_the_scheme_where_a_ticket_counts() -> None:
+    document = json.loads(openapi_text("0.1.0"))
+    assert document["components"]["securitySchemes"]["readTicket"]["scheme"] == "bearer"
+    for route in ROUTES:
+        operation = document["paths"][route.path][route.method.lower()]
+        assert operation["x-reads"] == access_of(route).scope.value
+        assert ("security" in operation) == (access_of(route).scope is not Scope.PUBLIC)
+
+
 def test_no_scope_is_of_a_route_that_is_gone() -> None:
     assert set(SCOPES) == {(route.method, route.path) for route in ROUTES}
 
@@ -203,12 +246,13 @@ def test_without_a_ticket_only_what_is_public_answers(route: Any) -> None:
             if scope in (Scope.PUBLIC, Scope.REDUCED):
                 assert status not in (401, 403)
                 return
-            assert (status, plain["name"]) == (401, "READ_DENIED")
+            page = route.answers == HTML
+            assert status == 401 and (page or plain["name"] == "READ_DENIED")
             status, plain = await ask(filled(route.path, town), "v")
             if scope is Scope.OWN_ROWS:
                 assert status in (200, 404) and text("u") not in str(plain) and text("B") not in str(plain)
             else:
-                assert (status, plain["name"]) == (403, "READ_DENIED")
+                assert status == 403 and (page or plain["name"] == "READ_DENIED")
             assert (await ask(filled(route.path, town), "regulator"))[0] not in (401, 403)
 
     asyncio.run(scenario())
