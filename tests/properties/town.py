@@ -14,7 +14,7 @@ from points.state import FUND, Role, decode_value, encode_value
 from points.transition import apply_block, genesis_state
 from points.validators import EpochNote, next_seats, register
 from points.view import Memory
-from primitives.codec import encode
+from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.codes import Code
 from primitives.genesis import Genesis, GenesisAccount, GenesisClass, GenesisMerchant, Limits, Parameters, chain_id
 from primitives.hashing import tagged_hash
@@ -29,6 +29,7 @@ from tests.properties.town_laws import Seen
 START = 1_759_913_600
 DAY = 86_400
 NO_SIGNATURE = bytes(64)
+_DECODER = decoder(Transaction)
 MERCHANTS = ("A", "B", "C", "D")
 TOURISTS = ("u", "v", "w", "t", "n")
 WEIGHTS = {"m1": 30, "m2": 25, "m3": 20, "m4": 15, "m5": 10}
@@ -81,9 +82,16 @@ def _classes(dice: Random) -> list[tuple[str, ClassCreate]]:
     ]
 
 
-def _parameters(dice: Random) -> Parameters:
-    """Close to every limit now and then."""
+def _parameters(dice: Random, giant: bool) -> Parameters:
+    """Close to every limit now and then; where amounts are near 2**64, nothing else is in their way."""
     pick = dice.choice
+    if giant:
+        most = 2**64 - 1
+        return Parameters(
+            reserve_ratio_bps=1, refund_window_days=30, return_window_days=30, static_cap=most, kyc0_lifetime=most,
+            kyc1_year=most, kyc2_year=most, waterfall=pick([0, 1, 2]), breakage_share_bps=pick([0, 10_000]),
+            errata_cap=10**15, fee_bps=pick([0, 10_000]), exchange_fee_bps=pick([0, 10_000]),
+        )  # fmt: skip
     return Parameters(
         fee_bps=pick([0, 50, 50, 333]), exchange_fee_bps=pick([0, 100, 1_000]), reserve_ratio_bps=pick([1_000, 4_000]),
         refund_window_days=pick([1, 5, 30]), return_window_days=pick([0, 3, 30]), attestation_days=pick([2, 30, 90]),
@@ -96,6 +104,7 @@ def _parameters(dice: Random) -> Parameters:
 
 def genesis_of(dice: Random) -> Genesis:
     """Always the same people; what they may do differs."""
+    giant = dice.random() < 0.1
     roles: dict[str, Any] = {**dict.fromkeys(MERCHANTS, "merchant"), **dict.fromkeys(TOURISTS, "tourist"), **OFFICES}
     members = dict.fromkeys(WEIGHTS, "committee") if dice.random() < 0.9 else {}
     accounts = []
@@ -104,6 +113,8 @@ def genesis_of(dice: Random) -> Genesis:
         tier = 0 if name == "w" else 2
         accounts.append(GenesisAccount(keys, role, threshold, tier, weight=WEIGHTS.get(name, 0)))
     reserves = {"A": 400_000, "B": dice.choice([500, 20_000]), "C": dice.choice([300, 50_000]), "D": 10**9}
+    if giant:
+        reserves = dict.fromkeys(MERCHANTS, 2**63)
     categories = {"A": "HOTEL", "B": "DINING_RETAIL", "C": "TRANSPORT", "D": "CULTURE_ENT"}
     return Genesis(
         format=1, name="town", time=START,
@@ -115,7 +126,7 @@ def genesis_of(dice: Random) -> Genesis:
             for name, reserve in reserves.items()
         ),
         classes=tuple(GenesisClass(address(issuer), create) for issuer, create in _classes(dice)),
-        parameters=_parameters(dice), limits=Limits(handover_blocks=dice.choice([0, 3]), blacklist_blocks=20),
+        parameters=_parameters(dice, giant), limits=Limits(handover_blocks=dice.choice([0, 3]), blacklist_blocks=20),
     )  # fmt: skip
 
 
@@ -124,6 +135,7 @@ class Town:
 
     def __init__(self, seed: int) -> None:
         self.genesis = genesis_of(Random(seed))
+        self.giant = self.genesis.parameters.errata_cap == 10**15
         self.chain_id = chain_id(self.genesis)
         self.view = Memory()
         self.view.apply(genesis_state(self.genesis))
@@ -166,12 +178,18 @@ class Town:
 
     # ---- blocks
 
-    def transaction(self, act: Act) -> Decoded:
-        """Never twice the same id."""
+    def transaction(self, act: Act) -> Decoded | None:
+        """Never twice the same id. None: no signer, or bytes that nobody could decode."""
         self._count += 1
         envelope = Envelope(self.chain_id, act.sender, self._count.to_bytes(16, "big"), self.now + 600, act.body)
         pairs = tuple(KeySignature(key, NO_SIGNATURE) for key in sorted(set(act.keys)))
-        return Decoded(b"", Transaction(envelope, pairs), tagged_hash(b"test/id", envelope.nonce))
+        if not pairs:
+            return None
+        try:
+            found = decode_canonical(_DECODER, encode(Transaction(envelope, pairs)))
+        except (Malformed, OverflowError):
+            return None
+        return Decoded(b"", found, tagged_hash(b"test/id", envelope.nonce))
 
     def _block(self, transactions: list[Decoded], note: EpochNote) -> list[Receipt]:
         previous = self.log[-1][0] if self.log else START
@@ -183,6 +201,9 @@ class Town:
         )  # fmt: skip
         self.changed, self.events = done.changes, done.events
         self.view.apply(done.changes)
+        for record in done.changes.values():
+            assert record is None or encode_value(record), "what no ledger could store"
+        assert encode((done.events, [receipt for receipt in done.receipts if receipt is not None]))
         for event in (*done.events, *(e for r in done.receipts if r is not None for e in r.events)):
             if event.kind == "ProposalDecided":
                 fields = dict(event.fields)
@@ -207,10 +228,11 @@ class Town:
 
     def attempt(self, act: Act) -> str:
         """One transaction in a block of its own; the name of its code."""
-        if not act.keys:
+        transaction = self.transaction(act)
+        if transaction is None:
             return ""
         before, head = dict(self.view.records), self.view.get(b"w").window
-        receipts = self._block([self.transaction(act)], self._note())
+        receipts = self._block([transaction], self._note())
         self.operations += 1
         receipt = receipts[0]
         code = Code(receipt.code).name
@@ -254,9 +276,9 @@ class Town:
 
     def together(self, acts: Sequence[Act]) -> list[str]:
         """Several transactions in one block. Those that fail might as well not have been there."""
-        acts = [act for act in acts if act.keys]
+        pairs = [(act, transaction) for act in acts if (transaction := self.transaction(act)) is not None]
+        acts, transactions = [act for act, _ in pairs], [transaction for _, transaction in pairs]
         before, at, height = dict(self.view.records), self.now, self.height
-        transactions = [self.transaction(act) for act in acts]
         note = self._note()
         below = Memory()
         below.apply(before)

@@ -11,7 +11,18 @@ from primitives.keys import Address
 from primitives.kinds import BatchOperations, PayCode, PaymentRequest
 from tests.properties import town_people
 from tests.properties.town import DAY, NO_SIGNATURE, Act, Town
-from tests.properties.town_filling import a_class, amount, first, fresh, likely, merchant, name_address, tourist, worth
+from tests.properties.town_filling import (
+    GIANT,
+    a_class,
+    amount,
+    first,
+    fresh,
+    likely,
+    merchant,
+    name_address,
+    tourist,
+    worth,
+)
 
 Acting = Callable[[Town, Random], Act]
 
@@ -20,13 +31,15 @@ def issue(town: Town, dice: Random) -> Act:
     class_id, of = a_class(town, dice)
     sender = of.issuer if dice.random() < 0.97 else merchant(town, dice)
     units = amount(dice) * (10_000 if of.uv == 1 and dice.random() < 0.8 else 1)
+    if town.giant and dice.random() < 0.5:
+        units = dice.choice(GIANT)
     if of.kind == "RESTRICTED" and dice.random() < 0.8:
         return town_people.campaign_claim(town, dice)
     to = tourist(town, dice) if dice.random() < 0.5 else name_address(dice.choice("uvwt"))
     enrolled = [key[-20:] for key, _ in town.rows(b"u" + of.sandbox.encode() + b"\x00")] if of.sandbox else []
     if enrolled and dice.random() < 0.9:
         to = dice.choice(enrolled)
-    cash = dice.choice([0, units * 5])
+    cash = dice.choice([0, min(units * 5, 2**64 - 1)])
     return likely(town, dice, kinds.Issue, sender, class_id=class_id, to=to, units=units, cash_value=cash)
 
 

@@ -17,6 +17,7 @@ from tests.properties.town import DAY, Act, Town, address, key_of
 
 STRANGERS = ("x1", "x2", "x3", "x4", "x5")
 NONSENSE = (0, 1, 2**63, 2**64 - 1, 10_001)
+GIANT = (2**64 - 1, 2**63, 2**63 - 1, 2**62, 2**60, 2**64 // 10_000, 2**63 // 10_000, 2**64 // 9_999)
 
 
 _NO_RULE = Rule(lambda turn, body: Code.KIND_DISABLED, tuple(AccountKind))  # a kind that decodes and nobody may use
@@ -110,8 +111,8 @@ NAMED: dict[str, Callable[[Town, Random], Any]] = {
     "ttl": lambda t, d: d.choice([60, 60, 3_600, DAY, 7 * DAY, 30 * DAY, 59]),
     "memo": lambda t, d: d.choice([b"", b"", "谢谢".encode()] * 9 + [b"\xc3\x28", b"x" * 129]),
     "reason": lambda t, d: b"why",
-    "units": lambda t, d: amount(d),
-    "value": lambda t, d: amount(d),
+    "units": lambda t, d: d.choice(GIANT) if t.giant and d.random() < 0.5 else amount(d),
+    "value": lambda t, d: d.choice(GIANT) if t.giant and d.random() < 0.5 else amount(d),
     "price": lambda t, d: d.randint(0, 60),
     "validity_days": lambda t, d: d.choice([1, 3, 30, 1_095, 1_096]),
     "pending_days": lambda t, d: d.choice([0, 0, 1]),

@@ -16,6 +16,7 @@ from primitives.codes import Code
 from primitives.kinds import BatchOperations, kind_of
 from primitives.receipt import Event, Receipt
 from tests.properties.bans import broken_bans
+from tests.properties.town_payments import payment_faults
 
 if TYPE_CHECKING:
     from tests.properties.town import Act, Town
@@ -27,6 +28,7 @@ TAKES = {
 KEY_KINDS = {"key_add", "key_revoke", "key_limit", "recovery_finish", "account_open"}
 FREEZES = {"freeze", "unfreeze"}
 NO_ANSWER = {Code.NOT_AUTHORISED, Code.BAD_SIGNATURE, Code.ACCOUNT_UNKNOWN, Code.MERCHANT_UNKNOWN}
+MOVING = {"Issued", "Redeemed", "HoldOpened", "HoldCaptured", "Exchanged", "Transferred", "AssetSold"}
 GRANTS = {"Issued": "class", "Exchanged": "to_class"}
 
 
@@ -105,6 +107,12 @@ def judge(
     _closed_windows(before, view.records, head)
     _keys(before, view, kind, sender, now)
     _caps(view, now, receipt.events)
+    _trials(before, view, now, receipt.events)
+    faults = list(payment_faults(before, view.records, view, now, kind, sender, receipt.events))
+    assert faults == [], faults
+    paused = before.get(b"o")
+    moving = [event.kind for event in receipt.events if event.kind in MOVING]
+    assert not moving or paused is None or now >= paused.until, f"{moving} while the network is paused"
     _exchanges(view, receipt.events)
     old, new = _lots(_holders(before), now), _lots(_holders(view.records), now)
     _nobody_else(old, new, kind, sender, now)
@@ -168,6 +176,22 @@ def _caps(view: View, now: int, events: Sequence[Event]) -> None:
         books = view.get(books_key(issuer)) or NO_BOOKS
         room = cap(view, issuer, now)
         assert books.outstanding + books.payable <= room, f"INV-7: {books} above {room}"
+
+
+def _trials(before: Mapping[bytes, Any], view: View, now: int, events: Sequence[Event]) -> None:
+    """INV-16: a sandbox grants while it runs, to those on its list, and its points go where it says."""
+    for event in events:
+        f, who = dict(event.fields), dict(event.accounts)
+        class_id = str(f.get("to_class", f.get("class", "")))
+        of = view.get(class_key(class_id)) if class_id else None
+        if of is None or not of.sandbox or event.kind not in ("Issued", "Exchanged", "Transferred"):
+            continue
+        assert event.kind == "Issued", f"INV-16: {event.kind} of {class_id}"
+        trial = before.get(b"s" + of.sandbox.encode())
+        assert trial is not None and not trial.over, f"INV-16: {class_id} granted beyond its trial"
+        assert trial.starts <= now < trial.ends, f"INV-16: {class_id} granted at {now}: {trial}"
+        listed = b"u" + of.sandbox.encode() + b"\x00" + who["to"]
+        assert listed in before, f"INV-16: {who['to'].hex()} is not on the list of {of.sandbox}"
 
 
 def _exchanges(view: View, events: Sequence[Event]) -> None:

@@ -53,7 +53,7 @@ def reserve_attest(town: Town, dice: Random) -> Act:
     whose, bank = merchant(town, dice), name_address("bank")
     signers = town.keys_for(bank, "owner", dice) + town.keys_for(whose, "owner", dice)
     as_of = town.now - dice.choice([0, 0, 0, 1, DAY])
-    body = ReserveAttest(whose, dice.choice([0, 300, 40_000, 10**9]), as_of, bytes(32))
+    body = ReserveAttest(whose, dice.choice([0, 300, 40_000, 10**9, 2**64 - 1 if town.giant else 1]), as_of, bytes(32))
     return Act(bank, body, signers if dice.random() < 0.95 else signers[:1])
 
 
