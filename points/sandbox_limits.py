@@ -71,9 +71,11 @@ def why_over(turn: Turn, found: Sandbox) -> Over:
         return Over.ENDED
     if merchant.status in _ENDING:
         return Over.ISSUER
-    if merchant.reserve < fenced(turn, merchant) or value_of(turn, found) > carried(turn, found):
+    if merchant.reserve < fenced(turn, merchant):
         return Over.UNCOVERED
-    return Over.NO
+    most = carried(turn, found)  # below max_value only if the ratio has risen: each block asks, so the sum is rare
+    uncovered = most < found.max_value * UY_PER_FEN and value_of(turn, found) > most
+    return Over.UNCOVERED if uncovered else Over.NO
 
 
 def check_grant(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> Code:
