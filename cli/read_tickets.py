@@ -3,6 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -23,6 +24,18 @@ class Opener(Protocol):
     def address(self) -> Address: ...
 
     def unlock(self) -> Unlocked: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """An opened wallet whose key may be a key of another account than its own: of one that was recovered."""
+
+    wallet: Unlocked
+    address: Address
+
+    def unlock(self) -> Unlocked:
+        """See Opener."""
+        return replace(self.wallet, address=self.address)
 
 
 class TicketBook:
