@@ -7,9 +7,9 @@ import msgspec
 from chainnode.problem import Refused
 from chainnode.record_view import StateMoment
 from points.exchange import apply_exchange
-from points.keys import account_key
+from points.keys import account_key, holdings_key
 from points.redemption import apply_redeem
-from points.state import Account
+from points.state import NO_HOLDINGS, Account, Holdings
 from points.turn import Turn
 from points.view import Overlay
 from primitives.codec import Amount, Bytes20, Identifier, Record
@@ -69,10 +69,19 @@ def quote_redeem(state: StateMoment, now: int, asked: RedeemQuote) -> Plain:
             "fee": total["fee"], "over": total["over"], "legs": legs, "height": state.head.height}  # fmt: skip
 
 
+def _had_expired(turn: Turn, asked: ExchangeQuote) -> bool:
+    """Whether what the account has of the class would do, had nothing of it expired."""
+    holdings: Holdings = turn.get(holdings_key(asked.account)) or NO_HOLDINGS
+    units = [(lot.avail, lot.bucket) for lot in holdings.lots if lot.class_id == asked.class_id]
+    return sum(avail for avail, _ in units) >= asked.units and any(bucket <= turn.time for _, bucket in units)
+
+
 def quote_exchange(state: StateMoment, now: int, asked: ExchangeQuote) -> Plain:
     """{"units", "out", "fee", "dust", "value_before", "value_after", "expires_at"}; fee, dust and values in uY."""
     turn = _draft(state, now, asked.account)
     code = apply_exchange(turn, Exchange(asked.class_id, asked.units, asked.to_class))
+    if code is Code.INSUFFICIENT and _had_expired(turn, asked):
+        code = Code.LOT_EXPIRED  # the transaction would say INSUFFICIENT; who asks may want to know why
     if code is not Code.OK:
         raise _refused(turn, code)
     plain = event_to_plain(next(event for event in turn.events if event.kind == "Exchanged"))

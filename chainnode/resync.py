@@ -37,9 +37,13 @@ OLD: Final = ".old-"  # and a number: a directory that was replaced
 
 
 class NoSource(NodeFailure):
-    """No source gave a snapshot that proves itself; nothing was changed."""
+    """No source gave a snapshot that proves itself; nothing was changed. `lied`: one gave what does not hold."""
 
     exit_code = 4
+
+    def __init__(self, why: str, lied: bool = False) -> None:
+        super().__init__(why)
+        self.lied = lied
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,9 @@ class Resync:
             if result is not None:
                 return result
         if offers or not from_genesis:
-            raise NoSource(f"no snapshot from {len(self._sources)} sources: " + "; ".join(
-                f"{blamed.source}: {blamed.why}" for blamed in self._blamed))  # fmt: skip
+            told = "; ".join(f"{blamed.source}: {blamed.why}" for blamed in self._blamed)
+            lied = any(blamed.lied for blamed in self._blamed)
+            raise NoSource(f"no snapshot from {len(self._sources)} sources: {told}", lied)
         self._guarded(lambda: initialise(self._beside(NEW), self._genesis, self._state, epoch))
         return Resynced(0, b"", epoch, self._swap(), tuple(self._blamed))
 

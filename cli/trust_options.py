@@ -14,7 +14,7 @@ from cli.network import Network, home, read_genesis
 from cli.output import say
 from cli.outsider import Distrusted, Outsider
 from cli.trust_store import FOLDER, TrustStore
-from cli.verdicts import Refusal, Verdict, usage
+from cli.verdicts import Refusal, Verdict
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.genesis import Genesis, chain_id, load_genesis
@@ -77,8 +77,9 @@ def _kept_genesis(
     genesis = read_genesis(genesis_path)
     if expected is not None and chain_id(genesis) != expected:
         found, named = chain_id(genesis).hex()[:16], expected.hex()[:16]
-        raise usage(t(f"{genesis_path} is of chain {found}, the network file says {named}",
-                      f"{genesis_path} 属于链 {found}，网络文件为 {named}"))  # fmt: skip
+        detail = t(f"{genesis_path} is of chain {found}, the network file says {named}",
+                   f"{genesis_path} 属于链 {found}，网络文件为 {named}")  # fmt: skip
+        raise Refusal(Verdict.USAGE, Code.WRONG_GENESIS, detail)
     return genesis
 
 

@@ -37,7 +37,8 @@ def guarded(action: Callable[[], T]) -> T:
     try:
         return action()
     except (NoSource, NotCertified) as error:
-        raise Refusal(Verdict.REJECTED, Code.NO_SNAPSHOT, str(error)) from error
+        lied = isinstance(error, NoSource) and error.lied
+        raise Refusal(Verdict.REJECTED, Code.BAD_SNAPSHOT if lied else Code.NO_SNAPSHOT, str(error)) from error
     except NodeFailure as error:
         raise failure_refusal(error) from error
     except Refused as error:

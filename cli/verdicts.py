@@ -60,6 +60,8 @@ def keystore_refused() -> Refusal:
 def failure_refusal(error: Any) -> Refusal:
     """A node's failure (it has an exit_code) as a refusal with the same exit code."""
     refused = Code.DIRECTORY_LOCKED if "is in use by" in str(error) else Code.USAGE
+    if "the genesis given is of" in str(error):
+        refused = Code.WRONG_GENESIS
     known = {2: refused, 4: Code.NOT_READY, 74: Code.LEDGER_DAMAGED, 75: Code.DISK_FULL}
     exit_code = error.exit_code if error.exit_code in known else 2
     return Refusal(Verdict(exit_code), known[exit_code], str(error))

@@ -149,8 +149,9 @@ def test_a_wrong_chunk_is_fetched_elsewhere_and_its_source_named(source: Path, t
 @pytest.mark.pitfall(59)
 def test_chunks_that_fit_a_lying_manifest_are_found_out_and_nothing_stays(source: Path, tmp_path: Path) -> None:
     liar = Liar(source, flipped(2), says_so=True)
-    with pytest.raises(NoSource, match="no snapshot from 1 sources"):
+    with pytest.raises(NoSource, match="no snapshot from 1 sources") as refused:
         resync(tmp_path / "data", liar).run()
+    assert refused.value.lied
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / f"data{NEW}").exists()
     done = resync(tmp_path / "data", liar, FolderSource(source)).run()
@@ -227,8 +228,9 @@ def test_a_made_up_epoch_is_not_believed(builder: Builder, source: Path, tmp_pat
 @pytest.mark.pitfall(44)
 def test_where_nobody_has_a_snapshot_it_begins_at_genesis_and_abstains(tmp_path: Path) -> None:
     empty = FolderSource(tmp_path / "nothing")
-    with pytest.raises(NoSource, match="has no snapshot"):
+    with pytest.raises(NoSource, match="has no snapshot") as refused:
         resync(tmp_path / "data", empty).run()
+    assert not refused.value.lied
     assert resync(tmp_path / "data", empty).run(from_genesis=True).height == 0
     assert (root_of(tmp_path / "data")[0], root_of(tmp_path / "data")[2]) == (0, 0)
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cli.as_of import read_second
 from cli.main import run
 from cli.merchant_statement import date_of
+from cli.network import network_file
 from cli.verdicts import Refusal
 from primitives.codes import Code
+from primitives.genesis import genesis_text
 from primitives.kinds import Authorize
 from tests.chainnode.solo import Town, text
 from tests.cli.lying_node import Door
@@ -151,3 +155,13 @@ def test_a_feed_that_breaks_off_is_no_answer(ask: Ask, door: Door, monkeypatch: 
     monkeypatch.setattr("cli.event_stream.BREAKS_MAX", 2)
     door.lie = lambda path, truth: b"event: receipt\ndata: {}\n\n" if path.startswith("/v1/events") else truth
     assert ask("audit", "supply", "--recompute")[0] == 3
+
+
+def test_a_genesis_of_another_chain_is_named(ask: Ask, tmp_path: Path, door: Door) -> None:
+    """The network file says which chain it is; a genesis.json of another one beside it is no use."""
+    other = replace(door.town.genesis, name="other")
+    (tmp_path / "other.json").write_bytes(genesis_text(other))
+    file = network_file(door.town.genesis, [door.url], {})
+    (tmp_path / "network.json").write_bytes(msgspec.json.encode(file))
+    code, plain, _ = ask("audit", "history", text("u"), "--genesis", "other.json", "--devnet", str(tmp_path))
+    assert (code, plain["name"]) == (2, "WRONG_GENESIS")
