@@ -15,7 +15,6 @@ from cli.client import (
     NoAnswer,
     NotSent,
     Tickets,
-    is_denied,
     problem_refusal,
     unreachable,
 )
@@ -83,17 +82,21 @@ def _blocks_of(node: str, start: int, stop: int, tickets: Tickets | None) -> Ite
 
 
 def _messages(node: str, target: str, tickets: Tickets | None) -> Iterator[tuple[str, Plain]]:
-    """(kind, JSON) of every message. Raises: NotSent, NoAnswer, Refusal."""
+    """(kind, JSON) of every message of all receipts. Raises: NotSent, NoAnswer, Refusal."""
     fields = dict(tickets.header(node, target)) if tickets is not None and tickets.asked else {}
     connection, response = _opened(node, target, fields)
     try:
-        refused = _refusal(response)
-        if refused is not None and is_denied(refused) and tickets is not None and not fields:
-            connection.close()
-            connection, response = _opened(node, target, dict(tickets.header(node, target)))
-            refused = _refusal(response)
-        if refused is not None:
-            raise problem_refusal(refused)
+        if not _is_whole(response) and tickets is not None and not fields:
+            fields = dict(tickets.header(node, target))
+            if fields:
+                connection.close()
+                connection, response = _opened(node, target, fields)
+        if response.status != 200:
+            raise problem_refusal(_answer(response))
+        if not _is_whole(response):
+            detail = t(f"{node} tells only what concerns who asks", f"{node} 仅提供与请求方有关的数据")
+            fix = t("name the wallet of a regulator or auditor with --as", "用 --as 指明监管方或审计方的钱包")
+            raise Refusal(Verdict.REJECTED, Code.READ_DENIED, detail, fix)
         try:
             yield from _lines(response)
         except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
@@ -101,6 +104,11 @@ def _messages(node: str, target: str, tickets: Tickets | None) -> Iterator[tuple
         raise NoAnswer(f"{node}: the feed ended")
     finally:
         connection.close()
+
+
+def _is_whole(response: http.client.HTTPResponse) -> bool:
+    """Whether the feed leaves nothing out: on a node with scoped reads it says so itself."""
+    return response.status not in (401, 403) and response.getheader("HN-Reads", "all") == "all"
 
 
 def _opened(
@@ -123,9 +131,7 @@ def _opened(
         raise NoAnswer(f"{node}: {error}") from error
 
 
-def _refusal(response: http.client.HTTPResponse) -> Answer | None:
-    if response.status == 200:
-        return None
+def _answer(response: http.client.HTTPResponse) -> Answer:
     raw = response.read(LINE_BYTES_MAX)
     return Answer(response.status, _json(raw), raw, 0.0)
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "merchant": ("cli.merchant", "merchant", "Issue, charge, refund, settle.", "发放、收款、退款、结算。"),
     "gov": ("cli.validators", "gov", "Committee and validators.", "委员会与验证者。"),
     "sandbox": ("cli.sandboxes", "sandbox", "Trials within hard caps.", "监管沙盒：限额内的试点。"),
+    "office": ("cli.offices", "office", "Tiers, freezes, pauses, the window.", "等级、冻结、暂停、结算期。"),
     "asset": ("cli.assets", "asset", "Digital assets for points.", "以积分出售的数字资产。"),
     "anchor": ("cli.assets", "anchor", "Hashes as evidence.", "哈希存证。"),
     "audit": ("cli.audit", "audit", "Supply, exposure, invariants.", "总量、敞口、不变量。"),
