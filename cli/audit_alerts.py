@@ -176,9 +176,13 @@ def _merchants(plain: Plain, network: Network) -> tuple[tuple[str, ...], list[tu
 
 
 def _watching(plain: Plain) -> list[tuple[str, object]]:
-    found = plain["alerts"]
+    found, decided = plain["alerts"], plain["decisions"]
     rules = ", ".join(f"{name} {count}" for name, count in found["rules"].items()) or t("none", "无")
     return [
         (t("alerts told", "累计预警"), points(found["told"])), (t("open", "待处理"), points(found["open"])),
         (t("kept", "在册"), rules), (t("campaigns", "活动"), points(plain["campaigns"]["kept"])),
+        (t("proposals", "提案"), ", ".join(f"{name} {count}" for name, count in decided["proposals"].items())
+         or t("none", "无")),
+        (t("errata", "勘误"), points(decided["errata"])), (t("sandboxes", "沙盒"), points(decided["sandboxes"])),
+        (t("challenges", "揭榜"), points(decided["challenges"])),
     ]  # fmt: skip

@@ -32,6 +32,7 @@ from primitives.kinds_risk import UNITS
 Plain = Any
 FATES: Final = ("issued", "exch_in", "restored", "redeemed", "expired", "burned")
 _ADDRESS: Final = 20
+_DECIDED: Final = (("errata", b"c", b"d"), ("sandboxes", b"s", b"t"), ("challenges", b"n", b"o"))
 
 
 def alerts(view: View, time_s: int, limit: int, state: str = "", rule: str = "") -> Plain:
@@ -93,6 +94,7 @@ def report(view: View, time_s: int) -> Plain:
         "statuses": dict(sorted(Counter(row["status"] for row in merchants).items())),
         "categories": dict(sorted(Counter(row["category"] for row in merchants).items())),
         "settlement": _settlement(view), "fund": fund(view, time_s), "campaigns": _campaigns(view),
+        "decisions": _decisions(view),
         "alerts": {"told": watch.told, "kept": sum(told.values()), "open": unread, "rules": dict(sorted(told.items()))},
     }  # fmt: skip
 
@@ -148,6 +150,13 @@ def _settlement(view: View) -> dict[str, Plain]:
         "closed": view.get(HEAD_KEY).window - 1, "states": dict(sorted(states.items())), "gross": gross, "moved": moved,
         "saved_bps": _share(max(0, gross - moved), gross),
     }  # fmt: skip
+
+
+def _decisions(view: View) -> dict[str, Plain]:
+    """Of what the state holds: proposals by state, corrections, trials of the sandbox, challenges."""
+    states = Counter(record.state.name for _, record in view.range(b"h", b"i"))
+    counts = {name: sum(1 for _ in view.range(start, stop)) for name, start, stop in _DECIDED}
+    return {"proposals": dict(sorted(states.items())), **counts}
 
 
 def _campaigns(view: View) -> dict[str, int]:

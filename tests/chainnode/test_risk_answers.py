@@ -59,6 +59,7 @@ def test_the_report_adds_up() -> None:
     assert (plain["redeemed_bps"], plain["elsewhere_bps"], plain["expired_bps"]) == (3_000, 10_000, 0)
     assert sum(row["outstanding"] for row in rows.values()) == 7_000
     assert (rows[text("A")]["redeemed_elsewhere"], rows[text("A")]["share_bps"]) == (3_000, 10_000)
+    assert plain["decisions"] == {"proposals": {}, "errata": 0, "sandboxes": 0, "challenges": 0}
     assert (plain["statuses"], plain["ended"], plain["since"]) == ({"ACTIVE": 4}, False, START)
 
 
