@@ -21,13 +21,14 @@ from primitives.codec import Malformed, encode
 from primitives.hashing import tagged_hash
 from primitives.json_form import body_from_plain, envelope_from_plain, from_plain
 from primitives.keys import Address, SigningKey
-from primitives.kinds import AccountOpen, BatchOperations, Body, Operation, Redeem, RedeemByToken, kind_of
+from primitives.kinds import AccountOpen, BatchOperations, Body, KeyAdd, Operation, Redeem, RedeemByToken, kind_of
 from primitives.kinds_governance import GovPropose
 from primitives.transaction import (
     VALIDITY_SECONDS_MAX,
     Envelope,
     KeySignature,
     Transaction,
+    key_proof_digest,
     pay_code_digest,
     request_digest,
     sign_transaction,
@@ -90,6 +91,7 @@ class Composer:
             return self._compose_raw(step, place, now)
         body = self._body(step.kind, self._substitute(step.body, step.path), place, now, f"{step.path}.{step.kind}")
         sender = self._cast.sender(step.sender, f"{step.path}.as")
+        body = self._proven(body, sender)
         envelope = Envelope(self._chain_id, sender, self._nonce(place), now + VALIDITY_SECONDS_MAX, body)
         signers = [self._signer(name, f"{step.path}.signers") for name in step.signers]
         raw = sign_transaction(envelope, signers or self._signers(step.sender, body, step.path))
@@ -233,6 +235,15 @@ class Composer:
                 return replace(body, payload=self._voting.signed(body.payload, self._chain_id))
             case _:
                 return self._voting.signed(body, self._chain_id)
+
+    def _proven(self, body: Body, sender: bytes) -> Body:
+        """A key that joins an account signs so, if somebody of the cast holds it."""
+        if isinstance(body, KeyAdd) and body.proof is None:
+            holder = self._holder(body.key.hex())
+            if holder.public_key == body.key:
+                digest = key_proof_digest(self._chain_id, sender, body.key, body.role)
+                return replace(body, proof=holder.sign(digest))
+        return body
 
     def _holder(self, key_hex: str) -> SigningKey:
         """The private key of a public key of the cast; a stranger's for an unknown one, so that it does not verify."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar, get_args
 
 import click
@@ -10,6 +11,7 @@ from cli.amounts import AMOUNT, HEX
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, say, table, with_output
+from cli.read_tickets import Successor, TicketBook
 from cli.submission import Sending, send_and_report, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, adopt_account, resolve, with_signer
@@ -17,6 +19,7 @@ from primitives.address import encode_address
 from primitives.kinds import AccountKey, Body, KeyAdd, KeyRevoke, KeyRole, RecoveryStart
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.recovery import recovery_id
+from primitives.transaction import key_proof_digest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DELAY_HOURS: Final = 72
@@ -51,20 +54,42 @@ def key_group() -> None:
     pass
 
 
-@key_group.command("add", help=t("One more key for the account.", "为账户添加密钥。"),
-                   epilog=example("hnchain wallet key add PUBLIC_KEY --role pos --limit 50000 --as hotel"))
+_ROLE = click.option("--role", type=click.Choice(get_args(KeyRole)), default="owner", show_default=True,
+                     help=t("What it may sign.", "密钥用途。"))  # fmt: skip
+
+
+@key_group.command("prove", help=t("The new key signs that it joins ACCOUNT; its owner gets PUBLIC_KEY and the proof.",
+                                   "新密钥签名同意加入 ACCOUNT，输出公钥与证明，交给账户所有者。"),
+                   epilog=example("hnchain wallet key prove hotel --role pos --as till"))  # fmt: skip
+@click.argument("account")
+@_ROLE
+@with_network
+@with_signer
+@with_output
+def prove_key(account: str, role: KeyRole, network: Network, signer: Signer) -> None:
+    key = signer.unlock().key
+    digest = key_proof_digest(network.chain_id(), resolve(account, network), key.public_key, role)
+    public, proof = key.public_key.hex(), key.sign(digest).hex()
+    command = f"hnchain wallet key add {public} --proof {proof} --role {role}"
+    answer({"key": public, "role": role, "proof": proof}, command)
+
+
+@key_group.command("add", help=t("One more key for the account; the new key's wallet prints the command: key prove.",
+                                 "为账户添加密钥；在新密钥的钱包里执行 key prove 可得到完整命令。"),
+                   epilog=example("hnchain wallet key add PUBLIC_KEY --proof PROOF --role pos --as hotel"))
 @click.argument("public_key", type=HEX)
-@click.option("--role", type=click.Choice(get_args(KeyRole)), default="owner", show_default=True,
-              help=t("What it may sign.", "密钥用途。"))  # fmt: skip
+@click.option("--proof", type=HEX, required=True, help=t("What `key prove` printed.", "key prove 输出的证明。"))
+@_ROLE
 @click.option("--limit", type=AMOUNT, help=t("Fen that it may move per day (UTC+8).", "每日限额（分，北京时间）。"))
 @with_network
 @with_signer
 @with_sending
 @with_output
 def add_key(
-    public_key: bytes, role: KeyRole, limit: int | None, network: Network, signer: Signer, sending: Sending
-) -> None:
-    _send(network, signer, KeyAdd(public_key, role, limit), sending)
+    public_key: bytes, proof: bytes, role: KeyRole, limit: int | None, network: Network, signer: Signer,
+    sending: Sending,
+) -> None:  # fmt: skip
+    _send(network, signer, KeyAdd(public_key, role, limit, proof), sending)
 
 
 @key_group.command("revoke", help=t("A key of the account ends.", "撤销账户的密钥。"),
@@ -235,7 +260,9 @@ def finish(
 @with_output
 def adopt(account: str, network: Network, signer: Signer) -> None:
     who = resolve(account, network)
-    public = signer.unlock().key.public_key.hex()
+    opened = signer.unlock()
+    public = opened.key.public_key.hex()
+    network = replace(network, tickets=TicketBook(network, lambda _target: Successor(opened, who)))
     listed = network.client().get(f"/v1/accounts/{encode_address(who)}")["keys"]
     if public not in [row["key"] for row in listed]:
         raise usage(t(f"the account does not have the key {public}", f"该账户没有密钥 {public}"),
@@ -262,4 +289,7 @@ def show(account: str, network: Network) -> None:
                t("ready (UTC+8)", "可完成（北京时间）"))  # fmt: skip
     count = len(plain["guardians"])
     head = t(f"guardians: {count}, {plain['needed']} must agree", f"守护人 {count} 名，须 {plain['needed']} 名同意")
+    if plain["next"]:
+        when, chosen = day_text(plain["next"]["from"]), len(plain["next"]["guardians"])
+        head += "\n" + t(f"from {when} (UTC+8) on: {chosen} others", f"自 {when}（北京时间）起改为 {chosen} 名")
     answer(plain, head + "\n" + table(headers, rows))

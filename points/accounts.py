@@ -3,9 +3,10 @@
 account_open: BAD_KEY (sender is not the address of the first key), BAD_SIGNATURE (first key did not sign),
 ACCOUNT_UNKNOWN (sponsor), BAD_SIGNATURE (sponsor), NOT_AUTHORISED (sponsor neither ACTIVE merchant nor operator),
 ACCOUNT_FROZEN (sponsor), ACCOUNT_EXISTS, TOO_MANY_KEYS, BAD_KEY, BAD_THRESHOLD, SPONSOR_LIMIT.
-key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY. key_revoke: ACCOUNT_FROZEN, NOT_AUTHORISED,
-KEY_UNKNOWN, LAST_KEY. key_limit: ACCOUNT_FROZEN, NOT_AUTHORISED, KEY_UNKNOWN. kyc_attest, kyc_revoke: ACCOUNT_FROZEN,
-NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (neither a tourist nor one who applied with a tier to lose).
+key_add: ACCOUNT_FROZEN, NOT_AUTHORISED, TOO_MANY_KEYS, KEY_EXISTS, BAD_KEY, KEY_PROOF. key_revoke: ACCOUNT_FROZEN,
+NOT_AUTHORISED, KEY_UNKNOWN, LAST_KEY. key_limit: ACCOUNT_FROZEN, NOT_AUTHORISED, KEY_UNKNOWN. kyc_attest,
+kyc_revoke: ACCOUNT_FROZEN, NOT_ATTESTER, BAD_AMOUNT, ACCOUNT_UNKNOWN, NOT_AUTHORISED (neither a tourist nor one who
+applied with a tier to lose).
 Whoever changes keys or limits as the owner has not lost them: open recoveries of the account end. BAD_KEY is also a key
 that another account has as a member of the committee: whoever lists it would make that member stand aside (2.10).
 """
@@ -28,7 +29,7 @@ from primitives.keys import PublicKey, address_of, admit_public_key
 from primitives.kinds import KEYS_MAX, AccountKey, AccountOpen, KeyAdd, KeyRevoke, KycAttest, KycRevoke
 from primitives.kinds_identity import KeyLimit
 from primitives.receipt import Event
-from primitives.transaction import KeySignature, sponsor_digest
+from primitives.transaction import KeySignature, key_proof_digest, sponsor_digest
 
 TIER_MAX: Final = 2
 
@@ -121,6 +122,12 @@ def apply_key_add(turn: Turn, body: KeyAdd) -> Code:
         return Code.BAD_KEY
     if _of_another_member(turn, turn.sender, {body.key}):
         return turn.refuse(Code.BAD_KEY, "a key of a member of the committee")
+
+    def digest() -> bytes:
+        return key_proof_digest(turn.chain_id, turn.sender, body.key, body.role)
+
+    if body.proof is None or not turn.signed(body.key, digest, body.proof):
+        return turn.refuse(Code.KEY_PROOF, "the new key has not signed for this account and role")
     added = AccountKey(body.key, body.role, body.daily_limit)
     turn.put(account_key(turn.sender), replace(account, keys=(*account.keys, added)))
     return _key_changed(turn, "added", body.key)

@@ -9,7 +9,7 @@ MERCHANTS: Final[dict[Code, tuple[str, str, str, str]]] = {
                         "按 detail 所示了结或等待后再提案。",
                         "The merchant cannot leave yet: its notice, points, debts, claims or refundable orders remain.",
                         "Settle or wait for what the detail names, then propose it again."),
-    Code.KEY_PROOF: ("新密钥没有签名证明由其持有人加入本账户。", "用新密钥签名；hnchain wallet add-key 会自动完成。",
+    Code.KEY_PROOF: ("新密钥没有签名证明由其持有人加入本账户。", "在新密钥的钱包执行 hnchain wallet key prove。",
                      "The new key has not signed that it joins this account.",
-                     "Let the new key sign; hnchain wallet add-key does so by itself."),
+                     "Run hnchain wallet key prove in the wallet of the new key."),
 }  # fmt: skip

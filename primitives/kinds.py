@@ -90,9 +90,12 @@ class AccountOpen(Record, tag="account_open"):
 
 
 class KeyAdd(Record, tag="key_add"):
+    """`proof`: signature of the new key over transaction.key_proof_digest; who cannot give it hears KEY_PROOF."""
+
     key: Bytes32
     role: KeyRole
     daily_limit: Amount | None = None
+    proof: Bytes64 | None = None
 
 
 class KeyRevoke(Record, tag="key_revoke"):

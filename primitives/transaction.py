@@ -17,13 +17,22 @@ from primitives.codec import (
     decoder,
     encode,
 )
-from primitives.hashing import TAG_PAY_CODE, TAG_REQUEST, TAG_SPONSOR, TAG_TRANSACTION, Digest, tagged_hash
+from primitives.hashing import (
+    TAG_KEY_PROOF,
+    TAG_PAY_CODE,
+    TAG_REQUEST,
+    TAG_SPONSOR,
+    TAG_TRANSACTION,
+    Digest,
+    tagged_hash,
+)
 from primitives.keys import PublicKey, Signature, SigningKey
 from primitives.kinds import (
     AccountKey,
     AccountOpen,
     BatchOperations,
     Body,
+    KeyAdd,
     Operation,
     PayCode,
     PaymentRequest,
@@ -126,10 +135,18 @@ def sponsor_digest(chain_id: bytes, sponsor: bytes, keys: tuple[AccountKey, ...]
     return tagged_hash(TAG_SPONSOR, encode((chain_id, sponsor, keys, threshold)))
 
 
-def _inner_checks(chain_id: bytes, body: Operation | Payload) -> Iterable[SignatureCheck]:
+def key_proof_digest(chain_id: bytes, account: bytes, key: bytes, role: str) -> Digest:
+    """What a key signs that joins an account: nobody lists a key that he does not hold, or for another purpose."""
+    return tagged_hash(TAG_KEY_PROOF, encode((chain_id, account, key, role)))
+
+
+def _inner_checks(chain_id: bytes, sender: bytes, body: Operation | Payload) -> Iterable[SignatureCheck]:
     match body:
         case GovPropose(payload=payload):
-            yield from _inner_checks(chain_id, payload)
+            yield from _inner_checks(chain_id, sender, payload)
+        case KeyAdd(proof=proof) if proof is not None:
+            digest = key_proof_digest(chain_id, sender, body.key, body.role)
+            yield SignatureCheck(PublicKey(body.key), digest, Signature(proof))
         case Redeem(request=request):
             yield SignatureCheck(PublicKey(request.key), request_digest(chain_id, request), Signature(request.sig))
         case RedeemByToken(pay_code=code):
@@ -154,5 +171,5 @@ def signature_checks(decoded: Decoded) -> list[SignatureCheck]:
     checks = [SignatureCheck(PublicKey(p.key), decoded.id, Signature(p.sig)) for p in decoded.transaction.signatures]
     operations = envelope.body.operations if isinstance(envelope.body, BatchOperations) else (envelope.body,)
     for operation in operations:
-        checks.extend(_inner_checks(envelope.chain_id, operation))
+        checks.extend(_inner_checks(envelope.chain_id, envelope.sender, operation))
     return checks

@@ -138,8 +138,11 @@ def test_objections_and_limits(ask: Ask, town: Town) -> None:
     code, problem = ask("wallet", "recover", "show", ADDRESS["new"])
     assert (code, problem["name"]) == (1, "ACCOUNT_UNKNOWN")
     assert ask("wallet", "guardians", "set", "--none", by="me")[0] == 0
-    assert ask("wallet", "recover", "start", me, "--key", key, by="bob")[1]["name"] == "NO_GUARDIANS"
-    assert ask("wallet", "key", "add", key, "--role", "owner", "--limit", "50", by="me")[0] == 0
+    shown = ask("wallet", "recover", "show", me)[1]
+    assert (len(shown["guardians"]), shown["next"]["guardians"]) == (2, [])
+    proof = ask("wallet", "key", "prove", me, "--role", "owner", by="new")[1]["proof"]
+    add = ("wallet", "key", "add", key, "--role", "owner", "--limit", "50", "--proof")
+    assert ask(*add, proof, by="me")[0] == 0
     assert ask("wallet", "key", "limit", key, by="me")[0] == 0
     assert ask("wallet", "key", "revoke", key, by="me")[0] == 0
     assert ask("wallet", "key", "limit", key, by="me")[1]["name"] == "KEY_UNKNOWN"

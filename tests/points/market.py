@@ -32,6 +32,7 @@ from primitives.kinds import (
     Body,
     ClassCreate,
     Issue,
+    KeyAdd,
     LegConfirm,
     LegPaid,
     PayCode,
@@ -44,6 +45,7 @@ from primitives.transaction import (
     Envelope,
     KeySignature,
     Transaction,
+    key_proof_digest,
     pay_code_digest,
     request_digest,
     sponsor_digest,
@@ -57,9 +59,14 @@ CATEGORIES = {"A": "HOTEL", "B": "DINING_RETAIL", "C": "TRANSPORT", "D": "CULTUR
 OFFICES = ("operator", "regulator", "custodian", "attester")
 
 
+_HELD: dict[bytes, SigningKey] = {}  # every key that a test has named, by its public key
+
+
 def key_of(name: str) -> SigningKey:
     """The key of a name; "A.pos" is another key than "A"."""
-    return SigningKey.from_seed(tagged_hash(b"test", name.encode()))
+    key = SigningKey.from_seed(tagged_hash(b"test", name.encode()))
+    _HELD[key.public_key] = key
+    return key
 
 
 KEYS = {name: key_of(name) for name in (*RESERVES, "u", "v", "w", *OFFICES)}
@@ -125,6 +132,8 @@ class Market:
     ) -> Decoded:  # fmt: skip
         """Signed by the sender or the named keys; envelope signatures are zeros: the rules look at keys only."""
         self._nonce += 1
+        if isinstance(body, KeyAdd) and body.proof is None and body.key in _HELD:
+            body = replace(body, proof=self.proof(sender, _HELD[body.key], body.role))
         names = signers if signers is not None else ["custodian" if sender == "FUND" else sender]
         envelope = Envelope(
             chain or self.chain_id, address(sender), self._nonce.to_bytes(16, "big"),
@@ -260,6 +269,10 @@ class Market:
             bytes(64), None if merchant is None else ADDRESS[merchant],
         )  # fmt: skip
         return _with_sig(bare, key.sign(pay_code_digest(self.chain_id, bare)))
+
+    def proof(self, account: str, key: SigningKey, role: str) -> Signature:
+        """What a new key signs before it joins an account."""
+        return key.sign(key_proof_digest(self.chain_id, address(account), key.public_key, role))
 
     def opening(self, names: Sequence[str], sponsor: str, threshold: int = 1) -> AccountOpen:
         """An account with one key per name, sponsored."""

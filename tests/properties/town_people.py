@@ -70,7 +70,7 @@ def account_open(town: Town, dice: Random) -> Act:
 def key_add(town: Town, dice: Random) -> Act:
     """Not one that every office has already eight of."""
     role = dice.choice(["owner", "issuer", "pos", "settlement"])
-    return likely(town, dice, kinds.KeyAdd, role=role, daily_limit=dice.choice([None, 50]))
+    return likely(town, dice, kinds.KeyAdd, role=role, daily_limit=dice.choice([None, 50]), proof=NO_SIGNATURE)
 
 
 def key_limit(town: Town, dice: Random) -> Act:
