@@ -116,8 +116,8 @@ class DevnetEngine:
         if name == "supply":
             supply = self._get("/v1/supply")
             return supply if of is None else supply.get(of)
-        if name == "proposals":
-            return self._get("/v1/proposals")["items"]
+        if name in ("proposals", "sandboxes"):
+            return self._get(f"/v1/{name}")["items"]
         found = self._found(_path(name, of))
         if name == "merchant" and found is not None:  # what the API adds: the id, and the names that genesis gave
             added = {"id"} if "applied" in found else {"id", "name_zh", "name_en"}
@@ -197,6 +197,13 @@ def _path(name: str, of: str | None) -> str:
             return f"/v1/challenges/{text}"
         case "campaign":
             return f"/v1/campaigns/{text}"
+        case "sandbox":
+            return f"/v1/sandboxes/{text}"
+        case "enrolled":
+            account, _, sandbox_id = (of or "").partition("/")
+            return f"/v1/sandboxes/{quote(sandbox_id, safe='')}/accounts/{account}"
+        case "pause":
+            return "/v1/pause"
         case "grant":
             account, _, campaign_id = (of or "").partition("/")
             return f"/v1/campaigns/{quote(campaign_id, safe='')}/accounts/{account}"

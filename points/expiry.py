@@ -54,7 +54,10 @@ def begin(turn: Turn, previous_s: int) -> None:
     if cut:
         examine(turn)
     sandboxes_due(turn)
+    mark = turn.draft.mark()
     governance_due(turn)
+    if turn.draft.mark() != mark:  # what was decided may have suspended a merchant, or raised the ratio
+        sandboxes_due(turn)
     _remove_garbage(turn, until)
 
 

@@ -160,7 +160,6 @@ def test_a_suspended_issuer_draws_on_the_rest_only() -> None:
     trial.grant(100)
     trial.issue("hA", 200)
     trial.decide(status("A", "SUSPENDED"), "stop")
-    trial.advance(1)
     assert trial.over is Over.ISSUER
     assert trial.do("u", trial.redeem("C", 101, "c1")) is Code.ISSUER_RESERVE_EXHAUSTED
     trial.ok("u", trial.redeem("C", 100, "c1"))
@@ -194,7 +193,6 @@ def test_it_stops_with_its_merchant(to: str, notice: int) -> None:
     trial = Trial()
     trial.decide(status("A", to, notice), "stop")
     assert trial.status("A") is MerchantStatus[to]
-    trial.advance(1)
     assert trial.over is Over.ISSUER
     if to == "SUSPENDED":
         trial.decide(status("A", "ACTIVE"), "again")
@@ -215,11 +213,9 @@ def test_a_higher_ratio_stops_what_it_no_longer_carries() -> None:
     trial = Trial()
     trial.grant(900)
     trial.decide(parameters(reserve_ratio_bps=4400), "ratio")
-    trial.advance(1)
     assert trial.over is Over.NO
     assert trial.grant(10) is Code.SANDBOX_LIMIT, "400 fen carry 909 at 44 %"
     trial.decide(parameters(reserve_ratio_bps=5000), "ratio-2")
-    trial.advance(1)
     assert trial.over is Over.UNCOVERED
 
 
