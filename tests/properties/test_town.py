@@ -69,6 +69,6 @@ class Life(RuleBasedStateMachine):
 
 TestTown = Life.TestCase
 TestTown.settings = settings(
-    max_examples=150, stateful_step_count=50, derandomize=True, deadline=None, database=None,
+    max_examples=100, stateful_step_count=50, derandomize=True, deadline=None, database=None,
     phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from primitives.kinds_governance import (
     SetStatus,
 )
 from primitives.kinds_validators import ValidatorAdd, ValidatorRekey, ValidatorRemove, ValidatorReplace
-from tests.properties import town_rooms
+from tests.properties import town_contests, town_rooms
 from tests.properties.town import DAY, NO_SIGNATURE, Act, Town, key_of
 from tests.properties.town_filling import fill, fresh, likely, merchant, name_address
 
@@ -106,7 +106,7 @@ BODIES: dict[str, Callable[[Town, Random], Any]] = {
     for act in (
         admit, set_status, set_parameters, program_end, validator_add, validator_remove, validator_replace
     )
-} | town_rooms.BODIES
+} | town_rooms.BODIES | town_contests.BODIES
 
 
 def payload(town: Town, dice: Random, action: str) -> Any:
@@ -166,6 +166,10 @@ def decide(town: Town, dice: Random, action: str) -> str:
     idle = [of for _, of in town.rows(b"M") if of.status in _IDLE]
     if len(idle) > 1 and dice.random() < 0.4:
         action = "set_status"  # mostly back to work
+    if action == "challenge_award":
+        if not town.rows(b"n"):
+            decide(town, dice, "challenge_open")
+        town_contests.stage(town, dice)
     first = town_rooms.prepare(town, dice, action)
     if first is not None:
         town.attempt(first)

@@ -12,13 +12,15 @@ from msgspec.structs import replace
 from points.state import LegState, WindowState
 from points.transition import RULES
 from primitives.kinds import AccountOpen, BatchOperations, LegConfirm, LegPaid, Operation, ReserveAttest
-from tests.properties import town_acts, town_council, town_rooms
+from tests.properties import town_acts, town_contests, town_council, town_rooms
 from tests.properties.town import DAY, Act, Town
 from tests.properties.town_acts import leg_name
 from tests.properties.town_filling import fill, likely
 
 _TAGS: dict[str, type] = {str(kind.__struct_config__.tag): kind for kind in Operation.__args__}
-ACTS: dict[str, Callable[[Town, Random], Act]] = town_acts.ACTS | town_council.ACTS | town_rooms.ACTS
+ACTS: dict[str, Callable[[Town, Random], Act]] = (
+    town_acts.ACTS | town_council.ACTS | town_rooms.ACTS | town_contests.ACTS
+)
 KINDS = tuple(sorted({*_TAGS, "batch"}))
 ACTIONS = tuple(sorted(town_council.PAYLOADS))
 EVERYDAY = (
@@ -123,7 +125,9 @@ def sunset(town: Town, number: int) -> None:
         town.move(town.now + jump * DAY, dice)
     for _ in range(12):  # what leaves is bounded per block
         town.move(town.now + 1, dice)
-    unsettled = {key[1:9] for key, of in town.rows(b"W") if of.state is not WindowState.SETTLED}
+    patient = town.now - 800 * DAY  # after two years what nobody confirmed is written off
+    rows = [(key[1:9], of) for key, of in town.rows(b"W") if of.state is not WindowState.SETTLED]
+    unsettled = {number for number, of in rows if not 0 < of.closed < patient}
     young = {key[1:9] for key, of in town.rows(b"W") if of.closed > town.now - 62 * DAY}
     left = [key for key, of in town.view.records.items() if not _lasts(key, of, unsettled | young)]
     assert left == [], f"still in the state: {left[:9]}"
