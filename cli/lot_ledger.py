@@ -134,7 +134,7 @@ class LotLedger:
                     self._hold_moves(event, 1 if kind == "UnitsHeld" else -1, reason, place)
             case "HoldCaptured" | "HoldVoided" | "HoldExpired":
                 if mine:
-                    self._end_hold(event["hold"], place, "hold_ended")
+                    self._end_hold(event["hold"], place, "released")
 
     def _taken(self, event: Plain, reason: _Reason, place: _Place) -> None:
         """Behind a transfer: the units come out of one account's lots into another's; else they are burned."""
@@ -183,8 +183,7 @@ class LotLedger:
         self._change(self._held, lot, units, place)
         self._change(self._avail, lot, -units, place)
         self._row(place, "held" if sign > 0 else "released", reason, *lot, 0, units)
-        if sign < 0 and lot[1] <= place.time:
-            self._drop(lot, place.time)
+        self._drop_late(lot, place.time)
 
     def _end_hold(self, hold: str, place: _Place, name: str) -> None:
         """What is still in it becomes available again; of an expired bucket it expires now."""
@@ -194,9 +193,13 @@ class LotLedger:
             if units:
                 self._change(self._held, lot, -units, place)
                 self._change(self._avail, lot, units, place)
-                self._row(place, "released" if name == "hold_ended" else name, reason, *lot, 0, -units)
-                if lot[1] <= place.time:
-                    self._drop(lot, place.time)
+                self._row(place, name, reason, *lot, 0, -units)
+                self._drop_late(lot, place.time)
+
+    def _drop_late(self, lot: Lot, time_s: int) -> None:
+        """What comes back to a bucket that is closed expires at once (2.5)."""
+        if lot[1] <= time_s and lot in self._avail:
+            self._drop(lot, time_s)
 
     def _drop(self, lot: Lot, time_s: int) -> None:
         units = self._avail.pop(lot)

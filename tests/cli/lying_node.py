@@ -101,6 +101,7 @@ class Door:
         self.town = town
         self.lie: Lie | None = None
         self.asked: list[str] = []
+        self.headers: dict[str, str] = {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -114,6 +115,8 @@ class Door:
                 status, raw = door.told(self.path, answer)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(raw)))
+                for name, value in door.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(raw)
 

@@ -45,7 +45,7 @@ def door() -> Iterator[Door]:
 def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
     monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    door.lie = None
+    door.lie, door.headers = None, {}
 
     def act(*arguments: str) -> tuple[int, Any, str]:
         capsys.readouterr()
@@ -171,3 +171,21 @@ def test_a_feed_without_a_receipt_is_noticed(ask: Ask, door: Door, tmp_path: Pat
     door.lie = hide
     code, manifest, _ = ask("--to", "out")
     assert code == 1 and manifest["faults"]
+
+
+def test_a_block_left_out_is_no_feed(ask: Ask, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.event_stream.BREAKS_MAX", 2)
+
+    def skip(path: str, truth: Any) -> Any:
+        return truth.replace(b"id: 3.", b"id: 4.").replace(b'"height":3', b'"height":4') if "/events" in path else truth
+
+    door.lie = skip
+    code, plain, _ = ask("--to", "out")
+    assert (code, plain["name"]) == (3, "NOT_READY") and "block 3" in plain["detail"]
+
+
+def test_a_feed_that_shows_the_readers_own_only_is_refused(ask: Ask, door: Door) -> None:
+    """A node with scoped reads says so; an export of a part would look like the whole."""
+    door.headers = {"HN-Reads": "own"}
+    code, plain, _ = ask("--to", "out")
+    assert (code, plain["name"]) == (1, "READ_DENIED") and "--as" in plain["fix"]

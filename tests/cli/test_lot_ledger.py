@@ -1,4 +1,4 @@
-"""Lots kept from receipts are those of the state, for every account and for the supply of every class, at any second."""
+"""Lots kept from receipts are those of the state: of every account, and the supply of every class, at any second."""
 
 from random import Random
 from typing import Any
@@ -80,7 +80,8 @@ def act(world: Told, random: Random, number: int) -> None:
             world.code(tourist, Transfer(class_id, value, world.address[to]))
         case 12:
             world.code(tourist, OfflineEscrow(world.address[merchant], value, ESCROW_S))
-            world.codes.append((merchant, world.offline_code(tourist, merchant, number, random.randint(1, value), 3600)))
+            code = world.offline_code(tourist, merchant, number, random.randint(1, value), 3600)
+            world.codes.append((merchant, code))
         case 13 if world.codes:
             payee, body = random.choice(world.codes)
             world.code(payee, body)
@@ -182,3 +183,18 @@ def test_a_missing_receipt_is_a_fault() -> None:
     ledger = LotLedger(world.text("u"))
     ledger.read(world.receipts[1])
     assert ledger.faults == ["2.0: 30 units of hA taken from a lot with 0"]
+
+
+def test_an_escrow_opened_again_lives_its_own_time() -> None:
+    """One escrow per payer and merchant has one id; the first one's end is not the second one's."""
+    world = Told()
+    issue(world, "hA", "u", 100, "i1")
+    assert world.code("u", OfflineEscrow(world.address["B"], 40, 3600)) == "OK"
+    hold = world.held[-1][1]
+    assert world.code("B", Void(hold)) == "OK"
+    world.run(at=world.now + 1800)
+    assert world.code("u", OfflineEscrow(world.address["B"], 30, 3600)) == "OK"
+    assert world.held[-1][1] == hold
+    world.run(at=world.now + 2400)
+    compare(world)
+    assert ledger_of(world, world.text("u")).balances(world.now) == {"hA": {"avail": 70, "held": 30}}
