@@ -51,14 +51,18 @@ class DurationType(click.ParamType[int]):
 
 
 class HexType(click.ParamType[bytes]):
-    """32 bytes as 64 lower-case hex digits: transaction and hold ids, hashes."""
+    """32 bytes as 64 lower-case hex digits: transaction and hold ids, hashes. A signature has 64 bytes."""
 
     name = "hex"
 
+    def __init__(self, digits: int = 64) -> None:
+        self._digits = digits
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
         text = str(value)
-        if len(text) != 64 or any(char not in "0123456789abcdef" for char in text):
-            self.fail(t("expected 64 lower-case hex digits", "应为 64 位小写十六进制"), param, ctx)
+        if len(text) != self._digits or any(char not in "0123456789abcdef" for char in text):
+            expected = t(f"expected {self._digits} lower-case hex digits", f"应为 {self._digits} 位小写十六进制")
+            self.fail(expected, param, ctx)
         return bytes.fromhex(text)
 
 
@@ -66,3 +70,4 @@ AMOUNT: Final = AmountType()
 IDENTIFIER: Final = IdentifierType()
 DURATION: Final = DurationType()
 HEX: Final = HexType()
+SIGNATURE_HEX: Final = HexType(128)
