@@ -259,6 +259,18 @@ def test_no_tier_and_no_guardian_comes_along() -> None:
     assert account(council, "n").tier == 0
 
 
+def test_guardians_that_were_still_to_come_do_not_come() -> None:
+    """A change of guardians that waits its 7 days does not outlive the grant."""
+    council = Council()
+    council.ok("n", GuardiansSet((address("u"), address("v")), 1))
+    council.ok("n", GuardiansSet((address("m1"),), 1))
+    council.decide(grant("n", "regulator"), "in")
+    council.advance(8 * DAY)
+    start = RecoveryStart(address("n"), (AccountKey(key_of("x").public_key),), 1)
+    for sender in ("u", "m1"):
+        assert council.do(sender, start) is Code.NO_GUARDIANS
+
+
 def test_a_key_of_a_member_is_no_second_voice() -> None:
     council = Council()
     council.ok("m4", KeyAdd(account(council, "n").keys[0].key, "owner"))
