@@ -78,7 +78,7 @@ def prove_key(account: str, role: KeyRole, network: Network, signer: Signer) -> 
                                  "为账户添加密钥；在新密钥的钱包里执行 key prove 可得到完整命令。"),
                    epilog=example("hnchain wallet key add PUBLIC_KEY --proof PROOF --role pos --as hotel"))
 @click.argument("public_key", type=HEX)
-@click.option("--proof", type=SIGNATURE_HEX, required=True, help=t("What `key prove` printed.", "key prove 输出的证明。"))
+@click.option("--proof", type=SIGNATURE_HEX, required=True, help=t("Of `key prove`.", "key prove 的输出。"))
 @_ROLE
 @click.option("--limit", type=AMOUNT, help=t("Fen that it may move per day (UTC+8).", "每日限额（分，北京时间）。"))
 @with_network

@@ -112,7 +112,7 @@ RULES: Final[dict[type, Rule]] = {
     kinds.ClassRetire: Rule(merchants.apply_class_retire, MERCHANT),
     Anchor: Rule(anchors.apply_anchor, (AccountKind.MERCHANT, AccountKind.SYSTEM)),
     AssetRegister: Rule(assets.apply_asset_register, MERCHANT, role="issuer"),
-    AssetOffer: Rule(assets.apply_asset_offer, MERCHANT, role="pos"),
+    AssetOffer: Rule(assets.apply_asset_offer, MERCHANT, role="issuer"),
     AssetSwap: Rule(assets.apply_asset_swap, TOURIST, keyed=True),
     AssetReturn: Rule(assets.apply_asset_return, TOURIST),
     AssetLock: Rule(assets.apply_asset_lock, bits=Role.REGULATOR, refusal=Code.NOT_REGULATOR),
