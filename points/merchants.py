@@ -1,7 +1,8 @@
 """Classes and reserves: what a merchant may issue, and how much of it.
 
 class_create: ACCOUNT_FROZEN, NOT_AUTHORISED, BAD_AMOUNT (limits of 0), BAD_CLASS, CLASS_EXISTS, MERCHANT_SUSPENDED,
-and if it names a sandbox SANDBOX_UNKNOWN, BAD_SANDBOX (another merchant's, or over), SANDBOX_LIMIT (8 classes).
+BAD_CLASS (256 of the merchant: a class stays in the state), and if it names a sandbox SANDBOX_UNKNOWN, BAD_SANDBOX
+(another merchant's, or over), SANDBOX_LIMIT (8 classes).
 class_retire: ACCOUNT_FROZEN, NOT_AUTHORISED, CLASS_UNKNOWN, NOT_ISSUER, BAD_CLASS (retired already).
 reserve_attest: ACCOUNT_FROZEN, NOT_AUTHORISED (custodian and merchant must both sign), MERCHANT_UNKNOWN,
 STALE_ATTESTATION.
@@ -26,6 +27,7 @@ from primitives.transaction import KeySignature
 
 VALIDITY_DAYS_MAX: Final = 1095
 GRACE_DAYS_MAX: Final = 365
+CLASSES_MAX: Final = 256  # of one merchant, retired ones included: nothing of a class ever leaves the state
 DISPLAY_DECIMALS_MAX: Final = 8
 
 
@@ -73,6 +75,9 @@ def apply_class_create(turn: Turn, body: ClassCreate) -> Code:
     merchant: Merchant = turn.get(merchant_key(turn.sender))
     if merchant.status not in ISSUING:
         return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
+    own = sum(of.issuer == turn.sender for _, of in turn.draft.range(b"C", b"D"))
+    if own >= CLASSES_MAX:
+        return turn.refuse(Code.BAD_CLASS, f"{own} classes of this merchant, limit {CLASSES_MAX}")
     if body.sandbox is not None:
         code = take_class(turn, body.sandbox, body.class_id)
         if code:
