@@ -9,6 +9,7 @@ from points.sandbox_records import Pause
 from points.transition import RULES
 from primitives.codes import Code
 from primitives.kinds import (
+    AccountKey,
     AccountOpen,
     Authorize,
     BatchOperations,
@@ -20,6 +21,7 @@ from primitives.kinds import (
     LegConfirm,
     LegPaid,
     PauseClass,
+    RecoveryStart,
     RedeemByToken,
     Refund,
     ReserveAttest,
@@ -31,10 +33,11 @@ from primitives.kinds import (
 )
 from primitives.kinds_assets import AssetOffer, AssetRegister, AssetSwap, OfflineEscrow
 from primitives.kinds_governance import GovPropose
+from primitives.kinds_identity import GuardiansSet, RecoveryCancel, RecoveryFinish
 from primitives.kinds_sandbox import EmergencyPause, EmergencyResume, RatifyPause
 from tests.points.campaign_list import LIST, batch
 from tests.points.council import Council, quota
-from tests.points.market import ADDRESS, DAY, START, Market, class_of, genesis_of, leg
+from tests.points.market import ADDRESS, DAY, START, Market, address, class_of, genesis_of, key_of, leg
 
 GOES_ON = {
     "void", "refund", "key_add", "key_revoke", "key_limit", "guardians_set", "recovery_start", "recovery_approve",
@@ -269,3 +272,15 @@ def test_a_vote_that_is_refused_leaves_the_block_as_paused_as_it_was(seconds: in
     assert codes == ["OK", "NETWORK_PAUSED"]
     market.advance(seconds)
     market.ok("u", market.redeem("B", 1, "b2"))
+
+
+def test_an_account_changes_hands_in_no_pause_and_its_owner_may_still_say_no() -> None:
+    market = Stopped()
+    market.ok("u", GuardiansSet((address("v"),), 1))
+    market.ok("v", RecoveryStart(address("u"), (AccountKey(key_of("thief").public_key),), 1))
+    market.advance(SOLE_SECONDS)
+    assert market.pause(3600) is Code.OK
+    assert market.do("v", RecoveryFinish(address("u"))) is Code.NETWORK_PAUSED
+    market.ok("u", RecoveryCancel())
+    market.advance(3600)
+    assert market.do("v", RecoveryFinish(address("u"))) is Code.RECOVERY_UNKNOWN
