@@ -1,6 +1,6 @@
 """Assets and anchors, as the API shows them."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -8,9 +8,14 @@ from chainnode.backend import NodeBackend
 from chainnode.calls import Answer, Call, Query, Route, json_answer, read_address, read_digest, read_identifier
 from chainnode.points_answers import ask
 from chainnode.problem import Refused
+from chainnode.read_scopes import Scope, denied
+from chainnode.readers import Reader
 from points import queries_assets
 from primitives.address import decode_address
 from primitives.codes import Code
+
+Plain = Any
+_OF_OWNER: Final = ("owner", "owned_since", "seller", "order_id")
 
 
 class AssetsQuery(Query, frozen=True):
@@ -26,18 +31,28 @@ async def get_digital_asset(backend: NodeBackend, call: Call) -> Answer:
     plain = ask(backend, queries_assets.asset, asset_id)
     if plain is None:
         raise Refused(Code.ASSET_UNKNOWN, f"no asset {asset_id!r}", "query", status=404)
-    return json_answer(plain)
+    return json_answer(_public_row(plain, call.reader))
+
+
+def _public_row(row: Plain, reader: Reader) -> Plain:
+    """That it is registered and what it is, everybody may know; whose it is, its owner, who registered it, and whoever
+    may buy it."""
+    parties = decode_address(row["owner"]), decode_address(row["registrant"])
+    if row["price"] is not None or reader.sees(*parties):
+        return row
+    hidden = (*_OF_OWNER, "registrant") if row["registrant"] == row["owner"] else _OF_OWNER
+    return {**row, **dict.fromkeys(hidden)}
 
 
 async def get_digital_assets(backend: NodeBackend, call: Call) -> Answer:
-    """In order of their ids; a page may be short, `next` says whether there are more. Where reads are scoped: those for
-    sale, and the reader's own."""
+    """In order of their ids; a page may be short, `next` says whether there are more."""
     query: AssetsQuery = call.query
     after = read_identifier(query.after, "after") if query.after else ""
     owner = read_address(query.owner) if query.owner else None
+    if owner is not None and not call.reader.sees(owner):
+        raise denied(call.reader, Scope.OWN_ROWS)  # what somebody owns is his own affair
     page = ask(backend, queries_assets.assets, after, query.limit, owner)
-    items = [row for row in page["items"] if row["price"] is not None or call.reader.sees(decode_address(row["owner"]))]
-    return json_answer({**page, "items": items})
+    return json_answer({**page, "items": [_public_row(row, call.reader) for row in page["items"]]})
 
 
 async def get_anchor(backend: NodeBackend, call: Call) -> Answer:

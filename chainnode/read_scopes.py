@@ -148,7 +148,7 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/campaigns/{id}"): _PUBLIC,
     ("GET", "/v1/campaigns/{id}/accounts/{address}"): Access(Scope.PARTIES, _of_state(_of_grant)),
     ("GET", "/v1/assets"): _REDUCED,
-    ("GET", "/v1/assets/{id}"): _PUBLIC,  # a right that nobody can look up protects nobody
+    ("GET", "/v1/assets/{id}"): _REDUCED,  # whose it is, is told only while it is for sale
     ("GET", "/v1/anchors/{namespace}/{hash}"): _PUBLIC,
     ("GET", "/v1/sandboxes"): _PUBLIC,
     ("GET", "/v1/sandboxes/{id}"): _PUBLIC,

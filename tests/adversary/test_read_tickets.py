@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from chainnode.api import ROUTES
 from chainnode.event_feed import Cursor, stream_events
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
@@ -18,9 +20,9 @@ from points.state import Role
 from primitives.address import encode_address
 from primitives.codec import Malformed, encode
 from primitives.genesis import GenesisAccount
-from primitives.hashing import TAG_READ_TICKET, TAG_TRANSACTION, tagged_hash
+from primitives.hashing import TAG_HOLD, TAG_READ_TICKET, TAG_TRANSACTION, tagged_hash
 from primitives.keys import address_of
-from primitives.kinds import AccountKey, Freeze, KeyRevoke, RecoveryStart
+from primitives.kinds import AccountKey, Authorize, Freeze, KeyRevoke, RecoveryStart
 from primitives.kinds_identity import GuardiansSet
 from primitives.read_ticket import TICKET_SECONDS_MAX, read_ticket, sign_ticket, ticket_digest, ticket_text
 from tests.chainnode.solo import Town, text
@@ -286,5 +288,37 @@ def test_watching_another_account_is_denied() -> None:
             assert (await ask(f"/v1/events?account={text('u')}"))[0] == 401
             assert (await ask(f"/v1/events?account={text('u')}", "v"))[0] == 403
             assert (await ask(f"/v1/events?from=0.0&account={encode_address(ADDRESS['B'])}", "u"))[0] == 403
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("who", ["", "u", "B", "operator"])
+def test_whatever_one_asks_nothing_of_a_stranger_comes_out(who: str) -> None:
+    """v pays C with D's points and holds more at C: no route, with any name in its path, tells others a word of it."""
+    async def scenario() -> None:
+        town = staffed()
+        town.run(town.issue("v-issue", 777, "D", "v"))
+        town.run(town.redeem("v-order", 555, "C", "v"))
+        held = town.run(town.sign("v", Authorize(ADDRESS["C"], 111, 600)))
+        hold = tagged_hash(TAG_HOLD, held, bytes(4)).hex()
+        town.node.set_clock(town.node.now_ms() + 300_000)
+        names = [text(name) for name in ("v", "C", "D", "u")]
+        known = [*names, "v-order", "v-issue", "1", "3", "latest", "hD", hold]
+        asked = 0
+        async with scoped(town) as ask:
+            for route in ROUTES:
+                if route.method != "GET" or route.path == "/v1/events" or "/transactions/" in route.path:
+                    continue  # who knows an id may read what is under it
+                holes = [part for part in route.path.split("/") if part[:1] == "{"]
+                for filling in product(known, repeat=len(holes)) if len(holes) < 3 else ():
+                    path = route.path
+                    for hole, value in zip(holes, filling, strict=True):
+                        path = path.replace(hole, value)
+                    told = await ask.raw(path, who)
+                    asked += 1
+                    for secret in (text("v"), "v-order", "v-issue", held.hex()):
+                        assert secret in path or secret.encode() not in told, (path, told)
+                    assert text("v") not in path or b'"by_class"' not in told, (path, told)
+        assert asked > 150
 
     asyncio.run(scenario())

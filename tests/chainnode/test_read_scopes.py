@@ -17,6 +17,7 @@ from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
 from chainnode.read_scopes import SCOPES, Scope, access_of
 from primitives.codes import Code
+from primitives.kinds_assets import AssetOffer, AssetRegister, AssetSwap
 from primitives.read_ticket import sign_ticket, ticket_text
 from tests.chainnode.solo import Town, make_genesis, text
 from tests.points.market import ADDRESS, key_of
@@ -114,7 +115,7 @@ EXPECTED = {  # written a second time on purpose: who opens a route to more read
     "GET /v1/campaigns/{id}": "public",
     "GET /v1/campaigns/{id}/accounts/{address}": "parties",
     "GET /v1/assets": "reduced",
-    "GET /v1/assets/{id}": "public",
+    "GET /v1/assets/{id}": "reduced",
     "GET /v1/anchors/{namespace}/{hash}": "public",
     "GET /v1/proposals": "public",
     "GET /v1/proposals/{id}": "public",
@@ -322,6 +323,31 @@ def test_no_public_answer_lists_ids_and_an_id_opens_its_transaction() -> None:
             assert (await ask("/v1/blocks/2", "regulator"))[1]["transactions"][0]["id"] == identity
             assert (await ask(f"/v1/transactions/{identity}"))[1]["status"] == "committed"
             assert (await ask(f"/v1/transactions/{identity}/proof?form=json"))[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_whose_an_asset_is_its_owner_its_registrant_and_buyers_know() -> None:
+    async def scenario() -> None:
+        town = lively()
+        for name in ("kept", "offered", "sold"):
+            town.run(town.sign("D", AssetRegister(name, bytes(32), "ticket")))
+        town.run(town.sign("D", AssetOffer("offered", 300)))
+        town.run(town.sign("D", AssetOffer("sold", 300)))
+        town.run(town.sign("u", AssetSwap("sold", 300)))
+        async with scoped(town) as ask:
+            seen = {"": (None, text("D"), None), "B": (None, text("D"), None), "u": (None, text("D"), text("u")),
+                    "D": (text("D"), text("D"), text("u")), "regulator": (text("D"), text("D"), text("u"))}  # fmt: skip
+            for who, owners in seen.items():
+                rows = (await ask("/v1/assets", who))[1]["items"]
+                assert tuple(row["owner"] for row in rows) == owners, who
+                for row in rows:
+                    assert (await ask(f"/v1/assets/{row['asset']}", who))[1] == row
+            assert (await ask(f"/v1/assets?owner={text('u')}"))[0] == 401
+            assert (await ask(f"/v1/assets?owner={text('u')}&limit=1", "B"))[0] == 403
+            assert len((await ask(f"/v1/assets?owner={text('u')}", "u"))[1]["items"]) == 1
+            kept = (await ask("/v1/assets/kept"))[1]
+            assert (kept["registrant"], kept["owned_since"], kept["content_hash"]) == (None, None, "00" * 32)
 
     asyncio.run(scenario())
 

@@ -25,12 +25,15 @@ from cli.network_file import Network, network_file
 from cli.read_tickets import TICKET_SECONDS, TicketBook, _is_loopback
 from primitives.address import encode_address
 from primitives.genesis import GenesisAccount
+from primitives.keys import address_of
 from primitives.kinds import AccountKey, Issue
 from primitives.read_ticket import read_ticket, signature_holds
 from tests.chainnode.solo import Town, make_genesis, text
 from tests.chainnode.test_read_scopes import ticket
+from tests.points.market import key_of
 
-ME, OFFICE = unlocked(bytes(15) + b"1"), unlocked(bytes(15) + b"2")
+ME, OFFICE, NEW = (unlocked(bytes(15) + number) for number in (b"1", b"2", b"3"))
+LOST = key_of("lost phone")
 PASSPHRASE = b"correct horse"
 
 
@@ -55,7 +58,8 @@ def make_town() -> Town:
     """The market, with the wallet "me" of a tourist and "office" of an auditor; B was paid, and the day was cut."""
     genesis = make_genesis()
     more = (GenesisAccount((AccountKey(ME.key.public_key),), "tourist", tier=2),
-            GenesisAccount((AccountKey(OFFICE.key.public_key),), "auditor"))  # fmt: skip
+            GenesisAccount((AccountKey(OFFICE.key.public_key),), "auditor"),
+            GenesisAccount((AccountKey(LOST.public_key), AccountKey(NEW.key.public_key)), "tourist"))  # fmt: skip
     town = Town(replace(genesis, accounts=(*genesis.accounts, *more)))
     town.run(town.sign("A", Issue("hA", ME.address, 500, "o1", "EARN", 500)))
     town.run(town.issue("o2"))
@@ -79,7 +83,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     town = make_town()
     monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    for name, wallet in (("me", ME), ("office", OFFICE)):
+    for name, wallet in (("me", ME), ("office", OFFICE), ("new", NEW)):
         write_keystore(tmp_path / "wallets" / f"{name}.json", seal(wallet, PASSPHRASE, LIGHT))
     secret = tmp_path / "secret"
     secret.write_bytes(PASSPHRASE + b"\n")
@@ -118,6 +122,15 @@ def test_an_auditor_reads_what_an_open_node_tells_everybody(desk: Desk) -> None:
             (plain if isinstance(plain, dict) else {}).pop("proven", None)
         assert (code, scoped) == (0, opened[1]), arguments
     assert desk.act("merchant", "statement", text("B"), "--window", "1", "--as", "me")[0] != 0
+
+
+def test_a_recovered_account_is_read_by_its_new_key(desk: Desk) -> None:
+    """The wallet's own address has no account: its ticket speaks for the one that it adopts."""
+    lost = encode_address(address_of(LOST.public_key))
+    assert desk.act("wallet", "balance", lost, "--as", "new")[1]["name"] == "BAD_TICKET"
+    assert desk.act("wallet", "recover", "adopt", lost, "--as", "new")[0] == 0
+    code, plain = desk.act("wallet", "balance", "new")
+    assert (code, plain["address"]) == (0, lost)
 
 
 def test_a_wallet_that_does_not_open_reads_nothing(desk: Desk, tmp_path: Path) -> None:
