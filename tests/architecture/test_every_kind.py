@@ -35,6 +35,7 @@ VERBS = {
     "key_limit": "wallet key limit", "guardians_set": "wallet guardians set",
     "recovery_start": "wallet recover start", "recovery_approve": "wallet recover approve",
     "recovery_cancel": "wallet recover cancel", "recovery_finish": "wallet recover finish",
+    "challenge_apply": "gov challenge apply", "challenge_score": "gov challenge score",
     "kyc_attest": "office attest", "kyc_revoke": "office revoke-tier", "merchant_apply": "merchant apply",
     "class_create": "merchant class create", "class_retire": "merchant class retire",
     "reserve_attest": "merchant reserve attest", "issue": "merchant issue", "reverse_issue": "merchant reverse",
@@ -54,6 +55,7 @@ VERBS = {
     "emergency_resume": "gov resume", "sandbox_enrol": "sandbox enrol", "batch": "tx build",
 }  # fmt: skip
 ACTION_VERBS = {
+    "errata": "gov errata", "challenge_open": "gov challenge open", "challenge_award": "gov challenge award",
     "sandbox_open": "sandbox open", "sandbox_close": "sandbox close", "ratify_pause": "gov ratify",
     "validator_add": "gov propose", "validator_remove": "gov propose", "validator_replace": "gov propose",
 }  # fmt: skip  # of all others: gov propose, which must name the action
