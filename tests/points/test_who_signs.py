@@ -53,8 +53,8 @@ def of_merchants() -> Iterator[tuple[str, str]]:
 
 
 def test_every_kind_of_a_merchant_names_the_key_that_signs_it() -> None:
-    expected = {kind: "pos" for kind in TILL} | {kind: "issuer" for kind in ISSUER}
-    expected |= {kind: "settlement" for kind in SETTLEMENT} | {kind: "owner" for kind in OWNERS_ALONE}
+    expected = dict.fromkeys(TILL, "pos") | dict.fromkeys(ISSUER, "issuer")
+    expected |= dict.fromkeys(SETTLEMENT, "settlement") | dict.fromkeys(OWNERS_ALONE, "owner")
     assert dict(of_merchants()) == expected
 
 
