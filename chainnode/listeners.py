@@ -6,7 +6,7 @@ from typing import Final
 
 from chainnode.admin_server import build_admin_server
 from chainnode.backend import NodeBackend
-from chainnode.config import NodeConfig
+from chainnode.config import HttpSection, NodeConfig
 from chainnode.connections import ConnectionLimits
 from chainnode.failures import PortTaken
 from chainnode.http_server import HttpServer, HttpSettings
@@ -17,17 +17,20 @@ from primitives.hashing import Digest
 from primitives.receipt import Receipt
 
 
+def public_settings(http: HttpSection) -> HttpSettings:
+    """What the operator says of the public API."""
+    limits = ConnectionLimits(http.connections, http.connections_per_address)
+    return HttpSettings(
+        frozenset(http.allowed_hosts), limits, http.rate_per_address, scoped=http.reads == "scoped"
+    )  # fmt: skip
+
+
 class Listeners:
     """Built with the node; `start` before its rooms work, `stop` after them. `run` is one of the rooms."""
 
     def __init__(self, config: NodeConfig, backend: NodeBackend, metrics: Metrics, admin_token: bytes) -> None:
         self._config: Final = config
-        limits = ConnectionLimits(config.http.connections, config.http.connections_per_address)
-        settings = HttpSettings(
-            frozenset(config.http.allowed_hosts), limits, config.http.rate_per_address,
-            scoped=config.http.reads == "scoped",
-        )  # fmt: skip
-        self._public: Final = HttpServer(backend, metrics, settings)
+        self._public: Final = HttpServer(backend, metrics, public_settings(config.http))
         self._admin: Final = build_admin_server(backend, metrics, admin_token)
         self._ingress: Final = (
             None if config.ingress is None

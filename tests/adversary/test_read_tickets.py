@@ -25,8 +25,8 @@ from primitives.keys import address_of
 from primitives.kinds import AccountKey, Authorize, Freeze, KeyRevoke, RecoveryStart
 from primitives.kinds_identity import GuardiansSet
 from primitives.read_ticket import TICKET_SECONDS_MAX, read_ticket, sign_ticket, ticket_digest, ticket_text
+from tests.chainnode.scoped_town import HOST, lively, scoped, ticket
 from tests.chainnode.solo import Town, text
-from tests.chainnode.test_read_scopes import HOST, lively, scoped, ticket
 from tests.points.market import ADDRESS, DAY, genesis_of, key_of
 
 AUDITOR = key_of("auditor")

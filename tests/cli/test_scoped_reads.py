@@ -28,8 +28,8 @@ from primitives.genesis import GenesisAccount
 from primitives.keys import address_of
 from primitives.kinds import AccountKey, Issue
 from primitives.read_ticket import read_ticket, signature_holds
+from tests.chainnode.scoped_town import ticket
 from tests.chainnode.solo import Town, make_genesis, text
-from tests.chainnode.test_read_scopes import ticket
 from tests.points.market import key_of
 
 ME, OFFICE, NEW = (unlocked(bytes(15) + number) for number in (b"1", b"2", b"3"))
