@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 
 from benchmarks.year_office import Office
+from benchmarks.year_oversight import Oversight
 from benchmarks.year_people import Pen, year_genesis
 from benchmarks.year_report import Leaving, Month, Prefix, Year
 from benchmarks.year_traffic import Traffic, Written
@@ -36,11 +37,11 @@ NAMES: Final = {
     "O": "orders", "R": "refunds", "H": "holds", "T": "hold timers", "U": "used pay codes", "D": "daily sums",
     "W": "windows", "Y": "obligations", "N": "positions", "E": "legs", "X": "window timers", "a": "campaigns",
     "b": "grants", "h": "proposals", "i": "votes", "k": "proposal timers", "x": "alerts",
-    "c": "errata", "s": "sandboxes", "u": "enrolments", "d": "recoveries",
+    "s": "sandboxes", "u": "enrolments", "d": "recoveries", "n": "challenges", "q": "applicants",
 }
 # First bytes of what stays, is one record, or lives for years: people, merchants, classes and their sums; parameters,
-# validators, committee and offices; assets and anchors with the lists that say when they end.
-STAYS: Final = frozenset("ALMBCKGgVlpwrvjmtyzefP")
+# validators, committee, offices, a pause; assets, anchors, errata with the lists that say when they end.
+STAYS: Final = frozenset("ALMBCKGgVlpwrvjmtyzocefP")
 LEAVES: Final = {first: NAMES.get(first, f"records {first!r}") for first in RECORDS if first not in STAYS}
 Tell = Callable[[str], None]
 
@@ -54,7 +55,8 @@ class Simulation:
         self.state.apply(genesis_state(self.genesis))
         self.pen: Final = Pen(self.genesis)
         self.traffic: Final = Traffic(self.pen, self.state, seed)
-        self.office: Final = Office(self.traffic, self.state)
+        self.oversight: Final = Oversight(self.traffic, self.state)
+        self.office: Final = Office(self.traffic, self.state, self.oversight)
         self._random: Final = random.Random(seed)
         self._wanted: Final = transactions
         self._tell: Final = tell
@@ -107,6 +109,8 @@ class Simulation:
         coming = self.traffic.arrivals(max(1, int(left * OPENINGS_PART)))
         yield from map(self.traffic.opening, coming)
         for act in self.office.of_day(day):
+            yield act()
+        for act in self.oversight.of_day(day):
             yield act()
         while True:
             yield self.traffic.later.popleft()() if self.traffic.later else self.traffic.act()

@@ -1,8 +1,9 @@
 """What is done by the calendar in a simulated year: settlement, attestations, campaigns, votes, a freeze, a default."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from benchmarks.year_oversight import Act, Oversight
 from benchmarks.year_people import MERCHANTS, RESERVE_FEN, Person, Shop, person
 from benchmarks.year_traffic import Gift, Traffic, Written, thing
 from points.keys import leg_key, merchant_key
@@ -21,8 +22,6 @@ from primitives.kinds_campaigns import (
 )
 from primitives.kinds_governance import (
     GovExecute,
-    GovPropose,
-    GovVote,
     ParameterValue,
     SetParameters,
     SetQuota,
@@ -35,15 +34,15 @@ CAMPAIGN_DAYS: Final = 30
 LISTED: Final = 256  # accounts of a campaign's list
 DEFAULT_DAYS: Final = range(150, 154)  # a merchant that owes pays nothing then
 BACK_DAY: Final = 156  # the committee lets it begin again
-Act = Callable[[], Written]
 
 
 class Office:
     """Decides from the calendar and the state; each act is written when it is sent."""
 
-    def __init__(self, traffic: Traffic, view: View) -> None:
+    def __init__(self, traffic: Traffic, view: View, oversight: Oversight) -> None:
         self._traffic: Final = traffic
         self._view: Final = view
+        self._oversight: Final = oversight
         self._by_address: Final[dict[bytes, Person]] = {shop.person.address: shop.person for shop in traffic.shops}
         self._day = 0
         self._late: bytes | None = None
@@ -130,20 +129,14 @@ class Office:
         if day % 30 == 10:
             shop = self._traffic.shops[day % MERCHANTS]
             payload = SetQuota(shop.person.address, quota=10**9)
-            yield from self._proposal(f"quota-{day}", payload)
+            yield from self._oversight.decision(f"quota-{day}", payload)
             yield lambda: self._traffic.by(staff["member0"], GovExecute(f"quota-{day}"))  # TIMELOCK
         if day == 200:
-            yield from self._proposal("fees", SetParameters((ParameterValue("fee_bps", 60),)))
+            yield from self._oversight.decision("fees", SetParameters((ParameterValue("fee_bps", 60),)))
         if day == BACK_DAY:
             late = self._late
             if late is not None and self._view.get(merchant_key(late)).status is MerchantStatus.SUSPENDED:
-                yield from self._proposal("return", SetStatus(late, "ACTIVE"))
-
-    def _proposal(self, name: str, payload: SetQuota | SetParameters | SetStatus) -> Iterator[Act]:
-        staff = self._traffic.staff
-        yield lambda: self._traffic.by(staff["member0"], GovPropose(name, payload, thing(name)))
-        for member in ("member0", "member1", "member2"):
-            yield lambda m=member: self._traffic.by(staff[m], GovVote(name, "YES"))  # type: ignore[misc]
+                yield from self._oversight.decision("return", SetStatus(late, "ACTIVE"))
 
     def _supervision(self, day: int) -> Iterator[Act]:
         """Once a week an account is frozen for a day; once a quarter a class rests for an hour."""

@@ -83,8 +83,8 @@ class Year(msgspec.Struct, frozen=True):
 
 # What may stand there although nobody did anything for longer than any retention; of all else nothing. 02:00 closes a
 # window every day, with everybody's position in it, and they leave in turn; an attestation grows stale, and
-# an alert says so.
-RESTING: Final = {"W": 200, "N": 200 * (MERCHANTS + 1), "x": 2 * MERCHANTS}
+# an alert says so; a window not settled in time keeps a timer for two years.
+RESTING: Final = {"W": 200, "N": 200 * (MERCHANTS + 1), "X": 24, "x": 2 * MERCHANTS}
 
 
 def text_of(year: Year) -> str:
