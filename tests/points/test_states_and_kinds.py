@@ -60,7 +60,7 @@ ROWS: dict[str, str] = {
     "void": ALWAYS, "refund": ALWAYS, "reverse_issue": ALWAYS, "redeem elsewhere": ALWAYS, "exchange out": ALWAYS,
     "refund elsewhere": ALWAYS,
     "leg_paid": ALWAYS, "leg_confirm": ALWAYS, "leg_dispute": ALWAYS,
-    "class_retire": ALWAYS, "campaign_close": ALWAYS, "asset_register": ISSUING, "asset_offer": ALWAYS,
+    "class_retire": ALWAYS, "campaign_close": ALWAYS, "asset_register": "yyynnnn", "asset_offer": ALWAYS,
     "anchor": IN_PROGRAMME, "reserve_attest": ALWAYS, "account_open": "ynnnnnn",
     "key_add": ALWAYS, "key_limit": ALWAYS, "key_revoke": ALWAYS, "guardians_set": ALWAYS,
 }  # fmt: skip
