@@ -156,6 +156,7 @@ def test_a_hold_past_the_expiry_of_its_points() -> None:
         ("issued", "a1", 100, 0), ("held", "a1", 0, 80), ("expired", "a1", -20, 0), ("redeemed", "a1", -50, -50),
         ("released", "a1", 0, -30), ("expired", "a1", -30, 0),
     ]  # fmt: skip
+    assert ledger_of(world, world.text("u")).rows[-1].time == world.now, "it expired when it came back, not before"
 
 
 def test_a_hold_ends_by_itself_without_a_receipt() -> None:

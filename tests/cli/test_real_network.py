@@ -329,3 +329,24 @@ def test_a_voting_key_changes_while_the_network_runs(ask: Ask, folder: Path) -> 
     assert becomes_true(lambda: not (folder / "node2" / "vote.key.next").exists(), 20)
     assert ask("gov", "validator-remove", "node2", "--as", "operator", code=1)["name"] == "TOO_FEW_VALIDATORS"
     assert ask("gov", "validator-remove", "node2", "--as", "alice", code=1)["name"] == "NOT_AUTHORISED"
+
+
+def test_offices_and_what_an_auditor_takes_away(ask: Ask, folder: Path, tmp_path: Path) -> None:
+    issue(ask, "office-1", 500, "bob")
+    ask("office", "freeze", "bob", "--mode", "OUT", "--lasts", "2h", "--reason", "case 7", "--as", "regulator")
+    refused = ask("wallet", "authorize", "bus", "10", "--ttl", "1h", "--as", "bob", code=1)
+    assert refused["name"] == "ACCOUNT_FROZEN"
+    ask("office", "unfreeze", "bob", "--as", "regulator")
+    ask("office", "revoke-tier", "bob", "--as", "attester")
+    ask("office", "attest", "bob", "--tier", "1", "--lasts", "365d", "--commitment", "11" * 32, "--as", "attester")
+    assert ask("audit", "account", "bob")["tier"] == 1
+    ask("office", "pause-class", "nowhere", "--lasts", "1h", "--as", "regulator", code=1)
+    ask("office", "pause-class", "hotel", "--until", "2000-01-01", "--as", "regulator")  # how a pause ends early
+    ask("office", "freeze", "bob", "--mode", "ALL", "--reason", "x", "--as", "regulator", code=2)
+    told = ask("audit", "history", "bob")
+    assert told["faults"] == [] and sum(row["units"] for row in told["rows"]) == spendable(ask, "bob")
+    assert ask("audit", "supply", "--recompute")["faults"] == []
+    ask("audit", "bundle", "make", "--account", "bob", "--to", str(tmp_path / "b"), "--as", "regulator")
+    ask("audit", "bundle", "verify", str(tmp_path / "b"), "--genesis", str(folder / "genesis.json"), devnet=False)
+    exported = ask("audit", "export", "--to", str(tmp_path / "books"))
+    assert exported["faults"] == [] and exported["files"]["movements.csv"]["rows"] >= len(told["rows"])
