@@ -66,7 +66,7 @@ TICKET_SCHEME: Final = "readTicket"
 _TICKET: Final[Schema] = {
     "type": "http",
     "scheme": "bearer",
-    "bearerFormat": "base64url of a read ticket signed by a key of the account",
+    "bearerFormat": "hex of a read ticket signed by a key of the account",
     "description": "Only where the node's reads are scoped. x-reads of an operation: public (no ticket), reduced "
     "(without a ticket less is told), own rows (what concerns the ticket's account), parties (whom it concerns), "
     "office (regulator and auditor, who may read all others too). At most 1 hour; hnchain wallet ticket makes one.",

@@ -85,7 +85,7 @@ def test_a_ticket_bent_in_any_byte_opens_nothing() -> None:
         refused(town, f"Bearer {ticket_text(bent)}")
     shown_text = ticket_text(good)
     for place in range(len(shown_text)):
-        other = "A" if shown_text[place] != "A" else "B"
+        other = "0" if shown_text[place] != "0" else "1"
         refused(town, f"Bearer {shown_text[:place]}{other}{shown_text[place + 1:]}")
 
 
@@ -100,7 +100,8 @@ def test_what_was_signed_for_something_else_is_no_ticket() -> None:
 
 
 def spellings(good: str) -> Iterator[str]:
-    yield from (f"{good}=", f"{good}==", f" {good}", f"{good} ", f"{good}\t", good.swapcase(), good + "A", good[:-1])
+    yield from (f"{good}=", f"{good}==", f" {good}", f"{good} ", f"{good}\t", good + "00", good[:-1])
+    yield from (good.upper(), good[:64] + " " + good[64:])
     yield from (good.replace(good[0], "%2e", 1), "", "é" * 20, "\udcff" * 8, "A" * 10_000, good + good)
 
 
