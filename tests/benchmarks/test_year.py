@@ -1,12 +1,13 @@
 """The simulated year and the midnight, small: what they measure is there, and they would notice if it were not."""
 
+from functools import cache
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from benchmarks import midnight, year_report
 from benchmarks.year import LEAVES, simulate
-from benchmarks.year_report import RESTING, Leaving
+from benchmarks.year_report import RESTING, Leaving, Year
 from chainnode.ledger_audit import SortedState
 from points.invariants import violations
 from points.state import RECORDS
@@ -15,9 +16,15 @@ from points.transition import RULES
 TRANSACTIONS = 4_000
 
 
-def test_a_year_is_sound_and_everything_leaves() -> None:
+@cache
+def small_year() -> tuple[Year, tuple[str, ...]]:
+    """One for all tests, with what it told meanwhile."""
     lines: list[str] = []
-    year = simulate(TRANSACTIONS, 1, lines.append)
+    return simulate(TRANSACTIONS, 1, lines.append), tuple(lines)
+
+
+def test_a_year_is_sound_and_everything_leaves() -> None:
+    year, lines = small_year()
     assert year.faults == []
     assert [month.number for month in year.months] == [*range(1, 13), 0]
     assert len(lines) == 13
@@ -31,28 +38,28 @@ def test_a_year_is_sound_and_everything_leaves() -> None:
 
 
 def test_orders_are_level_once_they_leave_as_fast_as_they_come() -> None:
-    year = simulate(TRANSACTIONS, 2)
+    year, _ = small_year()
     orders = [month.state["O"].records for month in year.months[:12]]
     assert orders[5] > 5 * orders[0]
     assert max(orders[7:]) < 1.15 * orders[6]
 
 
 def test_a_record_that_stays_is_a_fault() -> None:
-    year = simulate(400, 3)
+    year, _ = small_year()
     stayed = replace(year, leaving=(Leaving("H", "holds", 9, 1),))
     assert stayed.faults == ["1 holds have not left"]
     assert set(RESTING) < set(LEAVES) < set(RECORDS)
 
 
 def test_the_same_seed_gives_the_same_year() -> None:
-    first, second = (simulate(400, 4) for _ in range(2))
+    first, second = small_year()[0], simulate(TRANSACTIONS, 1)
     assert first.codes == second.codes
     assert [month.state for month in first.months] == [month.state for month in second.months]
 
 
 def test_most_kinds_take_part() -> None:
     """Not those of validators, who have no place in a year without a network."""
-    year = simulate(TRANSACTIONS, 5)
+    year, _ = small_year()
     assert len(year.kinds) > 0.5 * len(RULES)
 
 
