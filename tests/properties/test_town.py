@@ -6,11 +6,12 @@ The short profile runs with every test; `make properties` runs a hundred thousan
 from collections import Counter
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.properties import town_life
+from tests.properties import town_life, town_walk
 from tests.properties.town import Town
 
 numbers = st.integers(0, 2**48)
@@ -67,8 +68,14 @@ class Life(RuleBasedStateMachine):
         Life.reached.update(self.town.reached)
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_a_walk_of_a_town(seed: int) -> None:
+    """Longer than what hypothesis tries, and not shrunk: a planted bug turns it red at once."""
+    town_walk.play(seed, town_walk.plan(seed, 220))
+
+
 TestTown = Life.TestCase
 TestTown.settings = settings(
-    max_examples=100, stateful_step_count=50, derandomize=True, deadline=None, database=None,
+    max_examples=60, stateful_step_count=50, derandomize=True, deadline=None, database=None,
     phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
 )  # fmt: skip
