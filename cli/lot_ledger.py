@@ -111,7 +111,8 @@ class LotLedger:
         match kind:
             case "Issued" | "ErrataCredited":
                 if mine:
-                    self._join(event["class"], event["bucket"], event["units"], "issued", "issued", reason, place)
+                    name = "issued" if kind == "Issued" else "corrected"
+                    self._join(event["class"], event["bucket"], event["units"], name, "issued", reason, place)
             case "RedeemedLeg":
                 if mine:
                     self._leave(event, "redeemed", "redeemed", reason, place)

@@ -16,11 +16,11 @@ from points.governance_timers import governance_due
 from points.holds import release_hold
 from points.keys import closed_agg_key, garbage_key, hold_key
 from points.paycodes import CODE_SECONDS_MAX
-from points.sandboxes import sandboxes_due
 from points.risks import examine
+from points.sandboxes import sandboxes_due
 from points.settlement import close_window
 from points.state import Agg, Garbage, Hold, HoldState, SpendOrder, Window, WindowState
-from points.told import TOLD_SECONDS
+from points.told import told_seconds
 from points.turn import Turn
 from points.view import View
 from points.waterfall import window_due
@@ -168,7 +168,7 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
         elif kind in _LAPSING and _expires_anew(record, below.get(key)):
             dead.setdefault(record.expires, []).append(key)
         elif key[:2] == b"lt":
-            dead.setdefault(turn.time + TOLD_SECONDS + 1, []).append(key)
+            dead.setdefault(turn.time + told_seconds(record) + 1, []).append(key)
         elif kind == _DAILY and below.get(key) is None:
             dead.setdefault(expiry_after(turn.day), []).append(key)
         elif kind in _CAMPAIGNS and is_unlisted(turn, key, below):

@@ -13,6 +13,9 @@ from primitives.kinds import Authorize, Capture, Exchange, Issue, Refund, Revers
 from primitives.kinds_assets import OfflineEscrow
 from primitives.receipt import Receipt
 from primitives.receipt_form import receipt_to_plain
+from tests.points.council import Council
+from tests.points.market import ADDRESS
+from tests.points.test_errata import credit, debit, erratum, paid
 from tests.properties.small_market import CLASSES, DAY, MIDNIGHT, START, issue
 from tests.properties.world import World
 
@@ -199,3 +202,38 @@ def test_an_escrow_opened_again_lives_its_own_time() -> None:
     world.run(at=world.now + 2400)
     compare(world)
     assert ledger_of(world, world.text("u")).balances(world.now) == {"hA": {"avail": 70, "held": 30}}
+
+
+class Corrected(Council):
+    """Keeps what blocks did by themselves, and their receipts."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        super().__init__(errata_cap=1_000)
+
+    def block(self, *arguments: Any, **named: Any) -> list[Receipt | None]:
+        receipts = super().block(*arguments, **named)
+        assert self.last is not None
+        own = Receipt(bytes(32), self.height, len(receipts), 0, "", None, None, self.last.events)
+        told = [own, *(receipt for receipt in receipts if receipt is not None)]
+        self.items += [{**receipt_to_plain(receipt), "time_ms": self.time * 1000} for receipt in told]
+        return receipts
+
+
+def test_an_erratum_is_a_movement_with_its_reason() -> None:
+    """It is carried out by time: without the events of its block the history would not add up."""
+    council = Corrected()
+    of = paid(council)
+    council.decide(erratum(of, credit(7), debit(300)), "first")
+    ledger, everybody = LotLedger(encode_address(ADDRESS["u"])), LotLedger()
+    for item in council.items:
+        ledger.read(item)
+        everybody.read(item)
+    assert ledger.faults == everybody.faults == []
+    held = queries.account(council.view, council.time, ADDRESS["u"])["by_class"]["hA"]
+    assert ledger.balances(council.time) == {"hA": {"avail": held["spendable"], "held": 0}}
+    assert [(row.reason, row.why, row.units) for row in ledger.rows][-3:] == [
+        ("corrected", "WRONG_AMOUNT", 7), ("corrected", "WRONG_AMOUNT", -7), ("corrected", "WRONG_AMOUNT", -293),
+    ]  # fmt: skip
+    told = queries.supply(council.view, council.time, "hA")
+    assert everybody.counters["hA"] == {name: told[name] for name in COUNTERS}
