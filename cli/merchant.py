@@ -88,19 +88,20 @@ def class_group() -> None:
 @click.option("--earn-cap", "earn_cap", type=AMOUNT, default=str(PROPOSED_EARN_CAP_BPS), show_default=True,
               help=t("Value per price paid, in 1/10000; 0 = off.",
                      "积分价值占消费额的万分比上限，0 为不限。"))  # fmt: skip
+@click.option("--sandbox", type=IDENTIFIER, help=t("The trial that it is for.", "所属监管沙盒。"))
 @with_network
 @with_signer
 @with_sending
 @with_output
 def create_class(
     class_id: str, uv: int, validity: int, bucket: Bucket, pending: int, refund_policy: RefundPolicy, grace: int,
-    scope: tuple[Category, ...], kind: ClassKind | None, transferable: bool, earn_cap: int, network: Network,
-    signer: Signer, sending: Sending,
+    scope: tuple[Category, ...], kind: ClassKind | None, transferable: bool, earn_cap: int, sandbox: str | None,
+    network: Network, signer: Signer, sending: Sending,
 ) -> None:  # fmt: skip
     body = ClassCreate(
         class_id=class_id, uv=uv, validity_days=_days(validity), bucket=bucket, pending_days=_days(pending),
         refund_policy=refund_policy, grace_days=_days(grace), scope=scope, kind=kind, transferable=transferable,
-        earn_cap_bps=earn_cap,
+        earn_cap_bps=earn_cap, sandbox=sandbox,
     )  # fmt: skip
     _send(network, signer, body, sending)
 
