@@ -1,8 +1,9 @@
 """The invariants INV-1 to INV-17, computed again from the whole state; every violation is a sentence with both values.
 
 INV-1 to INV-6, INV-8, INV-9, INV-12 and INV-15 to INV-17 can be read off one state. INV-7 holds at each issue; a
-refund or a cut of the reserve may break it. INV-10, INV-11 and INV-13 speak of steps: they are checked where the steps are taken.
-Of the validators: what the next epoch needs to begin at any moment (C8). The cost is one pass over the state.
+refund, an erratum or a cut of the reserve may break it. INV-10, INV-11 and INV-13 speak of steps: they are checked
+where the steps are taken. Of the validators: what the next epoch needs to begin at any moment (C8). The cost is one
+pass over the state.
 """
 
 from collections import defaultdict

@@ -1,6 +1,5 @@
 """Questions about challenges, in the form of queries.py."""
 
-from itertools import islice
 from typing import Any, Final
 
 from points.asset_records import Anchored
@@ -55,7 +54,7 @@ def _milestones(view: View, name: str, found: Challenge) -> list[Plain]:
     start = anchor_key(NAMESPACE + name, b"")
     rows: list[tuple[int, bytes, Anchored]] = [
         (anchored.time, key[len(start) :], anchored)
-        for key, anchored in islice(view.range(start, start[:-1] + b"\x01"), ANCHORS_LOOKED_AT)
+        for (key, anchored), _ in zip(view.range(start, start[:-1] + b"\x01"), range(ANCHORS_LOOKED_AT), strict=False)
         if found.awarded and anchored.by == found.awarded and anchored.time >= found.awarded_at
     ]
     return [
