@@ -18,7 +18,7 @@ from cli.client import Answer, NoAnswer, NotSent, exchange, problem_refusal, unr
 from cli.corrections import show_errata
 from cli.language import example, t
 from cli.network import Network, with_network
-from cli.output import answer, with_output
+from cli.output import answer, say, with_output
 from cli.passphrase import read_secret_file
 from cli.verdicts import Verdict, usage
 
@@ -45,8 +45,23 @@ def invariants(admin_url: str | None, token_file: Path | None, network: Network)
         mark = "✗" if result["violations"] else "✓"
         lines.append(f"{mark} {name}  {t('height', '高度')} {result['height']}  {result['state_root'][:16]}")
         lines += [f"    {sentence}" for sentence in result["violations"]]
+    apart = splits(found)
+    for sentence in apart:
+        say(f"✗ {sentence}")
     answer(found, "\n".join(lines))
-    return int(Verdict.REJECTED if broken else Verdict.DONE)
+    return int(Verdict.REJECTED if broken or apart else Verdict.DONE)
+
+
+def splits(found: dict[str, Any]) -> list[str]:
+    """Nodes that have the same height and another state: whatever their invariants say, one of them is wrong."""
+    first: dict[int, str] = {}
+    sentences = []
+    for name, result in found.items():
+        other = first.setdefault(result["height"], name)
+        if found[other]["state_root"] != result["state_root"]:
+            sentences.append(t(f"{name} and {other} have different states at height {result['height']}",
+                               f"{name} 与 {other} 在高度 {result['height']} 的状态不同"))  # fmt: skip
+    return sentences
 
 
 def _admin_listeners(network: Network, url: str | None, token_file: Path | None) -> dict[str, tuple[str, str]]:

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from cli.as_of import read_second
+from cli.audit import splits
 from cli.main import run
 from cli.merchant_statement import date_of
 from cli.network import network_file
@@ -165,3 +166,12 @@ def test_a_genesis_of_another_chain_is_named(ask: Ask, tmp_path: Path, door: Doo
     (tmp_path / "network.json").write_bytes(msgspec.json.encode(file))
     code, plain, _ = ask("audit", "history", text("u"), "--genesis", "other.json", "--devnet", str(tmp_path))
     assert (code, plain["name"]) == (2, "WRONG_GENESIS")
+
+
+def test_nodes_of_one_height_have_one_state() -> None:
+    def told(height: int, root: str) -> dict[str, Any]:
+        return {"height": height, "state_root": root, "violations": []}
+
+    assert splits({"a": told(5, "x"), "b": told(6, "y"), "c": told(5, "x")}) == []
+    [sentence] = splits({"a": told(5, "x"), "b": told(6, "y"), "c": told(5, "z")})
+    assert "c" in sentence and "height 5" in sentence
