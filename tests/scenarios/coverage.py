@@ -121,14 +121,22 @@ def _followed(text: str, rows: dict[tuple[str, ...], list[str]]) -> list[str]:
     return names
 
 
-def payload_checks() -> dict[str, list[str]]:
-    """Action -> the codes that section 4 names for its payload."""
-    row = next(line for line in POINTS_PAGE.read_text().splitlines() if line.startswith("| A payload's checks |"))
-    found: dict[str, list[str]] = {}
-    for sentence in re.split(r"(?<=[.;]) ", row):
-        head, colon, rest = sentence.partition(":")
-        names = [name for name in re.findall(r"[a-z_]+", head) if "_" in name or name in ("admit", "errata")]
-        if colon:
-            for name in names:
-                found[name] = codes_in(rest)
+def payload_checks() -> dict[tuple[str, ...], list[str]]:
+    """Actions -> the codes that section 4 names for their payloads, by sentence "ACTION, ACTION: codes." or by row."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in POINTS_PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if cells[0] in ("A payload's checks", "A sandbox's decisions"):
+            for sentence in re.split(r"(?<=[.;]) ", cells[1]):
+                head, colon, rest = sentence.partition(":")
+                if colon:
+                    found[_actions(head)] = codes_in(rest)
+        elif cells[0] == "Payload of an erratum":
+            found["errata",] = codes_in(cells[1])
+        elif cells[0].startswith("Payload of "):
+            found[_actions(cells[0])] = codes_in(cells[1])
     return found
+
+
+def _actions(text: str) -> tuple[str, ...]:
+    return tuple(name for name in re.findall(r"[a-z_]+", text) if "_" in name or name == "admit")
