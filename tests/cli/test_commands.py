@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from primitives.codes import Code
 
 ROOT = Path(__file__).resolve().parents[2]
 LAZY = set(COMMANDS) - {"bench"}  # bench lives in a package of its own, with tests of its own
+PUBLIC_READS = {"audit evidence"}  # what validators did wrong is for everybody
 STREAMS = {"play", "completion", "node run", "devnet genesis"}  # JSON lines, scripts or files by nature
 
 
@@ -71,6 +73,20 @@ def test_every_option_says_what_it_is() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{path} {parameter.opts}"
+
+
+def test_no_option_stands_twice() -> None:
+    """--as of a reader and of a signer would shadow each other: with_network stands above with_signer."""
+    for path, command in commands():
+        options = Counter(option for parameter in command.params for option in parameter.opts)
+        for of in (options, Counter(str(parameter.name) for parameter in command.params)):
+            assert max(of.values(), default=1) == 1, f"{path} {of.most_common(1)}"
+
+
+def test_every_command_that_reads_can_say_as_whom() -> None:
+    for path, command in commands():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--devnet" not in options or "--as" in options or path in PUBLIC_READS, path
 
 
 def test_no_option_takes_a_secret() -> None:
