@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from points.keys import PAUSE_KEY, class_key, enrolled_key, merchant_key, sandbox_key
 from points.pauses import RATIFIED_SECONDS, SOLE_SECONDS
-from points.sandbox_limits import counted, outstanding_of, value_of
+from points.sandbox_limits import granted_of, outstanding_of, value_of
 from points.sandbox_records import Pause, Sandbox
 from points.state import UY_PER_FEN, Class
 from points.view import View
@@ -42,7 +42,7 @@ def _caps(view: View, time_s: int, name: str, found: Sandbox, enrolled: int) -> 
     value, outstanding = value_of(view, found), outstanding_of(view, found)
     if not 0 <= outstanding <= value <= found.max_value * UY_PER_FEN:
         yield f"INV-16: {name}: {outstanding} uY outstanding of {value} granted, limit {found.max_value} fen"
-    granted = sum(c.issued + c.exch_in for c, _ in counted(view, found))
+    granted = granted_of(view, found)
     if found.over and granted != found.granted:
         yield f"INV-16: {name}: {granted} units granted, {found.granted} when it was over"
     if not found.over and time_s >= found.ends:

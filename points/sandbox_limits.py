@@ -35,6 +35,16 @@ def value_of(view: View | Turn, found: Sandbox) -> int:
     return sum((c.issued + c.exch_in - c.expired - c.burned) * uv for c, uv in counted(view, found))
 
 
+def granted_of(view: View | Turn, found: Sandbox) -> int:
+    """Units that its classes brought into the world, modulo 2**64: a sum of counters may pass what can be stored."""
+    return sum(c.issued + c.exch_in for c, _ in counted(view, found)) % 2**64
+
+
+def moved_of(view: View | Turn, found: Sandbox) -> int:
+    """Units spent and returned, modulo 2**64: compared with an earlier look only."""
+    return sum(c.redeemed + c.restored for c, _ in counted(view, found)) % 2**64
+
+
 def outstanding_of(view: View | Turn, found: Sandbox) -> int:
     """uY with holders, held ones included; at most value_of."""
     return sum(

@@ -35,9 +35,9 @@ class Sandbox(Record):
     accounts: int = 0  # enrolled
     over: Over = Over.NO
     over_at: int = 0
-    granted: int = 0  # units of its classes that had come into the world when it was over
+    granted: int = 0  # units of its classes that had come into the world when it was over, modulo 2**64
     due: int = 0  # once it is over: the next look at whether it may leave the state
-    moved: int = 0  # units spent and returned, as of the last look
+    moved: int = 0  # units spent and returned, as of the last look, modulo 2**64
     quiet_since: int = 0  # nothing outstanding and nothing moved since this look; 0: something was
 
 

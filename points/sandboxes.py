@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from points.authority import is_tourist
 from points.days import DAY_SECONDS
 from points.keys import account_key, enrolled_key, merchant_key, sandbox_key
-from points.sandbox_limits import counted, outstanding_of, value_of, why_over
+from points.sandbox_limits import granted_of, moved_of, outstanding_of, value_of, why_over
 from points.sandbox_records import Enrolled, Over, Sandbox
 from points.state import Account, Merchant
 from points.turn import Fields, Turn
@@ -95,8 +95,8 @@ def sandboxes_due(turn: Turn) -> None:
 
 def stop(turn: Turn, name: str, found: Sandbox, over: Over) -> None:
     """It is over for good."""
-    granted = sum(c.issued + c.exch_in for c, _ in counted(turn, found))
-    stopped = replace(found, over=over, over_at=turn.time, granted=granted, due=turn.time + DAY_SECONDS)
+    granted, due = granted_of(turn, found), turn.time + DAY_SECONDS
+    stopped = replace(found, over=over, over_at=turn.time, granted=granted, due=due)
     turn.put(sandbox_key(name), stopped)
     fields: Fields = (
         ("sandbox", name), ("reason", over.name), ("accounts", found.accounts), ("value", value_of(turn, found)),
@@ -108,7 +108,7 @@ def stop(turn: Turn, name: str, found: Sandbox, over: Over) -> None:
 def _look(turn: Turn, name: str, found: Sandbox) -> None:
     """Once a day: it leaves when nothing of it was outstanding or moved for as long as an order is kept, so that no
     refund can bring points back into a class whose sandbox is forgotten."""
-    moved = sum(c.redeemed + c.restored for c, _ in counted(turn, found))
+    moved = moved_of(turn, found)
     quiet = moved == found.moved and not outstanding_of(turn, found)
     since = (found.quiet_since or turn.time) if quiet else 0
     if since and turn.time > since + (turn.retention() if moved else 0):

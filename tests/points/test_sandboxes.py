@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from points.invariants import violations
-from points.keys import account_key, class_key, merchant_key, sandbox_key
+from points.keys import account_key, class_key, counters_key, merchant_key, sandbox_key
 from points.sandbox_records import Over
-from points.state import MerchantStatus
+from points.state import Counters, MerchantStatus
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.kinds import (
@@ -287,6 +287,17 @@ def test_an_enrolled_account_that_is_frozen_gets_nothing_in_mode_all() -> None:
 def test_genesis_opens_no_sandbox() -> None:
     with pytest.raises(Malformed, match=r"classes\[\d\].create: no sandbox"):
         Market(genesis_of([("A", ClassCreate("sA", 10_000, 365, sandbox=LAB))]))
+
+
+def test_counters_at_their_limit_stop_no_block() -> None:
+    """Granted and reversed again and again, the counters of two classes sum up beyond 64 bits; time must not fail."""
+    trial = Trial()
+    trial.ok("A", class_of("sA2", sandbox=LAB))
+    most = 2**64 - 1
+    trial.view.apply({counters_key(name): Counters(issued=most, burned=most) for name in ("sA", "sA2")})
+    trial.at(ENDS)
+    assert trial.over is Over.ENDED
+    trial.advance(2 * DAY)
 
 
 def test_the_check_sees_what_is_broken() -> None:
