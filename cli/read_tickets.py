@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from cli.client import exchange
 from cli.keystore import Unlocked
+from cli.language import t
 from cli.network_file import Network
+from cli.output import say
 from primitives.keys import Address
 from primitives.read_ticket import ReadTicket, sign_ticket, ticket_text
 
@@ -46,6 +48,7 @@ class TicketBook:
         self.asked: Final = asked
         self._network: Final = network
         self._choose: Final = choose
+        self._warned: Final[set[str]] = set()
         self._opened: Final[dict[bytes, Unlocked]] = {}
         self._kept: Final[dict[bytes, tuple[float, str]]] = {}  # by address: when to renew it, its text
 
@@ -54,7 +57,15 @@ class TicketBook:
         opener = self._choose(target)
         if opener is None:
             return {}
+        self._warn(node)
         return {"Authorization": f"Bearer {self.text(opener, node)}"}
+
+    def _warn(self, node: str) -> None:
+        """Commands speak plain HTTP: whoever listens on the way reads as long as the ticket lasts."""
+        if node not in self._warned and not _is_loopback(node):
+            self._warned.add(node)
+            say(t(f"! a read ticket goes to {node} unencrypted; a tunnel to it would keep it from others",
+                  f"! 查询凭条将以明文发往 {node}；建议通过加密隧道连接"))  # fmt: skip
 
     def text(self, opener: Opener, node: str) -> str:
         """The ticket of this wallet's account, a fresh one if the last is about to expire."""

@@ -227,6 +227,16 @@ def test_a_transaction_never_carries_a_ticket() -> None:
         assert [(path.partition("?")[0], shown) for path, shown in heard] == [("POST /v1/transactions", None)]
 
 
+def test_a_ticket_to_a_distant_node_is_said_aloud(capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = "http://127.0.0.1:1", "http://192.0.2.1:1"
+    for node, times in ((here, 0), (there, 1)):
+        tickets = book(node)
+        tickets._kept[ME.address] = time.monotonic() + 60, "ab"
+        for _ in range(2):
+            assert tickets.header(node, "/v1/obligations") == {"Authorization": "Bearer ab"}
+        assert capsys.readouterr().err.count("unencrypted") == times
+
+
 def test_whose_clock_counts() -> None:
     with nosy(denies=True, test_clock=True) as (url, heard):
         Client([url], book(url)).get("/v1/obligations")
