@@ -22,13 +22,16 @@ LOG: Final = logging.getLogger(__name__)
 class InvariantWatch:
     """Called after every block; `every` blocks at the most often, 0 never."""
 
-    def __init__(self, every: int, clock_ms: Callable[[], int], fail: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, every: int, clock_ms: Callable[[], int], fail: Callable[[Exception], None], checked: Callable[[], None]
+    ) -> None:
+        """`checked` is called after each pass, `fail` with the failure that must end the node."""
         self._every = every
         self._clock_ms: Final = clock_ms
         self._fail: Final = fail
+        self._checked: Final = checked
         self._blocks = 0
         self._quiet_until = 0
-        self.passes = 0
 
     def executed(self, height: int, view: View, time_s: int, changed: bool) -> None:
         """A block stands in the state; `changed`: it is another one than before."""
@@ -40,7 +43,7 @@ class InvariantWatch:
         found = violations(view, time_s)
         took = self._clock_ms() - began
         self._quiet_until = began + SHARE * took
-        self.passes += 1
+        self._checked()
         if took > PASS_MS_MAX:
             LOG.warning("the invariants take %d ms, limit %d: not checked after block %d", took, PASS_MS_MAX, height)
             self._every = 0

@@ -85,6 +85,7 @@ class Metrics:
         self._evidence = Counter(
             "hn_evidence", "Offences proven against a validator", ["accused"], registry=self.registry
         )
+        self._checks = Counter("hn_invariant_checks", "Passes over the invariants", registry=self.registry)
         self._violations = Counter("hn_peer_violations", "Messages that broke a rule", ["peer"], registry=self.registry)
 
     def watch(self, backend: NodeBackend) -> None:
@@ -110,6 +111,10 @@ class Metrics:
     def observe_violation(self, peer: str) -> None:
         """`peer` is a validator's name from genesis."""
         self._violations.labels(peer).inc()
+
+    def observe_check(self) -> None:
+        """The invariants were recomputed, on a network that is set to do so."""
+        self._checks.inc()
 
     def observe_evidence(self, accused: str) -> None:
         """`accused` is the name of a member of some epoch."""

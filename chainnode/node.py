@@ -116,7 +116,9 @@ class Node:
         self.maintenance: Final = Maintenance(
             data.chain, data.snapshots, self._ledger_disk, config.snapshot_every_blocks, config.prune_keep_blocks
         )
-        self._watch: Final = InvariantWatch(config.check_invariants_blocks, monotonic_ms, self.fail)
+        self._watch: Final = InvariantWatch(
+            config.check_invariants_blocks, monotonic_ms, self.fail, self.metrics.observe_check
+        )
         self._view = rooms.driver.replica.view
         self.metrics.watch(self)
         self._listeners: Final = Listeners(config, self, self.metrics, admin_token)

@@ -21,9 +21,16 @@ class Clock:
         return self.now
 
 
-def watched(every: int, pass_ms: int = 0) -> tuple[InvariantWatch, list[Exception]]:
-    failures: list[Exception] = []
-    return InvariantWatch(every, Clock(pass_ms), failures.append), failures
+class Watched:
+    """A watch with what it tells."""
+
+    def __init__(self, every: int, pass_ms: int = 0) -> None:
+        self.failures: list[Exception] = []
+        self.passes = 0
+        self.executed = InvariantWatch(every, Clock(pass_ms), self.failures.append, self._checked).executed
+
+    def _checked(self) -> None:
+        self.passes += 1
 
 
 def broken() -> Memory:
@@ -35,23 +42,23 @@ def broken() -> Memory:
 
 
 def test_a_sound_state_goes_on_and_a_broken_one_names_the_block_and_the_rule() -> None:
-    watch, failures = watched(1)
+    watch = Watched(1)
     watch.executed(7, Market().view, START, True)
-    assert (watch.passes, failures) == (1, [])
+    assert (watch.passes, watch.failures) == (1, [])
     watch.executed(8, broken(), START, True)
-    assert isinstance(failures[0], InvariantBroken)
-    assert str(failures[0]).startswith("after block 8: INV-1: hA: 101 units came in, 100 are outstanding")
+    assert isinstance(watch.failures[0], InvariantBroken)
+    assert str(watch.failures[0]).startswith("after block 8: INV-1: hA: 101 units came in, 100 are outstanding")
 
 
 def test_a_production_node_never_looks() -> None:
-    watch, failures = watched(0)
+    watch = Watched(0)
     for height in range(1, 50):
         watch.executed(height, broken(), START, True)
-    assert (watch.passes, failures) == (0, [])
+    assert (watch.passes, watch.failures) == (0, [])
 
 
 def test_only_blocks_that_changed_something_count() -> None:
-    watch, _ = watched(3)
+    watch = Watched(3)
     view = Market().view
     for height, changed in enumerate((True, False, False, True, False, True, True), 1):
         watch.executed(height, view, START, changed)
@@ -60,11 +67,11 @@ def test_only_blocks_that_changed_something_count() -> None:
 
 def test_a_slow_pass_is_made_more_rarely_and_one_that_holds_up_votes_is_the_last() -> None:
     view = Market().view
-    watch, _ = watched(1, pass_ms=40)
+    watch = Watched(1, pass_ms=40)
     for height in range(1, 21):
         watch.executed(height, view, START, True)
     assert 1 < watch.passes < 6
-    watch, _ = watched(1, pass_ms=PASS_MS_MAX + 1)
+    watch = Watched(1, pass_ms=PASS_MS_MAX + 1)
     for height in range(1, 100):
         watch.executed(height, view, START, True)
     assert watch.passes == 1

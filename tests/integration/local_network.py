@@ -169,3 +169,16 @@ class Load:
                         self.acknowledged[line["id"]] = (line["height"], line["index"])
             if any(line["status"] == "refused" for line in lines):
                 self._stop.wait(0.02)
+
+
+def check_invariants_watched(network: Network) -> None:
+    """Every node has recomputed the invariants while it ran: a broken one would have stopped it."""
+    for place in network.places:
+        connection = http.client.HTTPConnection("127.0.0.1", place.http_port, timeout=30)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        passes = [float(line.split()[1]) for line in lines if line.startswith("hn_invariant_checks_total")]
+        assert passes and passes[0] > 0, f"{place.name} has not looked at its invariants"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.local_network import Load, local_network
+from tests.integration.local_network import Load, check_invariants_watched, local_network
 from tests.integration.test_power_cuts import check_acknowledged, check_nothing_twice
 
 GAP_SECONDS_MAX = 5.0
@@ -30,6 +30,7 @@ def test_the_leader_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
         assert min(views) > 0, f"somebody is still in the dead leader's view: {views}"  # later views may differ a while
         check_acknowledged(network, load.acknowledged)
         check_nothing_twice(network)
+        check_invariants_watched(network)
         assert gap <= GAP_SECONDS_MAX
 
 

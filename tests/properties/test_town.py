@@ -55,6 +55,10 @@ class Life(RuleBasedStateMachine):
         town_life.decide(self.town, number, action)
 
     @rule(number=numbers)
+    def recover(self, number: int) -> None:
+        town_life.recover(self.town, number)
+
+    @rule(number=numbers)
     def settle(self, number: int) -> None:
         town_life.settle(self.town, number)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from points.state import LegState, WindowState
 from points.transition import RULES
 from primitives.kinds import AccountOpen, BatchOperations, LegConfirm, LegPaid, Operation, ReserveAttest
-from tests.properties import town_acts, town_contests, town_council, town_rooms
+from tests.properties import town_acts, town_contests, town_council, town_people, town_rooms
 from tests.properties.town import DAY, Act, Town
 from tests.properties.town_acts import leg_name
 from tests.properties.town_filling import fill, likely
@@ -99,6 +99,11 @@ def _dues(town: Town) -> list[int]:
 def decide(town: Town, number: int, action: str) -> str:
     """The committee decides, all at once."""
     return town_council.decide(town, Random(number), action)
+
+
+def recover(town: Town, number: int) -> str:
+    """An account gets new keys, all the way."""
+    return town_people.recover(town, Random(number))
 
 
 def settle(town: Town, number: int) -> None:

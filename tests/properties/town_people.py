@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from points.state import Role
 from primitives import kinds
 from primitives.kinds import AccountKey, AccountOpen, ReserveAttest
 from primitives.kinds_assets import AssetOffer, AssetRegister, AssetReturn, AssetSwap, OfflineEscrow
@@ -123,6 +124,24 @@ def recovery_cancel(town: Town, dice: Random) -> Act:
 def recovery_finish(town: Town, dice: Random) -> Act:
     whose, _ = _recovering(town, dice)
     return likely(town, dice, RecoveryFinish, account=whose, recovery=None)
+
+
+def recover(town: Town, dice: Random) -> str:
+    """Somebody loses the keys: proposed, approved, waited for, finished; the code of the last step."""
+    start = recovery_start(town, dice)
+    if town.attempt(start) != "OK":
+        return ""
+    whose: bytes = start.body.account  # type: ignore[union-attr]
+    of = town.view.get(b"A" + whose)
+    for who in of.guardians or (name_address("op"), *town.holding(Role.COMMITTEE)[:2]):
+        if who != start.sender:
+            town.attempt(likely(town, dice, RecoveryApprove, who, account=whose, recovery=None))
+    record = town.view.get(b"d" + whose)
+    ready = [recovery.ready_at for recovery in record.open if recovery.ready_at < 2**63] if record else []
+    if not ready:
+        return ""
+    town.move(min(ready) + dice.choice([-1, 0, 0, 60]), dice)
+    return town.attempt(likely(town, dice, RecoveryFinish, account=whose, recovery=None))
 
 
 def _office(town: Town, dice: Random) -> bytes:

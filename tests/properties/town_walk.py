@@ -14,7 +14,7 @@ from tests.properties.town import Town
 Step = tuple[Any, ...]  # (name, number) or (name, number, kind)
 STEPS: dict[str, Callable[..., Any]] = {
     "step": town_life.step, "again": town_life.again, "crowd": town_life.crowd, "wait": town_life.wait,
-    "decide": town_life.decide, "settle": town_life.settle, "sunset": town_life.sunset,
+    "decide": town_life.decide, "recover": town_life.recover, "settle": town_life.settle, "sunset": town_life.sunset,
 }  # fmt: skip
 
 
@@ -30,6 +30,8 @@ def plan(seed: int, length: int) -> list[Step]:
             found.append(("decide", number, dice.choice(town_life.ACTIONS)))
         elif sort < eager + 0.06:
             found.append(("settle", number))
+        elif sort < eager + 0.07:
+            found.append(("recover", number))
         elif sort < eager + 0.10:
             found.append(("again", number))
         elif sort < eager + 0.14:
