@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from points.authority import acts_for
-from points.clearing import book
+from points.clearing import book, owe
 from points.days import DAY_SECONDS
-from points.keys import HEAD_KEY, carry_key, due_window_key, leg_key, position_key, window_key
+from points.keys import HEAD_KEY, carry_key, due_window_key, leg_key, merchant_key, position_key, window_key
 from points.late_money import add_money, money_arrived
 from points.memo import check_memo, memo_field
 from points.state import (
@@ -22,6 +22,8 @@ from points.state import (
     Head,
     Leg,
     LegState,
+    Merchant,
+    MerchantStatus,
     Position,
     Window,
     WindowState,
@@ -76,6 +78,7 @@ def close_window(turn: Turn) -> None:
     window = turn.window
     number = window.to_bytes(8, "big")
     following = (window + 1).to_bytes(8, "big")
+    _end_carries(turn)
     gross: dict[bytes, int] = {}
     nets: dict[bytes, int] = {}
     for key, obligation in turn.draft.range(b"Y" + number, b"Y" + following):
@@ -115,6 +118,20 @@ def close_window(turn: Turn) -> None:
         turn.put(due_window_key(turn.time + turn.params.settle_days * DAY_SECONDS, window), Due())
     else:
         turn.events.append(Event("Settled", (("window", window),)))
+
+
+def _end_carries(turn: Turn) -> None:
+    """What a merchant that has left still carries, less than a fen, goes to FUND: nobody pays or waits for it again."""
+    for key, carry in list(turn.draft.range(b"V", b"W")):
+        who = key[1:]
+        merchant: Merchant | None = turn.get(merchant_key(who))
+        if merchant is None or merchant.status is not MerchantStatus.EXITED:
+            continue
+        debtor, creditor = (who, FUND) if carry.value > 0 else (FUND, who)
+        value = owe(turn, debtor, creditor, abs(carry.value))
+        book(turn, debtor, payable=value)  # released with its position, a few lines on
+        fields = (("window", turn.window), ("value", value))
+        turn.events.append(Event("ObligationAdded", fields, (("debtor", debtor), ("creditor", creditor))))
 
 
 def _put_position(turn: Turn, window: int, who: bytes, position: Position) -> None:

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from points.governance_actions import NOTICE_DAYS_MIN
-from points.keys import merchant_key, traded_key
-from points.state import MerchantStatus
+from points.keys import carry_key, merchant_key, traded_key
+from points.state import FUND, MerchantStatus
 from primitives.codes import Code
 from primitives.kinds import Refund, WindowClose
 from tests.points.council import Council, status
@@ -74,3 +74,27 @@ def test_a_default_does_not_bring_it_back() -> None:
         council.advance(DAY)
     assert council.window(1)["state"] == "DEFAULTED"
     assert council.status("A") is MerchantStatus.EXITED
+
+
+@pytest.mark.parametrize(("fen", "carry"), [(333, 3_350), (10, -500)])
+def test_the_rest_of_a_fen_that_it_carries_goes_to_the_fund(fen: int, carry: int) -> None:
+    """Else a payment of one fen would some day be due from, or to, somebody who is no longer there."""
+    council = Council()
+    council.issue("hA", 1_000)
+    spend(council, "B", fen, "b1")
+    council.decide(status("B", "WIND_DOWN", NOTICE_DAYS_MIN), "wind")
+    council.advance(182 * DAY)
+    assert council.propose(status("B", "EXITED"), "out") is Code.OK
+    council.vote("YES", "m1", "m2", "m3", proposal="out")
+    assert council.view.get(carry_key(ADDRESS["B"])).value == carry
+    council.advance(DAY)
+    assert council.status("B") is MerchantStatus.EXITED
+    assert council.view.get(carry_key(ADDRESS["B"])).value == carry
+    council.advance(DAY)
+    assert council.view.get(carry_key(ADDRESS["B"])) is None
+    assert council.view.get(carry_key(FUND)) is None
+    assert council.exposure("B")["payable"] == 0
+    council.issue("hA", 1_000)
+    council.ok("u", council.redeem("C", 77, "c1"))
+    council.ok("operator", WindowClose())
+    assert all("B" not in name.split("->") for name in council.window()["instructions"])
