@@ -148,7 +148,7 @@ def _one(plain: Plain, network: Network) -> str:
     head = pairs([
         (t("transaction", "交易"), plain["tx"]),
         (t("errata", "次数"), f"{plain['number']}  {plain['reason']}  {day_text(plain['applied'])}"),
-        (t("proposed by", "提案人"), name_of(plain["by"], network)), (t("evidence", "证据"), plain["evidence_hash"]),
+        (t("by", "提出或执行"), name_of(plain["by"], network)), (t("evidence", "证据"), plain["evidence_hash"]),
         (t("record until", "保留至"), day_text(plain["expires"])),
     ])  # fmt: skip
     return head + "\n\n" + table([t("what", "内容"), "", ""], [*units, *debts])

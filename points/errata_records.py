@@ -26,7 +26,7 @@ class Erratum(Record):
     number: int  # how many were carried out
     reason: ErrataReason  # of the last one, as the fields down to `expires`
     evidence: bytes
-    by: bytes  # the member that proposed it
+    by: bytes  # the member that proposed it, or carried it out when it was tried again
     applied: int
     expires: int
     gross: int = 0  # uY credited, burned and booked; what the cap bounds
