@@ -1,6 +1,6 @@
 """Files of an export: CSV or JSON lines as they come, Parquet from the CSV through DuckDB; a manifest with hashes last.
 
-A folder without a manifest is an export that did not end.
+A folder with files and without a manifest is an export that was killed.
 """
 
 import csv
@@ -63,8 +63,11 @@ class ExportFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """What did not end leaves nothing behind, so that it can be tried again."""
         for file in self._files.values():
             file.close()
+            if kind is not None:
+                Path(file.name).unlink(missing_ok=True)
 
     def add(self, rows: Mapping[str, Iterable[tuple[Plain, ...]]]) -> None:
         """Rows of some tables; tables that this export leaves out are passed over."""
