@@ -64,10 +64,10 @@ class ExportFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """What did not end leaves nothing behind, so that it can be tried again."""
-        for file in self._files.values():
+        for table, file in self._files.items():
             file.close()
-            if kind is not None:
-                Path(file.name).unlink(missing_ok=True)
+            for suffix in _SUFFIX.values() if kind is not None else ():
+                (self._folder / f"{table}{suffix}").unlink(missing_ok=True)
 
     def add(self, rows: Mapping[str, Iterable[tuple[Plain, ...]]]) -> None:
         """Rows of some tables; tables that this export leaves out are passed over."""
