@@ -155,7 +155,7 @@ def apply_recovery_finish(turn: Turn, body: RecoveryFinish) -> Code:
         return turn.refuse(Code.RECOVERY_DELAY, "too few approvals: the delay has not begun")
     if turn.time < first.ready_at:
         return turn.refuse(Code.RECOVERY_DELAY, f"until {first.ready_at}, now {turn.time}")
-    turn.put(account_key(body.account), recovered(account, first.keys, first.threshold))
+    turn.put(account_key(body.account), recovered(body.account, account, first))
     accounts = (("account", body.account), ("by", turn.sender))
     turn.events.append(Event("RecoveryFinished", (("threshold", first.threshold),), accounts, _hashes(first)))
     end_recoveries(turn, body.account, "finished", first.id)

@@ -7,7 +7,7 @@ those who can give it back. Until then the present ones can do so, and by that e
 naming them again. Other changes hold at once.
 An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
 sets a threshold, more than half of them decide. Offices: an operator and a member of the committee, and for tourists
-only, at the end too: neither can do it alone, and naming guardians shuts both out.
+only, at the end too: neither can do it alone. Naming guardians shuts both out, the first ones after the same 7 days.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from points.authority import is_tourist
 from points.days import DAY_SECONDS
+from points.identity_records import Recovery
 from points.keys import account_key
 from points.open_recoveries import end_recoveries, open_recoveries
 from points.state import NEVER, Account, Role
 from points.turn import Turn
 from points.view import View
 from primitives.codes import Code
-from primitives.kinds import AccountKey
 from primitives.kinds_identity import GuardiansSet
 from primitives.receipt import Event
 
@@ -53,6 +53,8 @@ def apply_guardians_set(turn: Turn, body: GuardiansSet) -> Code:
     else:
         starts = turn.time
         changed = replace(_settled(account), guardians=body.guardians, guardian_threshold=body.threshold)
+        if not guardians_of(turn.sender, account):
+            changed = replace(changed, offices_until=turn.time + WEAKENING_SECONDS)
     turn.put(account_key(turn.sender), changed)
     accounts = (("account", turn.sender), *((f"guardian_{n}", who) for n, who in enumerate(body.guardians, 1)))
     fields = (("guardians", count), ("threshold", body.threshold), ("from", starts))
@@ -76,9 +78,15 @@ def _settled(account: Account) -> Account:
     return replace(account, next_guardians=(), next_threshold=0, next_from=NEVER)
 
 
-def recovered(account: Account, keys: tuple[AccountKey, ...], threshold: int) -> Account:
-    """With new keys and the guardians that gave them: what the old keys had planned for these is void."""
-    return replace(_settled(account), keys=keys, threshold=threshold)
+def recovered(address: bytes, account: Account, recovery: Recovery) -> Account:
+    """With new keys and the guardians that gave them: what the old keys had planned for these is void.
+
+    If two offices gave them, guardians that the old keys had just named are void too.
+    """
+    after = replace(_settled(account), keys=recovery.keys, threshold=recovery.threshold, offices_until=0)
+    if _by_guardians(address, account, recovery.approvals):
+        return after
+    return replace(after, guardians=(), guardian_threshold=0)
 
 
 def _weakens(address: bytes, account: Account, body: GuardiansSet) -> bool:
@@ -102,18 +110,27 @@ def approvals_needed(address: bytes, account: Account) -> int:
 def check_guardian(turn: Turn, address: bytes, account: Account) -> Code:
     """Whether the sender may speak for an account whose owner has lost the keys."""
     guardians = guardians_of(address, account)
-    if guardians:
-        return Code.OK if turn.sender in guardians else Code.NOT_GUARDIAN
-    if is_tourist(account) and turn.account.roles & (Role.OPERATOR | Role.COMMITTEE):
+    if turn.sender in guardians:
         return Code.OK
+    offices = is_tourist(account) and (not guardians or turn.time < account.offices_until)
+    if offices and turn.account.roles & (Role.OPERATOR | Role.COMMITTEE):
+        return Code.OK
+    if guardians:
+        return Code.NOT_GUARDIAN
     return turn.refuse(Code.NO_GUARDIANS, "only an operator and the committee together can recover this account")
+
+
+def _by_guardians(address: bytes, account: Account, approvals: Sequence[bytes]) -> bool:
+    guardians = guardians_of(address, account)
+    backing = sum(approver in guardians for approver in approvals)
+    return bool(guardians) and backing >= approvals_needed(address, account)
 
 
 def suffices(view: View, address: bytes, account: Account, approvals: Sequence[bytes]) -> bool:
     """Whether these accounts together may give it new keys."""
-    if guardians_of(address, account):
-        return len(approvals) >= approvals_needed(address, account)
-    if not is_tourist(account):
+    if _by_guardians(address, account, approvals):
+        return True
+    if not is_tourist(account) or (guardians_of(address, account) and not account.offices_until):
         return False
     bits = [view.get(account_key(approver)).roles for approver in approvals]
     operators = sum(bool(bit & Role.OPERATOR) for bit in bits)

@@ -152,7 +152,7 @@ def _put_role(turn: Turn, address: bytes, account: Account, bits: int) -> None:
         account_key(address),
         replace(
             account, kind=kind, roles=int(bits), tier=0, tier_expires=NEVER, guardians=(), guardian_threshold=0,
-            next_guardians=(), next_threshold=0, next_from=NEVER,
+            next_guardians=(), next_threshold=0, next_from=NEVER, offices_until=0,
         ),
     )
 

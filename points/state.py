@@ -105,6 +105,7 @@ class Account(Record):
     next_guardians: tuple[bytes, ...] = ()  # from second next_from on, in the place of both
     next_threshold: int = 0
     next_from: int = NEVER
+    offices_until: int = 0  # two offices may recover it until this second, beside the first guardians that it named
 
 
 class Lot(Record):

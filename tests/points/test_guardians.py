@@ -12,7 +12,7 @@ from primitives.codes import Code
 from primitives.kinds import Freeze, KeyRevoke
 from primitives.kinds_identity import GuardiansSet, RecoveryCancel
 from tests.points.market import DAY, Market, address, key_of
-from tests.points.test_recovery import approve, finish, guarded, start
+from tests.points.test_recovery import approve, finish, guarded, start, with_committee
 
 
 def guardians(*names: str, threshold: int = 1) -> GuardiansSet:
@@ -102,8 +102,31 @@ def test_the_owner_takes_it_back() -> None:
     assert market.do("u", KeyRevoke(key_of("u").public_key)) is Code.LAST_KEY
 
 
-def test_first_guardians_count_at_once() -> None:
-    """Nobody is shut out by them but two offices, who would have needed each other."""
-    market = Market()
-    market.ok("u", guardians("v", "B", threshold=2))
-    assert counts(market) == (["v", "B"], 2)
+def test_first_guardians_count_at_once_and_leave_the_offices_a_week() -> None:
+    """Else a thief names a friend, and nobody can recover an account that had no guardians."""
+    market = Market(with_committee())
+    market.ok("u", guardians("A"))
+    assert counts(market) == (["A"], 1)
+    market.ok("operator", start("n"))
+    market.advance(WEAKENING_SECONDS - 1)
+    market.ok("m1", approve())
+    market.advance(1)
+    assert market.do("m2", approve()) is Code.NOT_GUARDIAN
+    assert market.do("m2", start("o")) is Code.NOT_GUARDIAN
+    market.advance(RECOVERY_DELAY_SECONDS - 1)
+    market.ok("v", finish())
+    assert [key.key for key in market.view.get(account_key(address("u"))).keys] == [key_of("n").public_key]
+    assert counts(market) == ([], 0), "the thief's friend guards nothing"
+
+
+def test_two_offices_and_a_guardian_are_not_added_up() -> None:
+    market = Market(with_committee())
+    market.ok("u", guardians("A", "B", threshold=2))
+    market.ok("A", start("n"))
+    market.ok("operator", approve())
+    market.advance(RECOVERY_DELAY_SECONDS)
+    assert market.do("A", finish()) is Code.RECOVERY_DELAY
+    market.ok("B", approve())
+    market.advance(RECOVERY_DELAY_SECONDS)
+    market.ok("A", finish())
+    assert counts(market) == (["A", "B"], 2)

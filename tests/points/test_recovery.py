@@ -118,7 +118,7 @@ def test_the_delay_is_72_hours() -> None:
         ("v", RecoveryStart(address("x"), (), 1), Code.ACCOUNT_UNKNOWN),
         ("v", start("n", of="v"), Code.NO_GUARDIANS),
         ("operator", start("n", of="A"), Code.NO_GUARDIANS),
-        ("operator", start("n"), Code.NOT_GUARDIAN),
+        ("regulator", start("n"), Code.NOT_GUARDIAN),
         ("A", start("n"), Code.NOT_GUARDIAN),
         ("u", start("n"), Code.NOT_GUARDIAN),
         ("v", start(*(f"n{i}" for i in range(9))), Code.TOO_MANY_KEYS),
@@ -344,6 +344,7 @@ def test_the_offices_cannot_take_what_became_a_merchant() -> None:
 def test_naming_guardians_shuts_the_offices_out() -> None:
     market = Market(with_committee())
     market.ok("u", GuardiansSet((address("v"),), 1))
+    market.advance(WEAKENING_SECONDS)
     for office in ("operator", "m1"):
         assert market.do(office, start("n")) is Code.NOT_GUARDIAN
 
