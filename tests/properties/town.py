@@ -9,6 +9,8 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from points.governance_records import ProposalState
 from points.state import FUND, Role, decode_value, encode_value
 from points.transition import apply_block, genesis_state
@@ -128,6 +130,15 @@ def genesis_of(dice: Random) -> Genesis:
         classes=tuple(GenesisClass(address(issuer), create) for issuer, create in _classes(dice)),
         parameters=_parameters(dice, giant), limits=Limits(handover_blocks=dice.choice([0, 3]), blacklist_blocks=20),
     )  # fmt: skip
+
+
+def _comparable(view: Memory) -> dict[bytes, Any]:
+    """The state without heights, and without what is written at the beginning or end of a block."""
+    return {
+        key: replace(record, height=0, index=0) if hasattr(record, "index") else record
+        for key, record in view.records.items()
+        if key[0] not in b"sPv" and key[:2] != b"lt"
+    }
 
 
 class Town:
@@ -289,6 +300,7 @@ class Town:
             chain_id=self.chain_id, transactions=transactions, seen=failed.__contains__, note=note,
         )  # fmt: skip
         assert again.changes == self.changed, "a reject changed what its block did"
+        self._as_alone(before, transactions, [receipt.code for receipt in receipts])
         codes = []
         for act, receipt in zip(acts, receipts, strict=True):
             self.operations += 1
@@ -299,6 +311,26 @@ class Town:
                 self.past.append(act)
         town_laws.judge_block(before, self.view, self.now, receipts)
         return codes
+
+    def _as_alone(self, before: dict[bytes, Any], transactions: list[Decoded], codes: list[int]) -> None:
+        """Blocks of one transaction each do the same at the same second: nothing that a block remembers is stale."""
+        alone, found = Memory(), []
+        alone.apply(before)
+        previous = self.log[-2][0] if len(self.log) > 1 else START
+        for number, transaction in enumerate(transactions):
+            done = apply_block(
+                alone, time_s=self.now, previous_s=previous, height=self.height + number, chain_id=self.chain_id,
+                transactions=[transaction], seen=lambda _: False, note=self.log[-1][2],
+            )  # fmt: skip
+            alone.apply(done.changes)
+            previous = self.now
+            found += [receipt.code for receipt in done.receipts if receipt is not None]
+        if found == codes:
+            mine, theirs = _comparable(self.view), _comparable(alone)
+            differing = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
+            assert differing == [], f"in one block {[(mine.get(k), theirs.get(k)) for k in differing[:3]]}"
+        else:  # a trial stops at the next block: its points are spent in the one, and not in the other
+            assert any(record.over for _, record in alone.range(b"s", b"t")), f"in one block {codes}, alone {found}"
 
     # ---- the end
 

@@ -10,7 +10,7 @@ from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
 from primitives.kinds_risk import AlertAck
 from primitives.kinds_sandbox import EmergencyPause, RatifyPause, SandboxClose, SandboxEnrol, SandboxOpen
 from tests.properties.town import DAY, WEIGHTS, Act, Town
-from tests.properties.town_filling import fill, fresh, likely, name_address
+from tests.properties.town_filling import GIANT, fill, fresh, likely, name_address
 
 
 def _sandbox(town: Town, dice: Random) -> tuple[str, bytes]:
@@ -26,8 +26,8 @@ def sandbox_open(town: Town, dice: Random) -> Any:
     starts = town.now + dice.choice([0, DAY, 2 * DAY])
     return fill(
         SandboxOpen, town, dice, sandbox=fresh(dice, "sb"), merchant=name_address(dice.choice("ABCD")),
-        max_accounts=dice.choice([1, 3, 64]), max_value=dice.choice([50, 500]), starts=starts,
-        ends=starts + dice.choice([2, 20, 90]) * DAY, loss_reserve=dice.choice([50, 500]),
+        max_accounts=dice.choice([1, 3, 64]), max_value=10**12 if town.giant else dice.choice([50, 500]), starts=starts,
+        ends=starts + dice.choice([2, 20, 90]) * DAY, loss_reserve=10**12 if town.giant else dice.choice([50, 500]),
         merchants=tuple(name_address(n) for n in dice.sample("ABCD", dice.randint(0, 2))),
         accounts=tuple(name_address(n) for n in dice.sample("uvwt", dice.randint(0, 3))),
     )  # fmt: skip
@@ -82,10 +82,12 @@ def errata(town: Town, dice: Random) -> Any:
 
 def _entry(town: Town, dice: Random) -> Any:
     midnight = town.now - (town.now + 28_800) % DAY
+    huge = town.giant and dice.random() < 0.5
     match dice.randrange(3):
         case 0:
             expires = midnight + dice.choice([1, 2, 3, 5, 30, 2_000]) * DAY
-            return fill(Credit, town, dice, units=dice.randint(1, 40), expires=expires)
+            units = dice.choice(GIANT) if huge else dice.randint(1, 40)
+            return fill(Credit, town, dice, units=units, expires=expires)
         case 1:
             lots = [(key[1:], lot) for key, holdings in town.rows(b"L") for lot in holdings.lots if lot.avail]
             if lots:
@@ -94,7 +96,7 @@ def _entry(town: Town, dice: Random) -> Any:
             return fill(Debit, town, dice)
         case _:
             debtor, creditor = (name_address(n) for n in dice.sample(["A", "B", "C", "D", "FUND"], 2))
-            return Debt(debtor, creditor, dice.choice([1, 10_000, 77_777, 500_000]))
+            return Debt(debtor, creditor, dice.choice(GIANT if huge else (1, 10_000, 77_777, 500_000)))
 
 
 def sandbox_enrol(town: Town, dice: Random) -> Act:
