@@ -7,7 +7,7 @@ from benchmarks.year_oversight import Act, Oversight
 from benchmarks.year_people import MERCHANTS, RESERVE_FEN, Person, Shop, person
 from benchmarks.year_traffic import Gift, Traffic, Written, thing
 from points.keys import leg_key, merchant_key
-from points.state import FUND, Leg, LegState, MerchantStatus
+from points.state import FUND, Leg, LegState, MerchantStatus, WindowState
 from points.view import View
 from primitives.address import encode_address
 from primitives.keys import Address
@@ -31,7 +31,7 @@ from primitives.merkle import path, root
 
 ATTEST_DAYS: Final = 60
 CAMPAIGN_DAYS: Final = 30
-LISTED: Final = 256  # accounts of a campaign's list
+LISTED: Final = 128  # accounts of a campaign's list
 DEFAULT_DAYS: Final = range(150, 154)  # a merchant that owes pays nothing then
 BACK_DAY: Final = 156  # the committee lets it begin again
 
@@ -61,7 +61,7 @@ class Office:
 
     def payments(self) -> Iterator[Act]:
         """Every leg of a closed window takes its next step: paid by one side, confirmed by the other."""
-        legs = list(self._view.range(b"E", b"F"))
+        legs = self._open_legs()
         if self._day == DEFAULT_DAYS.start:
             owing = (key[9:29] for key, leg in legs if leg.state is LegState.DUE and key[9:29] != FUND)
             self._late = min(owing, default=None)
@@ -74,6 +74,15 @@ class Office:
                     yield lambda w=window, p=payer, q=payee: self._confirmed(w, p, q)  # type: ignore[misc]
             elif leg.state is not LegState.CONFIRMED:
                 yield lambda w=window, p=payer, q=payee: self._confirmed(w, p, q)  # type: ignore[misc]
+
+    def _open_legs(self) -> list[tuple[bytes, Leg]]:
+        """Of all windows that are not settled."""
+        found: list[tuple[bytes, Leg]] = []
+        for key, window in self._view.range(b"W", b"X"):
+            if window.state in (WindowState.INSTRUCTED, WindowState.DEFAULTED):
+                number = int.from_bytes(key[1:], "big")
+                found += self._view.range(b"E" + key[1:], b"E" + (number + 1).to_bytes(8, "big"))
+        return found
 
     def _paid(self, window: int, payer: bytes, payee: bytes) -> Written:
         body = LegPaid(window, _leg(payer, payee), thing(f"bank {window}"))
