@@ -1,15 +1,18 @@
 """What a regulator may stop: an account, or a class everywhere (D19). Both end by themselves at `until`.
 
-freeze: ACCOUNT_FROZEN (sender), NOT_REGULATOR, MEMO_* (reason), ACCOUNT_UNKNOWN, BAD_TTL. unfreeze: ACCOUNT_FROZEN,
-NOT_REGULATOR, ACCOUNT_UNKNOWN. pause_class: ACCOUNT_FROZEN, NOT_REGULATOR, CLASS_UNKNOWN.
+freeze: ACCOUNT_FROZEN (sender), NOT_REGULATOR, MEMO_* (reason), ACCOUNT_UNKNOWN, BAD_TTL, NOT_AUTHORISED (too much of
+the committee would be frozen). unfreeze: ACCOUNT_FROZEN, NOT_REGULATOR, ACCOUNT_UNKNOWN. pause_class: ACCOUNT_FROZEN,
+NOT_REGULATOR, CLASS_UNKNOWN.
 """
 
 from msgspec.structs import replace
 
-from points.keys import account_key, class_key
+from points.governance_records import Committee
+from points.keys import COMMITTEE_KEY, account_key, class_key
 from points.memo import check_memo, memo_field
+from points.offices import SHARE_PERCENT
 from points.state import NEVER, Account, Class, Frozen
-from points.turn import Fields, Turn
+from points.turn import Fields, Turn, frozen_mode
 from primitives.codes import Code
 from primitives.kinds import Freeze, PauseClass, Unfreeze
 from primitives.receipt import Event
@@ -25,10 +28,26 @@ def apply_freeze(turn: Turn, body: Freeze) -> Code:
         return Code.ACCOUNT_UNKNOWN
     if body.until <= turn.time:
         return turn.refuse(Code.BAD_TTL, f"until {body.until}, now {turn.time}")
+    if _silences(turn, body.target):
+        return turn.refuse(Code.NOT_AUTHORISED, f"more than {SHARE_PERCENT} % of the committee would be frozen")
     turn.put(account_key(body.target), replace(account, frozen=Frozen[body.mode], frozen_until=body.until))
     fields: Fields = (("mode", body.mode), ("until", body.until), *memo_field(body.reason))
     turn.events.append(Event("Frozen", fields, (("account", body.target), ("regulator", turn.sender))))
     return Code.OK
+
+
+def _silences(turn: Turn, target: bytes) -> bool:
+    """Whether the members that are not frozen would be too few to decide: they are who takes an office from a
+    regulator, so none may stop them."""
+    committee: Committee | None = turn.get(COMMITTEE_KEY)
+    members = committee.members if committee is not None else ()
+    if all(member != target for member, _ in members):
+        return False
+    stopped = sum(
+        weight for member, weight in members
+        if member == target or frozen_mode(turn.get(account_key(member)), turn.time) is not Frozen.NO
+    )  # fmt: skip
+    return 100 * stopped > SHARE_PERCENT * sum(weight for _, weight in members)
 
 
 def apply_unfreeze(turn: Turn, body: Unfreeze) -> Code:
