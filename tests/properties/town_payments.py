@@ -30,6 +30,9 @@ def payment_faults(
                 yield from _payment(before, view, now, key[1:21], order)
             elif old.refunded >= order.refunded or kind not in ("refund", "batch"):
                 yield f"order {key[21:]!r} changed by {kind}"
+            elif kind == "refund":
+                yield from _refund(before, after, view, now, order)
+    yield from _limits(before, after, view, now)
     yield from _frozen(before, after, now, kind, sender)
     if kind not in (*TAKEN_BACK, "refund"):
         yield from _pending(before, after, now)
@@ -77,6 +80,58 @@ def _payment(before: Mapping[bytes, Any], view: View, now: int, payee: bytes, or
             yield f"D6: the fee of {leg} is not {fee}"
         if not 0 <= leg.over < of.uv:
             yield f"2.3: {leg} pays {leg.over} uY too much"
+
+
+def _refund(
+    before: Mapping[bytes, Any], after: Mapping[bytes, Any], view: View, now: int, order: SpendOrder
+) -> Iterator[str]:
+    """D13: units come back to where they were taken from; what has expired meanwhile is re-dated once, under GRACE."""
+    old, new = (_lots(records[b"L" + order.payer]) for records in (before, after))
+    today = (now + 28_800) // 86_400
+    for lot, units in new.items():
+        bucket, class_id, ext = lot
+        more = units - old.get(lot, 0)
+        if more <= 0:
+            continue
+        of = view.get(class_key(class_id))
+        fits = [
+            leg for leg in order.legs
+            if leg.class_id == class_id and (
+                (leg.bucket, leg.ext) == (bucket, ext)
+                or (leg.bucket <= now and not leg.ext and ext and of.refund_policy == "GRACE"
+                    and bucket == (today + of.grace_days + 1) * 86_400 - 28_800)
+            )
+        ]  # fmt: skip
+        if more > sum(leg.units for leg in fits):
+            yield f"D13: a refund gave {more} of {lot}, its order paid {order.legs}"
+
+
+def _lots(holdings: Any) -> dict[tuple[int, str, int], int]:
+    found: dict[tuple[int, str, int], int] = {}
+    for lot in holdings.lots:
+        found[lot.bucket, lot.class_id, lot.ext] = found.get((lot.bucket, lot.class_id, lot.ext), 0) + lot.avail
+    return found
+
+
+def _limits(before: Mapping[bytes, Any], after: Mapping[bytes, Any], view: View, now: int) -> Iterator[str]:
+    """What an account redeems stays below its tier's limit, what a key moves in a day below its own (2.12, D20)."""
+    params = view.get(b"p")
+    for key, record in after.items():
+        if before.get(key) is record:
+            continue
+        old = before.get(key)
+        if key[0] == 76 and record.redeemed > (old.redeemed if old is not None else 0):  # L
+            account = before[b"A" + key[1:]]
+            tier = account.tier if now < account.tier_expires else 0
+            spent = record.redeemed_year if tier else record.redeemed
+            most = (params.kyc0_lifetime, params.kyc1_year, params.kyc2_year)[tier]
+            if spent > most:
+                yield f"2.12: {key[1:].hex()} of tier {tier} has redeemed {spent} fen, limit {most}"
+        elif key[0] == 68 and key[5:6] == b"k":  # D
+            owner = before.get(b"A" + key[6:26])
+            limits = [of.daily_limit for of in owner.keys if of.key == key[26:]] if owner is not None else []
+            if any(limit is not None and record.value > limit for limit in limits):
+                yield f"a key of {key[6:26].hex()} moved {record.value} fen today, limit {limits}"
 
 
 def _frozen(
