@@ -108,7 +108,7 @@ def block_rows(block: ToldBlock, accounts: Accounts | None) -> Rows:
         found["events"] += _event_rows(receipt)
         if accounts is not None:
             found["movements"] += accounts.read(receipt)
-    for receipt in block.receipts:
+    for receipt in ({**own, "tx": ""}, *block.receipts):  # what time booked belongs to them too
         found["obligations"] += _obligation_rows(receipt)
     return found
 

@@ -56,10 +56,15 @@ class Place(NamedTuple):
 def movements(receipts: Iterable[Plain], me: str, fund: str) -> Iterator[Row]:
     """The rows of one merchant in these receipts (each with its `time_ms`), oldest first if the receipts are.
 
-    What time did is passed over: the state still tells it (`shared_rows`, `payout`) when the history no more does.
+    Of what time did, shared losses are passed over: the state still tells them (`shared_rows`, `payout`) when the
+    history no more does. What an erratum books by time, and the carry of who has left, has no other place.
     """
     for receipt in receipts:
         if receipt["tx"] == NO_TRANSACTION:
+            place = Place(receipt["time_ms"] // 1000, "", receipt["height"])
+            for event in receipt["events"]:
+                if event["kind"] == "ObligationAdded" and "of_window" not in event:
+                    yield from _obligation(event, None, place, me)
             continue
         place = Place(receipt["time_ms"] // 1000, receipt["tx"], receipt["height"])
         payment: Plain = None

@@ -18,13 +18,13 @@ from primitives.receipt import Event
 
 TOLD_SECONDS: Final = 7 * DAY_SECONDS
 LASTING_SECONDS: Final = ERRATA_DAYS * DAY_SECONDS
-_CORRECTIONS: Final = ("ErrataCredited", "ErrataDebited")
+_CORRECTION: Final = "ErrataApplied"  # of every erratum
 EVENTS_PER_RECORD: Final = 64  # the state's values stay small
 
 
 def keep_events(turn: Turn, events: Sequence[Event]) -> None:
     """Write the events of this block; none: nothing is written."""
-    lasting = any(event.kind in _CORRECTIONS for event in events)
+    lasting = any(event.kind == _CORRECTION for event in events)
     for number, start in enumerate(range(0, len(events), EVENTS_PER_RECORD)):
         turn.put(told_key(turn.height, number), Told(tuple(events[start : start + EVENTS_PER_RECORD]), lasting))
 

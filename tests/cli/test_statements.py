@@ -8,7 +8,7 @@ import pytest
 
 from cli.audit_reconcile import read_books, read_fen, sales_in
 from cli.merchant_statement import FUND_TEXT, Period, build_statement, date_of, day_period, receipts_since, write_csv
-from cli.statement_rows import COLUMNS, Sale, cells, movements, reconcile, root_of
+from cli.statement_rows import COLUMNS, NO_TRANSACTION, Sale, cells, movements, reconcile, root_of
 from cli.verdicts import Refusal
 from points import queries, queries_clearing
 from points.view import Memory
@@ -134,7 +134,7 @@ def test_days_follow_one_another(name: str) -> None:
 
 def test_shared_losses_stand_in_the_statement() -> None:
     """They are booked by time, in no receipt; what comes back is in one."""
-    world = Recorded(fee_bps=0)
+    world = Recorded(fee_bps=0, loss_share_bps=10_000)
     for n, (issuer, payee, fen) in enumerate((("A", "C", 400), ("B", "D", 100))):
         assert issue(world, f"h{issuer}", "u", fen, f"i{n}") == "OK"
         assert world.redeem("u", payee, f"o{n}", fen) == "OK"
@@ -241,3 +241,14 @@ def test_addresses_in_rows_can_be_read() -> None:
     lines = [cells(row, date_of(row.time)) for row in rows]
     assert lines and all(decode_address(line[2]) for line in lines)
     assert all(len(line) == len(COLUMNS) for line in lines)
+
+
+def test_what_time_booked_stands_once_in_the_statement() -> None:
+    """An erratum's debt is told by its block alone; a shared loss by the state, whatever the history says."""
+    debt = {"kind": "ObligationAdded", "window": 3, "value": 5_000, "debtor": "d", "creditor": "c"}
+    loss = {**debt, "value": 7, "reason": "loss_share", "of_window": 2}
+    told = {"time_ms": 9_000, "tx": NO_TRANSACTION, "height": 4, "events": [debt, loss]}
+    rows = [row for me in ("d", "c") for row in movements([told], me, FUND_TEXT)]
+    assert [(row.window, row.counterparty, row.net, row.tx, row.kind) for row in rows] == [
+        (3, "c", -5_000, "", "obligation"), (3, "d", 5_000, "", "obligation"),
+    ]  # fmt: skip
