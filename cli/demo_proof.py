@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from cli.demo_acts import DAY, move
+from cli.demo_acts import DAY, document, move
 from cli.demo_stage import Stage, StoryFailed
 from cli.language import t
 from cli.output import day_text, points
 from primitives.codec import Malformed
+from primitives.kinds_risk import AlertAck
 from primitives.proof import verify_receipt_proof
 
 YEAR_DAYS = 367
@@ -30,6 +31,21 @@ def year_end(stage: Stage, began: int) -> None:
                  f"{points(redeemed)} redeemed, {points(expired)} expired; nothing is missing in any class",
                  f"{day_text(stage.now)}：最后的积分到期。共发放 {points(issued)}，核销 {points(redeemed)}，"
                  f"到期 {points(expired)}；各类积分收支相符"))  # fmt: skip
+
+
+def _inbox(stage: Stage) -> None:
+    """What was told to the regulator on its own, and the figures by which the trial is judged."""
+    report = stage.read("/v1/report")
+    told, rules = report["alerts"]["told"], ", ".join(report["alerts"]["rules"])
+    newest = stage.read("/v1/alerts")["items"][0]
+    subject = stage.address(stage.name(newest["subject"]))
+    stage.act("regulator", AlertAck(newest["rule"], subject, document("looked into")))
+    stage.done(t(f"the rules told the regulator of {told} risks by themselves ({rules}); it answers the newest",
+                 f"规则自动向监管方提示 {told} 次风险（{rules}），监管方处理最新一条"))  # fmt: skip
+    closed, elsewhere = report["settlement"]["closed"], report["elsewhere_bps"] / 100
+    stage.done(t(f"the trial's report: {closed} windows closed, {elsewhere:.0f} % of all points redeemed were those of "
+                 "another merchant",
+                 f"试行评估：关闭 {closed} 个结算期，核销积分中 {elsewhere:.0f}% 来自其他商户"))  # fmt: skip
 
 
 def _total(supply: Any, key: str) -> int:
@@ -56,6 +72,7 @@ def prove(stage: Stage, genesis_path: Path, folder: Path) -> None:
 def audit(stage: Stage) -> None:
     """All nodes hold the same state, and it adds up."""
     stage.chapter("The books", "账实核对")
+    _inbox(stage)
     height, root = stage.agree()
     stage.done(t(f"{len(stage.network.places)} nodes agree at height {height}: state root {root[:16]}…",
                  f"{len(stage.network.places)} 个节点在高度 {height} 状态一致：{root[:16]}…"))  # fmt: skip

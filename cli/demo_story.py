@@ -23,5 +23,5 @@ def tell_year(stage: Stage, genesis_path: Path, folder: Path) -> None:
     ):  # fmt: skip
         chapter(stage)
     year_end(stage, began)
-    prove(stage, genesis_path, folder)
     audit(stage)
+    prove(stage, genesis_path, folder)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cli.demo_stage import _numeral
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -14,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = (
     "TIMELOCK", "dining", "culture", "transport", "hotel:", "check-in", "SETTLED", "window 1 stays as it was",
     "not a second earlier", "is a merchant", "CLAIMED", "SANDBOX_LIMIT", "RECOVERY_DELAY", "ALREADY_APPLIED",
-    "SUSPENDED", "EXITED", "the last points have expired", "verified offline", "every invariant",
+    "SUSPENDED", "EXITED", "the last points have expired", "the regulator", "the trial's report", "verified offline",
+    "every invariant",
 )  # fmt: skip
 
 
@@ -37,6 +40,10 @@ def nodes_of(home: Path) -> list[str]:
         if str(home) in line and "node run" in line:
             found.append(line)
     return found
+
+
+def test_headings_count_as_chinese_does() -> None:
+    assert [_numeral(number) for number in (1, 9, 10, 11, 20, 21)] == ["一", "九", "十", "十一", "二十", "二十一"]
 
 
 def test_every_receipt_is_proven_and_nothing_stays(tmp_path: Path) -> None:
