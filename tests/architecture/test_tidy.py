@@ -18,7 +18,7 @@ ALLOWED = {
     "chainnode": {"primitives", "points", "ledger", "consensus"},
     "simulation": {"primitives", "points", "ledger", "consensus", "chainnode"},
     "cli": {"primitives", "chainnode", "benchmarks", "simulation"},
-    "benchmarks": {"primitives", "cli", "chainnode", "points", "ledger"},  # the year and the midnight run the rules alone
+    "benchmarks": {"primitives", "cli", "chainnode", "points", "ledger"},  # a year and a midnight run the rules alone
 }
 PURE = ("primitives", "points", "consensus")
 PURE_STDLIB = {"collections", "dataclasses", "enum", "hashlib", "struct", "typing"}
