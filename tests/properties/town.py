@@ -72,13 +72,13 @@ def _keys(name: str, dice: Random) -> tuple[tuple[AccountKey, ...], int]:
 
 
 def _classes(dice: Random) -> list[tuple[str, ClassCreate]]:
-    days = dice.choice([2, 5, 30])
+    days, pending = dice.choice([2, 5, 30]), dice.choice([0, 2])
     return [
         ("A", ClassCreate("hA", 10_000, 365, transferable=True)),
         ("A", ClassCreate("a3", 3_333, days, "DAY", dice.choice([0, 1]), "GRACE", dice.choice([0, 1, 40]))),
         ("A", ClassCreate("aR", 10_000, 40, kind="RESTRICTED", scope=("HOTEL", "TRANSPORT"))),
         ("B", ClassCreate("hB", 10_000, 20, "MONTH_END", refund_policy="FORFEIT", transferable=True)),
-        ("B", ClassCreate("b9", 9_999, 9, earn_cap_bps=dice.choice([0, 2_000]), max_per_order=500)),
+        ("B", ClassCreate("b9", 9_999, 9, "DAY", pending, earn_cap_bps=dice.choice([0, 2_000]), max_per_order=500)),
         ("C", ClassCreate("c1", 1, 3, "DAY", 0, "GRACE", 5, transferable=True, exchange_in_quota=4_000_000)),
         ("D", ClassCreate("hD", 10_000, 1_000, "YEAR_END", exchangeable=dice.random() < 0.7)),
     ]
