@@ -4,9 +4,9 @@ A vote weighs what its member weighs now. Those who recuse themselves leave the 
 be cast. The thresholds are met while at least 60 % of it was cast and more than 2/3 of the cast weight says yes, and
 less than half of the whole weight stands aside. From then on the timelock runs, 24 h in which the others may still say
 no, also when the 7 days of voting are over: no surprise in their last second goes unanswered. A vote that breaks the
-thresholds stops it, and after the 7 days rejects the proposal. begin_block carries out what is due. A payload that its
-rule refuses at that moment changes nothing and may be tried again by gov_execute. Where a third of what may be cast
-says no, the proposal is rejected at once.
+thresholds stops it, and after the 7 days rejects the proposal. begin_block carries out what is due, of changes of the
+committee one per second. A payload that its rule refuses at that moment changes nothing and may be tried again by
+gov_execute. Where a third of what may be cast says no, the proposal is rejected at once.
 
 gov_propose: ACCOUNT_FROZEN, NOT_MEMBER, BAD_PROPOSAL (id taken), TOO_MANY_PROPOSALS, then of the payload what
 governance_actions.py lists, RECUSED (the proposer has an interest).
@@ -149,19 +149,29 @@ def apply_execute(turn: Turn, body: GovExecute) -> Code:
     return code
 
 
-def proposal_due(turn: Turn, name: str) -> None:
-    """What the end of a proposal's present time means: execution, its end, or that it is forgotten (D10)."""
+def proposal_due(turn: Turn, name: str, changed: bool) -> bool:
+    """What the end of a proposal's present time means: execution, its end, or that it is forgotten (D10).
+
+    `changed`: the committee has changed in this second. Another change waits for the next one, since each weighs all
+    that is open: a block has time for one. Returns: whether it has changed by now.
+    """
     proposal: Proposal = turn.get(proposal_key(name))
     match proposal.state:
         case ProposalState.OPEN:
-            if proposal.ready_at:
-                _execute(turn, name, proposal)
-            else:
+            if not proposal.ready_at:
                 _decide(turn, name, proposal, ProposalState.REJECTED)
+            elif not isinstance(proposal.payload, SetMember):
+                _execute(turn, name, proposal)
+            elif changed:
+                _put(turn, name, replace(proposal, ready_at=turn.time + 1), turn.time + 1)
+            else:
+                _execute(turn, name, proposal)
+                return True
         case ProposalState.FAILED:
             _decide(turn, name, proposal, ProposalState.EXPIRED)
         case ProposalState.EXECUTED | ProposalState.REJECTED | ProposalState.EXPIRED:
             _forget(turn, name, proposal)
+    return changed
 
 
 def _execute(turn: Turn, name: str, proposal: Proposal) -> None:
@@ -193,14 +203,16 @@ def _weigh_all(turn: Turn) -> None:
     """Members have changed: on what is open every vote weighs what its member weighs now, nothing if it has left."""
     committee: Committee = turn.get(COMMITTEE_KEY)
     weights = dict(committee.members)
+    votes: dict[bytes, list[tuple[bytes, Vote]]] = {}
+    for where, vote in turn.draft.range(b"i", b"j"):  # once for all: a range looks at everything this block wrote
+        votes.setdefault(where[1:-21], []).append((where, vote))
     for key, proposal in list(turn.draft.range(b"h", b"i")):
         if proposal.state is not ProposalState.OPEN:
             continue
         name = key[1:].decode()
-        start = vote_key(name, b"")
         sums: dict[str, int] = {"YES": 0, "NO": 0, "RECUSE": 0}
-        for where, vote in list(turn.draft.range(start, start[:-1] + b"\x01")):
-            weight = weights.get(where[len(start) :], 0)
+        for where, vote in votes.get(key[1:], ()):
+            weight = weights.get(where[-20:], 0)
             sums[vote.choice] += weight
             if weight != vote.weight:
                 turn.put(where, replace(vote, weight=weight) if weight else None)

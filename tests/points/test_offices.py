@@ -193,7 +193,7 @@ def test_the_number_of_members_is_bounded() -> None:
 
 
 def test_two_changes_that_fit_one_by_one() -> None:
-    """Each was allowed when it was proposed; the second is asked again when it is due."""
+    """Each was allowed when it was proposed; the second is asked again when it is due, a second later."""
     council = Council({"m1": 1, "m2": 1, "m3": 1, "m4": 1})
     for name, who in (("a", "m3"), ("b", "m4")):
         council.propose(member(who, 0), name)
@@ -201,6 +201,8 @@ def test_two_changes_that_fit_one_by_one() -> None:
     council.advance(DAY)
     assert council.proposal("a").state is ProposalState.EXECUTED
     assert len(weights(council)) == 3
+    assert council.proposal("b").state is ProposalState.OPEN
+    council.advance(1)
     found = council.proposal("b")
     assert (found.state, found.failure) == (ProposalState.FAILED, Code.BAD_MEMBER)
 
