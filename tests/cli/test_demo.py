@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = (
     "TIMELOCK", "dining", "culture", "transport", "hotel:", "check-in", "SETTLED", "window 1 stays as it was",
     "not a second earlier", "is a merchant", "CLAIMED", "SANDBOX_LIMIT", "RECOVERY_DELAY", "ALREADY_APPLIED",
-    "SUSPENDED", "EXITED", "the last points have expired", "the regulator", "the trial's report", "verified offline", "a bundle",
-    "every invariant",
+    "SUSPENDED", "EXITED", "the last points have expired", "the regulator", "the trial's report", "verified offline",
+    "a bundle", "every invariant",
 )  # fmt: skip
 
 
