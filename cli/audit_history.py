@@ -10,6 +10,7 @@ import click
 
 from cli.as_of import AsOf, read_as_of, read_second
 from cli.client import Client
+from cli.csv_cells import csv_cell
 from cli.language import example, t
 from cli.lot_ledger import LotLedger, Movement, opening_and_closing
 from cli.merchant_statement import PAGE
@@ -163,7 +164,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Plai
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({name: csv_cell(cell) for name, cell in row.items()} for row in rows)
     except OSError as error:
         raise usage(t(f"cannot write {path}: {error}", f"无法写入 {path}：{error}")) from error
 

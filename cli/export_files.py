@@ -13,6 +13,7 @@ from typing import IO, Any, Final, Literal
 
 import msgspec
 
+from cli.csv_cells import csv_cell
 from cli.export_tables import TABLES
 from cli.language import t
 from cli.verdicts import Refusal, Verdict, usage
@@ -80,7 +81,13 @@ class ExportFolder:
                     plain = {name: cell for (name, _), cell in zip(TABLES[table], row, strict=True)}
                     self._files[table].write(msgspec.json.encode(plain).decode() + "\n")
                 else:
-                    self._writers[table].writerow("" if cell is None else cell for cell in row)
+                    self._writers[table].writerow(self._cell(cell) for cell in row)
+
+    def _cell(self, cell: Plain) -> Plain:
+        """Parquet's text is no spreadsheet's: it holds what the chain holds."""
+        if self._form == "csv":
+            return csv_cell(cell)
+        return "" if cell is None else cell
 
     def finish(self, about: Mapping[str, Plain]) -> dict[str, Plain]:
         """Convert, hash, and write the manifest: {..about, "files": {name: {"table", "rows", "sha256"}}}."""

@@ -11,6 +11,7 @@ import click
 
 from cli.amounts import AMOUNT
 from cli.client import Client
+from cli.csv_cells import csv_cell
 from cli.language import example, t
 from cli.merchant_settlement import read_window
 from cli.network import Network, with_network
@@ -162,7 +163,7 @@ def write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({name: csv_cell(cell) for name, cell in row.items()} for row in rows)
     except OSError as error:
         raise usage(t(f"cannot write {path}: {error}", f"无法写入 {path}：{error}")) from error
 
