@@ -150,12 +150,12 @@ SCOPES: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/v1/assets"): _REDUCED,
     ("GET", "/v1/assets/{id}"): _REDUCED,  # whose it is, is told only while it is for sale
     ("GET", "/v1/anchors/{namespace}/{hash}"): _PUBLIC,
-    ("GET", "/v1/sandboxes"): _PUBLIC,
-    ("GET", "/v1/sandboxes/{id}"): _PUBLIC,
+    ("GET", "/v1/sandboxes"): _REDUCED,
+    ("GET", "/v1/sandboxes/{id}"): _REDUCED,
     ("GET", "/v1/sandboxes/{id}/accounts/{address}"): Access(Scope.PARTIES, _of_state(_of_sandbox)),
     ("GET", "/v1/pause"): _PUBLIC,
-    ("GET", "/v1/proposals"): _PUBLIC,
-    ("GET", "/v1/proposals/{id}"): _PUBLIC,
+    ("GET", "/v1/proposals"): _REDUCED,
+    ("GET", "/v1/proposals/{id}"): _REDUCED,  # an erratum names a payment and its tourist
     ("GET", "/v1/committee"): _PUBLIC,
     ("GET", "/v1/offices"): _PUBLIC,
     ("GET", "/v1/errata"): _OFFICE,  # it lists ids

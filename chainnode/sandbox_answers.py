@@ -1,22 +1,33 @@
 """Regulatory sandboxes and the emergency pause, as the API shows them; answered as in points_answers."""
 
-from typing import Final
+from typing import Any, Final
 
 from chainnode.backend import NodeBackend
 from chainnode.calls import Answer, Call, Route, json_answer, read_address, read_identifier
 from chainnode.points_answers import ask
 from chainnode.problem import Refused
+from chainnode.readers import Reader
 from points import queries_sandboxes
+from primitives.address import decode_address
 from primitives.codes import Code
+
+Plain = Any
+_OF_MERCHANT: Final = "merchant_reserve"  # its row of merchants hides it too
 
 
 def _unknown(name: str) -> Refused:
     return Refused(Code.SANDBOX_UNKNOWN, f"no sandbox {name!r}", "query", status=404)
 
 
+def _shown(plain: Plain, reader: Reader) -> Plain:
+    """The report is for everybody; what the merchant keeps beside its trial is not."""
+    return plain if reader.sees(decode_address(plain["merchant"])) else {**plain, _OF_MERCHANT: None}
+
+
 async def get_sandboxes(backend: NodeBackend, call: Call) -> Answer:
     """At most 64; one leaves when it is over and no order of it can be refunded any more."""
-    return json_answer({"items": ask(backend, queries_sandboxes.sandboxes)})
+    rows = ask(backend, queries_sandboxes.sandboxes)
+    return json_answer({"items": [_shown(plain, call.reader) for plain in rows]})
 
 
 async def get_sandbox(backend: NodeBackend, call: Call) -> Answer:
@@ -25,7 +36,7 @@ async def get_sandbox(backend: NodeBackend, call: Call) -> Answer:
     plain = ask(backend, queries_sandboxes.sandbox, name)
     if plain is None:
         raise _unknown(name)
-    return json_answer(plain)
+    return json_answer(_shown(plain, call.reader))
 
 
 async def get_enrolled(backend: NodeBackend, call: Call) -> Answer:

@@ -148,7 +148,7 @@ def report_text(plain: Plain, called: Any) -> str:
         (t("from", "开始"), day_text(plain["starts"])), (t("until", "结束"), day_text(plain["ends"])),
         (t("accounts", "人数"), f"{plain['accounts']} / {plain['max_accounts']}"),
         (t("classes", "类别"), ", ".join(plain["classes"]) or "-"),
-        *((label, points(plain[field])) for label, field in amounts),
+        *((label, points(plain[field])) for label, field in amounts if plain[field] is not None),  # None: not for us
         (t("reserve", "准备金"), covered), (t("exit plan", "退出方案"), plain["exit_hash"]),
     ]  # fmt: skip
     return pairs(rows)

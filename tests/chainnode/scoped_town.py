@@ -12,7 +12,7 @@ from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.metrics import Metrics
 from primitives.read_ticket import sign_ticket, ticket_text
 from tests.chainnode.solo import Town, make_genesis
-from tests.points.market import ADDRESS, key_of
+from tests.points.market import address, key_of
 
 HOST = "127.0.0.1"
 
@@ -21,7 +21,7 @@ def ticket(town: Town, name: str, seconds: int = 600, key: str = "", **other: An
     """The text of a ticket of this account, by its first key unless another is named."""
     chain = other.get("chain", town.chain_id)
     until = other.get("until", town.node.now_ms() // 1000 + seconds)
-    return ticket_text(sign_ticket(chain, ADDRESS[name], until, key_of(key or name)))
+    return ticket_text(sign_ticket(chain, address(name), until, key_of(key or name)))
 
 
 class Asker:
