@@ -108,7 +108,7 @@ NAMED: dict[str, Callable[[Town, Random], Any]] = {
     "ends": moment,
     "end": moment,
     "as_of": lambda t, d: t.now - d.choice([0, 0, 0, 1, DAY]),
-    "ttl": lambda t, d: d.choice([60, 60, 3_600, DAY, 7 * DAY, 30 * DAY, 59]),
+    "ttl": lambda t, d: d.choice([60, 3_600, DAY, 3 * DAY, 7 * DAY, 30 * DAY, 30 * DAY, 59]),
     "memo": lambda t, d: d.choice([b"", b"", "谢谢".encode()] * 9 + [b"\xc3\x28", b"x" * 129]),
     "reason": lambda t, d: b"why",
     "units": lambda t, d: d.choice(GIANT) if t.giant and d.random() < 0.5 else amount(d),
