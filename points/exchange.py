@@ -18,7 +18,7 @@ from points.issuing import ISSUING, tell_near_cap, with_lots, within_cap
 from points.keys import books_key, class_key, counters_key, holdings_key, merchant_key
 from points.lot_events import LotUnits, taken_events
 from points.lots import add_units, touched
-from points.sandbox_limits import free_reserve
+from points.sandbox_limits import draws_left
 from points.state import (
     BPS,
     FUND,
@@ -140,7 +140,7 @@ def _covered(turn: Turn, giver: bytes, taker: bytes, value: int) -> bool:
     if giver == taker or merchant.status is not MerchantStatus.SUSPENDED:
         return True
     books: Books = turn.get(books_key(giver)) or NO_BOOKS
-    return books.payable + value <= free_reserve(turn, merchant) * UY_PER_FEN
+    return value <= draws_left(turn, merchant, books.payable, None)
 
 
 def _move(turn: Turn, body: Exchange, lots: list[Lot], terms: Terms) -> list[LotUnits]:

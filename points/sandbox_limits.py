@@ -72,6 +72,33 @@ def apart(turn: Turn, merchant: Merchant) -> int:
     return sum(outstanding_of(turn, turn.get(sandbox_key(name))) for name in merchant.sandboxes)
 
 
+def paid_of(view: View | Turn, found: Sandbox) -> int:
+    """uY ever spent modulo 2**64, whatever of it was refunded: debts are counted gross as well (D12)."""
+    return sum(c.redeemed * uv for c, uv in counted(view, found)) % 2**64
+
+
+def draws_left(turn: Turn, merchant: Merchant, payable: int, found: Sandbox | None) -> int:
+    """uY for which a suspended issuer's points still pay elsewhere (D12), those of a sandbox or all its others.
+
+    What sandboxes have drawn since the suspension their loss reserves answer for, and nothing else does: so neither
+    side lives on what stands for the other, in whichever order they come.
+    """
+    whole = merchant.reserve * UY_PER_FEN - payable
+    if found is not None:
+        return min(whole, found.loss_reserve * UY_PER_FEN - _drawn(turn, found))
+    if not merchant.sandboxes:
+        return whole
+    drawn = 0
+    for name in merchant.sandboxes:
+        own: Sandbox = turn.get(sandbox_key(name))
+        drawn += min(_drawn(turn, own), own.loss_reserve * UY_PER_FEN)
+    return min(whole, free_reserve(turn, merchant) * UY_PER_FEN + drawn - payable)
+
+
+def _drawn(turn: Turn, found: Sandbox) -> int:
+    return (paid_of(turn, found) - found.paid) % 2**64 if found.over else 0
+
+
 def why_over(turn: Turn, found: Sandbox) -> Over:
     """Whether the sandbox is over by now, and why; NO before its start too."""
     merchant: Merchant = turn.get(merchant_key(found.merchant))

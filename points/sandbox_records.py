@@ -39,6 +39,7 @@ class Sandbox(Record):
     due: int = 0  # once it is over: the next look at whether it may leave the state
     moved: int = 0  # units spent and returned, as of the last look, modulo 2**64
     quiet_since: int = 0  # nothing outstanding and nothing moved since this look; 0: something was
+    paid: int = 0  # uY spent as of the last look at which its merchant was not suspended, modulo 2**64
 
 
 class Enrolled(Record):

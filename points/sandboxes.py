@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from points.authority import is_tourist
 from points.days import DAY_SECONDS
 from points.keys import account_key, enrolled_key, merchant_key, sandbox_key
-from points.sandbox_limits import granted_of, moved_of, outstanding_of, value_of, why_over
+from points.sandbox_limits import granted_of, moved_of, outstanding_of, paid_of, value_of, why_over
 from points.sandbox_records import Enrolled, Over, Sandbox
-from points.state import Account, Merchant
+from points.state import Account, Merchant, MerchantStatus
 from points.turn import Fields, Turn
 from primitives.codes import Code
 from primitives.kinds_sandbox import SandboxEnrol
@@ -96,7 +96,8 @@ def sandboxes_due(turn: Turn) -> None:
 def stop(turn: Turn, name: str, found: Sandbox, over: Over) -> None:
     """It is over for good."""
     granted, due = granted_of(turn, found), turn.time + DAY_SECONDS
-    stopped = replace(found, over=over, over_at=turn.time, granted=granted, due=due)
+    paid = paid_of(turn, found)
+    stopped = replace(found, over=over, over_at=turn.time, granted=granted, due=due, paid=paid)
     turn.put(sandbox_key(name), stopped)
     fields: Fields = (
         ("sandbox", name), ("reason", over.name), ("accounts", found.accounts), ("value", value_of(turn, found)),
@@ -115,7 +116,9 @@ def _look(turn: Turn, name: str, found: Sandbox) -> None:
         _forget(turn, name, found)
     else:
         due = turn.time + DAY_SECONDS
-        turn.put(sandbox_key(name), replace(found, moved=moved, quiet_since=since, due=due))
+        suspended = turn.get(merchant_key(found.merchant)).status is MerchantStatus.SUSPENDED
+        paid = found.paid if suspended else paid_of(turn, found)
+        turn.put(sandbox_key(name), replace(found, moved=moved, quiet_since=since, due=due, paid=paid))
 
 
 def _forget(turn: Turn, name: str, found: Sandbox) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from points.keys import books_key, merchant_key
 from points.lots import Spend
-from points.sandbox_limits import free_reserve, pays_at
+from points.sandbox_limits import draws_left, pays_at, sandbox_of
 from points.state import NO_BOOKS, UY_PER_FEN, Books, Class, Lot, Merchant, MerchantStatus
 from points.turn import Turn
 from primitives.codes import Code
@@ -24,7 +24,8 @@ class Purse:
         self._payee = payee
         self._merchant = merchant
         self._lots = lots
-        self._drawn: dict[bytes, int] | None = None  # uY taken so far from suspended issuers
+        # uY taken so far from suspended issuers: in all (None), of each sandbox, of their other points ("")
+        self._drawn: dict[tuple[bytes, str | None], int] | None = None
         self._skipped: dict[Code, int] | None = None  # uY of lots passed over
 
     def choose(self, value: int) -> list[Spend] | Code:
@@ -85,7 +86,7 @@ class Purse:
             fault = Code.SCOPE_DENIED
         elif turn.time < of.paused_until:
             fault = Code.CLASS_PAUSED
-        elif foreign and not self._covered(of, taken):
+        elif foreign and not self._covered(class_id, of, taken):
             fault = Code.ISSUER_RESERVE_EXHAUSTED
         if fault is None:
             return False
@@ -97,20 +98,23 @@ class Purse:
             self._skipped = {}
         self._skipped[fault] = self._skipped.get(fault, 0) + value
 
-    def _covered(self, of: Class, taken: int) -> bool:
+    def _covered(self, class_id: str, of: Class, taken: int) -> bool:
         """Whether a suspended issuer's reserve covers what it owes with this leg (D12); a true answer counts it."""
-        issuer = of.issuer
-        merchant: Merchant = self._turn.get(merchant_key(issuer))
+        issuer, turn = of.issuer, self._turn
+        merchant: Merchant = turn.get(merchant_key(issuer))
         if merchant.status is not MerchantStatus.SUSPENDED:
             return True
-        books: Books = self._turn.get(books_key(issuer)) or NO_BOOKS
+        books: Books = turn.get(books_key(issuer)) or NO_BOOKS
+        found = sandbox_of(turn, class_id, of) if of.sandbox else None
         if self._drawn is None:
             self._drawn = {}
-        drawn = self._drawn.get(issuer, 0) + taken
-        reserve = merchant.reserve if of.sandbox else free_reserve(self._turn, merchant)
-        if books.payable + drawn > reserve * UY_PER_FEN:
+        whole, pool = (issuer, None), (issuer, "" if found is None else of.sandbox)
+        total, drawn = self._drawn.get(whole, 0) + taken, self._drawn.get(pool, 0) + taken
+        if total > merchant.reserve * UY_PER_FEN - books.payable:
             return False
-        self._drawn[issuer] = drawn
+        if drawn > draws_left(turn, merchant, books.payable, found):
+            return False
+        self._drawn[whole], self._drawn[pool] = total, drawn
         return True
 
     def _overshoot(self, spends: list[Spend], usable: list[tuple[int, Class]], remaining: int) -> bool:
@@ -118,7 +122,7 @@ class Purse:
         candidates = sorted((of.uv, rank) for rank, (_, of) in enumerate(usable) if of.uv > remaining)
         for uv, rank in candidates:
             position, of = usable[rank]
-            if of.issuer != self._payee and not self._covered(of, uv):
+            if of.issuer != self._payee and not self._covered(self._lots[position].class_id, of, uv):
                 self._skip(Code.ISSUER_RESERVE_EXHAUSTED, uv)
                 continue
             for i, spend in enumerate(spends):

@@ -22,6 +22,7 @@ from primitives.kinds import (
     ReverseIssue,
     Transfer,
     Void,
+    WindowClose,
 )
 from primitives.kinds_assets import OfflineEscrow
 from primitives.kinds_sandbox import SandboxClose
@@ -166,6 +167,30 @@ def test_a_suspended_issuer_draws_on_the_rest_only() -> None:
     assert trial.do("u", trial.redeem("C", 101, "c2")) is Code.ISSUER_RESERVE_EXHAUSTED
     trial.ok("u", trial.redeem("B", 100, "b1"))
     assert trial.avail("sA") == 0, "its own points are carried by what is set apart"
+
+
+@pytest.mark.parametrize("first", ["trial", "others"])
+def test_neither_side_of_a_suspended_issuer_lives_on_what_stands_for_the_other(first: str) -> None:
+    """Reserve 1,000, of it 400 set apart; 1,000 points of the sandbox and 600 others are out."""
+    trial = Trial()
+    trial.attest(1_000)
+    trial.grant(1_000)
+    trial.ok("u", trial.redeem("B", 30, "before"))
+    trial.ok("B", Refund("before", "r", 30))
+    trial.ok("operator", WindowClose())
+    trial.settle()
+    trial.issue("hA", 601, to="v")
+    trial.decide(status("A", "SUSPENDED"), "stop")
+    orders = [("u", 400, "sandbox"), ("v", 600, "plain")]
+    for who, fen, order in orders if first == "trial" else orders[::-1]:
+        assert trial.do(who, trial.redeem("B", fen + 1, order)) is Code.ISSUER_RESERVE_EXHAUSTED, who
+        trial.ok(who, trial.redeem("B", fen, order))
+    trial.advance(DAY)
+    trial.advance(3 * DAY)
+    trial.ok("B", Refund("sandbox", "r", 400))
+    assert trial.merchant("A").reserve == 0, "the default took what both had drawn"
+    for who in ("u", "v"):
+        assert trial.do(who, trial.redeem("B", 1, who)) is Code.ISSUER_RESERVE_EXHAUSTED
 
 
 def test_it_stops_for_good_when_its_reserve_is_gone() -> None:
