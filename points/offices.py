@@ -1,7 +1,7 @@
 """Who decides, changed by decision: members of the committee and their weights, and the offices of 2.12.
 
 set_member: ACCOUNT_UNKNOWN, BAD_MEMBER (weight is what it was; another office, a merchant, points held once; a key that
-a member or custodian has; too many or too few members, too heavy a one).
+a member or another office has; too many or too few members, too heavy a one).
 grant_office: ACCOUNT_UNKNOWN, BAD_MEMBER (as a new member; too many of the office).
 revoke_office: ACCOUNT_UNKNOWN, BAD_MEMBER (it has not this office; the last operator, regulator or custodian).
 
@@ -118,9 +118,11 @@ def _check_free(turn: Turn, address: bytes, account: Account, kept: int) -> Code
         return turn.refuse(Code.BAD_MEMBER, "the account holds or held points")
     committee: Committee | None = turn.get(COMMITTEE_KEY)
     members = tuple(member for member, _ in committee.members) if committee is not None else ()
-    for other in (*members, *_custodians(turn)):
+    start = office_key("", b"")[:1]
+    holders = (key[-20:] for key, _ in turn.draft.range(start, bytes((start[0] + 1,))))
+    for other in (*members, *holders):
         if other != address and shares_key(account, turn.get(account_key(other))):
-            return turn.refuse(Code.BAD_MEMBER, "a member or custodian has one of its keys")
+            return turn.refuse(Code.BAD_MEMBER, "a member or another office has one of its keys")
     return Code.OK
 
 

@@ -3,10 +3,10 @@
 from points.governance_records import ProposalState
 from points.state import NEVER
 from primitives.codes import Code
-from primitives.kinds import Freeze, Unfreeze
-from primitives.kinds_offices import RevokeOffice, SetMember
+from primitives.kinds import Freeze, KeyAdd, Unfreeze
+from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
 from tests.points.council import WEIGHTS, Council, quota
-from tests.points.market import DAY, address
+from tests.points.market import DAY, address, key_of
 
 MEMBERS = tuple(WEIGHTS)
 
@@ -30,6 +30,21 @@ def test_a_regulator_cannot_freeze_the_committee_that_could_revoke_it() -> None:
     assert council.do("regulator", freeze("m5")) is Code.OK
     assert council.do("regulator", Unfreeze(address("m1"))) is Code.OK
     assert council.do("regulator", freeze("m1")) is Code.OK
+
+
+def test_nobody_has_two_offices_under_one_key() -> None:
+    """The offices of 2.12 exclude each other, also in one hand with two accounts; the other way round as well."""
+    council = Council()
+    for office in ("regulator", "operator", "attester", "custodian"):
+        council.ok(f"x-{office}", council.opening([f"x-{office}", office], "A"))
+        shared = address(f"x-{office}")
+        assert council.propose(SetMember(shared, 10)) is Code.BAD_MEMBER, office
+        assert council.propose(GrantOffice(shared, "auditor")) is Code.BAD_MEMBER, office
+        assert council.propose(GrantOffice(shared, "regulator")) is Code.BAD_MEMBER, office
+    council.ok("n", KeyAdd(key_of("x").public_key, "pos", None, council.proof("n", key_of("x"), "pos")))
+    council.decide(GrantOffice(address("n"), "auditor"))
+    council.ok("x", council.opening(["x"], "A"))
+    assert council.propose(SetMember(address("x"), 10), "q") is Code.BAD_MEMBER
 
 
 def test_a_block_weighs_open_votes_anew_at_most_once() -> None:
