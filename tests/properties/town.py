@@ -277,7 +277,7 @@ class Town:
             at = self.now
             if isinstance(act.body, Refund):  # is known for as long as its order
                 at = self.view.get(b"O" + act.sender + act.body.order_id.encode()).created
-            self.done[name] = Seen(act.body, at, (receipt.tx, receipt.height, receipt.index))
+            self.done[name] = Seen(act.sender, act.body, at, (receipt.tx, receipt.height, receipt.index))
 
     @staticmethod
     def _kinds(body: Body) -> list[str]:

@@ -21,7 +21,7 @@ from tests.properties.town_payments import payment_faults
 if TYPE_CHECKING:
     from tests.properties.town import Act, Town
 
-KEYED = {"issue", "redeem", "redeem_by_token", "capture", "refund"}
+KEYED = {"issue", "batch_issue", "redeem", "redeem_by_token", "capture", "refund"}
 TAKES = {
     "capture", "redeem_by_token", "reverse_issue", "batch", "gov_execute",
 }  # kinds by which points leave an account that did not sign this very transaction: a code, a hold, an order signed it
@@ -35,6 +35,7 @@ GRANTS = {"Issued": "class", "Exchanged": "to_class"}
 class Seen(NamedTuple):
     """An operation that was carried out."""
 
+    sender: bytes
     body: Any
     at: int
     first: tuple[bytes, int, int]
@@ -249,7 +250,7 @@ def judge_repetition(town: "Town", act: "Act", receipt: Receipt) -> None:
     params = town.view.get(b"p")
     if seen is None or town.now > seen.at + max(params.refund_window_days, params.return_window_days) * 86_400:
         return
-    if not _same(seen.body, act.body):
+    if _compared(seen.sender, seen.body) != _compared(act.sender, act.body):
         assert receipt.code != Code.OK, f"INV-13: {seen.body} was done, and now {act.body}"
         return
     assert receipt.code in NO_ANSWER | {Code.OK_DUPLICATE}, f"INV-13: {act.body} again: {receipt}"
@@ -272,20 +273,18 @@ def identity(sender: bytes, body: Any) -> tuple[Any, ...]:
             return sender, body.order_id
 
 
-def _same(first: Any, second: Any) -> bool:
-    """Equal in the fields that count (D2)."""
-    return type(first) is type(second) and _compared(first) == _compared(second)
-
-
-def _compared(body: Any) -> tuple[Any, ...]:
+def _compared(sender: bytes, body: Any) -> tuple[Any, ...]:
+    """The fields that make two operations under one order key the same (D2)."""
     match kind_of(body):
         case "issue":
-            return body.to, body.class_id, body.units, body.reason, body.cash_value
+            return "issue", body.to, body.class_id, body.units, body.reason, body.cash_value
+        case "batch_issue":
+            return "batch_issue", body.campaign, body.class_id, body.entries
         case "redeem":
-            return (body.request.value,)
+            return "redeem", sender, body.request.value
         case "redeem_by_token":
-            return body.pay_code.account, body.value
+            return "token", body.pay_code.account, body.value
         case "capture":
-            return body.hold_id, body.value
+            return "capture", body.hold_id, body.value
         case _:
-            return (body.value,)
+            return "refund", body.value
