@@ -168,11 +168,16 @@ def read_bundle(file: Path, genesis: Genesis) -> ProvenBundle:
 
 
 def bundle_plain(found: ProvenBundle) -> Plain:
-    """Everything that the bundle proves; every receipt as `receipt verify` gives it."""
+    """Everything that the bundle proves; every receipt as `receipt verify` gives it.
+
+    `account` is what the holder of `key` says of himself; it is proven where the key is the one that opened it. An
+    account with newer keys, or somebody else's name: no file tells, so `account_proven` is false for both.
+    """
     manifest = found.manifest
     return {
         "verified": True, "matter": manifest.matter, "made": manifest.made,
         "account": encode_address(Address(manifest.account)), "key": manifest.key.hex(),
+        "account_proven": manifest.account == address_of(PublicKey(manifest.key)),
         "chain_id": manifest.chain_id.hex(), "receipts": [proven_plain(proven) for proven in found.receipts],
     }  # fmt: skip
 
@@ -187,8 +192,9 @@ def bundle_text(found: ProvenBundle, plain: Plain) -> str:
     ]  # fmt: skip
     headers = (t("time (UTC+8)", "时间（北京时间）"), t("position", "位置"), t("kind", "类型"), t("code", "结果"),
                t("certified by", "证书签名"), t("transaction", "交易"))  # fmt: skip
+    claimed = "" if plain["account_proven"] else t("  (unproven: ask it for its key)", "（未经证明，请向其核对密钥）")
     return f"✓ {t('the bundle is genuine', '证据包真实完整')}\n" + pairs([
         (t("matter", "事由"), plain["matter"]), (t("made (UTC+8)", "生成时间（北京时间）"), day_text(plain["made"])),
-        (t("signed for", "签名账户"), plain["account"]), (t("with key", "签名密钥"), plain["key"]),
+        (t("signed for", "签名账户"), plain["account"] + claimed), (t("with key", "签名密钥"), plain["key"]),
         (t("chain id", "链编号"), plain["chain_id"]),
     ]) + "\n" + table(headers, rows)  # fmt: skip

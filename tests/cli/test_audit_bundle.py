@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from cli.audit_bundle import bundle_text
 from cli.main import run
+from primitives.codec import decode_canonical, decoder
+from primitives.evidence_bundle import EvidenceBundle, build_bundle, verify_bundle
 from primitives.genesis import genesis_text
+from primitives.keys import SigningKey
 from tests.chainnode.solo import text
 from tests.cli.lying_node import Door, EpochTown
+from tests.points.market import ADDRESS
 
 Ask = Callable[..., tuple[int, Any, str]]
 
@@ -93,3 +98,17 @@ def test_wrong_use(ask: Ask) -> None:
     assert ask(*make, "--account", text("u"), "--since", "2099-01-01", *SIGNED)[0] == 1
     assert ask(*make, "--account", text("u"), "--matter", "x\x1b", *SIGNED)[0] == 2
     assert ask(*VERIFY, online=False)[0] == 2
+
+
+def test_a_forger_who_signs_in_the_regulators_name_is_told_apart(ask: Ask, door: Door, tmp_path: Path) -> None:
+    """What is in it holds all the same; who vouches for it is only whose key it is."""
+    assert ask("audit", "bundle", "make", "--account", text("u"), *SIGNED)[0] == 0
+    assert ask(*VERIFY, online=False)[1]["account_proven"] is True
+    bundle = decode_canonical(decoder(EvidenceBundle), (tmp_path / "case.hnbundle").read_bytes())
+    forger, named = SigningKey.from_seed(bytes([9]) * 32), ADDRESS["regulator"]
+    raw = build_bundle(door.town.chain_id, 1, "", named, forger, bundle.handovers, bundle.proofs)
+    (tmp_path / "case.hnbundle").write_bytes(raw)
+    code, plain, _ = ask(*VERIFY, online=False)
+    assert (code, plain["account"], plain["account_proven"]) == (0, text("regulator"), False)
+    assert "unproven" in bundle_text(verify_bundle(raw, door.town.genesis), plain)
+    assert ask(*VERIFY, "--signer", text("regulator"), online=False)[0] == 1
