@@ -31,7 +31,7 @@ def sandbox_faults(view: View, time_s: int) -> Iterator[str]:
     for _, name in owned:
         yield f"INV-16: no merchant lists the sandbox {name}: its loss reserve carries other points too"
     if any(True for _ in view.range(b"s", b"t")):
-        yield from _holders(view)
+        yield from _holders(view, time_s)
     yield from _pause(view)
 
 
@@ -55,13 +55,14 @@ def _caps(view: View, time_s: int, name: str, found: Sandbox, enrolled: int) -> 
         yield f"INV-16: {name}: no such merchant {found.merchant.hex()}"
 
 
-def _holders(view: View) -> Iterator[str]:
-    """Nobody holds points of a sandbox who is not on its list."""
+def _holders(view: View, time_s: int) -> Iterator[str]:
+    """Nobody holds points of a sandbox who is not on its list; expired ones wait only for their holder's next act."""
     for key, holdings in view.range(b"L", b"M"):
         for lot in holdings.lots:
             name = view.get(class_key(lot.class_id)).sandbox
             found: Sandbox | None = view.get(sandbox_key(name))
-            its_own = found is not None and lot.class_id in found.classes
+            alive = lot.bucket > time_s or lot.held
+            its_own = alive and found is not None and lot.class_id in found.classes
             if its_own and view.get(enrolled_key(name, key[1:])) is None:
                 yield f"INV-16: {key[1:].hex()} holds {lot.class_id} and is not on the list of {name}"
 

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from points import sandboxes
 from points.invariants import violations
 from points.keys import account_key, class_key, counters_key, merchant_key, sandbox_key
 from points.sandbox_records import Over
@@ -191,6 +192,20 @@ def test_neither_side_of_a_suspended_issuer_lives_on_what_stands_for_the_other(f
     assert trial.merchant("A").reserve == 0, "the default took what both had drawn"
     for who in ("u", "v"):
         assert trial.do(who, trial.redeem("B", 1, who)) is Code.ISSUER_RESERVE_EXHAUSTED
+
+
+def test_a_list_that_leaves_in_parts_breaks_no_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expired lots lie in accounts that nobody touches, while the list of their sandbox goes block by block."""
+    monkeypatch.setattr(sandboxes, "FORGOTTEN_AT_ONCE", 1)
+    trial = Trial(validity_days=5)
+    trial.enrol("v")
+    trial.grant(10)
+    trial.grant(10, to="v")
+    trial.at(ENDS)
+    for _ in range(6):
+        trial.advance(DAY)
+    assert trial.view.get(sandbox_key(LAB)) is None
+    assert not list(trial.view.range(b"u", b"v"))
 
 
 def test_it_stops_for_good_when_its_reserve_is_gone() -> None:
