@@ -4,7 +4,7 @@ challenge_open: BAD_PROPOSAL (id, days, milestones), CHALLENGE_EXISTS, BAD_PROPO
 challenge_apply: ACCOUNT_FROZEN, NOT_AUTHORISED (not admitted, or leaving), CHALLENGE_UNKNOWN, CHALLENGE_CLOSED (not the
 time, or too many), CHALLENGE_EXISTS (applied before).
 challenge_score: ACCOUNT_FROZEN, NOT_MEMBER, BAD_AMOUNT, CHALLENGE_UNKNOWN, MERCHANT_UNKNOWN (did not apply),
-CHALLENGE_CLOSED, ALREADY_VOTED, RECUSED.
+CHALLENGE_CLOSED, ALREADY_VOTED, RECUSED (an interest in any applicant).
 challenge_award: CHALLENGE_UNKNOWN, MERCHANT_UNKNOWN, CHALLENGE_CLOSED, THRESHOLD (60 % of the weight must have scored
 it), BAD_PROPOSAL (another one was scored higher).
 
@@ -110,8 +110,8 @@ def apply_challenge_score(turn: Turn, body: ChallengeScore) -> Code:
         return turn.refuse(Code.CHALLENGE_CLOSED, stage_of(found, turn.time))
     if any(score.member == turn.sender for score in applicant.scores):
         return Code.ALREADY_VOTED
-    if shares_key(turn.account, turn.get(account_key(body.merchant))):
-        return turn.refuse(Code.RECUSED, "the matter is the member's own")
+    if any(shares_key(turn.account, turn.get(account_key(rival))) for rival in contenders(turn, body.challenge)):
+        return turn.refuse(Code.RECUSED, "the member has an interest in an applicant")
     scores = (*applicant.scores, Score(turn.sender, body.points, body.reasons_hash))
     turn.put(applicant_key(body.challenge, body.merchant), replace(applicant, scores=scores))
     fields: Fields = (("challenge", body.challenge), ("points", body.points))
@@ -174,6 +174,11 @@ def applicants(view: View, challenge: str, time_s: int) -> Iterator[tuple[bytes,
     for key, applicant in view.range(start, start[:-1] + b"\x01"):
         if applicant.lives(time_s):  # one of a former challenge of this id may wait for its removal
             yield key[len(start) :], applicant
+
+
+def contenders(turn: Turn, challenge: str) -> tuple[bytes, ...]:
+    """Whom the scores and the award of a challenge are about: a low score of a rival is worth as much as a high one."""
+    return tuple(merchant for merchant, _ in applicants(turn.draft, challenge, turn.time))
 
 
 def _find(turn: Turn, challenge: str) -> Challenge | None:

@@ -13,7 +13,7 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 
 from points.applications import admit
-from points.challenges import award_challenge, open_challenge
+from points.challenges import award_challenge, contenders, open_challenge
 from points.errata import apply_errata, parties
 from points.governance_records import Papers
 from points.keys import PARAMS_KEY, merchant_key, papers_key, traded_key
@@ -67,8 +67,10 @@ PARAMETERS: Final = frozenset(_BOUNDS) & {field.name for field in struct_fields(
 def subjects_of(turn: Turn, payload: Payload) -> tuple[bytes, ...]:
     """The accounts that a decision is about; (): it is about everybody, or about a machine."""
     match payload:
-        case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose() | ChallengeAward():
+        case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose():
             return (payload.merchant,)
+        case ChallengeAward():
+            return contenders(turn, payload.challenge)
         case Errata():
             return parties(turn, payload)
         case SetMember():

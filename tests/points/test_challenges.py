@@ -209,6 +209,22 @@ def test_a_challenge_leaves_with_its_applicants_and_its_id_is_free_again() -> No
     council.ok("A", take())
 
 
+def test_who_has_an_interest_in_one_applicant_judges_no_rival() -> None:
+    """A low score of all the others is worth as much as a high one of one's own, and so is a no to their award."""
+    council = opened()
+    council.ok("A", take())
+    council.ok("B", take())
+    council.ok("m5", KeyAdd(key_of("A").public_key, "owner"))
+    council.at(stored(council).apply_until)
+    assert council.do("m5", score("B", 0)) is Code.RECUSED
+    for member in ("m1", "m2", "m3"):
+        council.ok(member, score("B", 70))
+    council.at(stored(council).score_until)
+    assert council.propose(award("B"), "mine", by="m5") is Code.RECUSED
+    assert council.propose(award("B")) is Code.OK
+    assert council.vote("NO", "m5") == [Code.RECUSED]
+
+
 def test_the_interested_stand_aside_from_the_award() -> None:
     council = opened()
     council.ok("A", take())
