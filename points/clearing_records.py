@@ -42,8 +42,8 @@ class Breakage(Record, tag="b"):
 
 
 class Told(Record, tag="t"):
-    """Events of a block that are in no receipt; a part of them if there are many. `lasting`: the block corrected what an
-    account has, and its history needs them longer."""
+    """Events of a block that are in no receipt; a part of them if there are many. `lasting`: the block corrected what
+    an account has, and its history needs them longer."""
 
     events: tuple[Event, ...]
     lasting: bool = False

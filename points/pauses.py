@@ -5,8 +5,10 @@ days have passed without a pause. The committee ratifies a running pause, which 
 start. It ends by comparison with block time. Points expire and holds are released in it as on any other day.
 
 emergency_pause: ACCOUNT_FROZEN, NOT_REGULATOR, MEMO_* (reason), BAD_PAUSE (one is running, or the time).
-emergency_resume: ACCOUNT_FROZEN, NOT_REGULATOR, BAD_PAUSE (none is running). ratify_pause, a decision: BAD_PAUSE (none is running, or the
-time). In a pause the kinds of STOPPED answer NETWORK_PAUSED where they would have answered OK: a repetition hears of
+emergency_resume: ACCOUNT_FROZEN, NOT_REGULATOR, BAD_PAUSE (none is running).
+ratify_pause, a decision: BAD_PAUSE (none is running, or the time).
+
+In a pause the kinds of STOPPED answer NETWORK_PAUSED where they would have answered OK: a repetition hears of
 its first (D2), a fault is told as on any other day.
 """
 

@@ -2,7 +2,8 @@
 
 Precedence: ACCOUNT_FROZEN (sender), NOT_AUTHORISED (no tourist), BAD_AMOUNT, MEMO_*, SELF_TRANSFER, ACCOUNT_UNKNOWN,
 NOT_AUTHORISED (to is no tourist, shared key), ACCOUNT_FROZEN (to, mode ALL), CLASS_UNKNOWN, TRANSFER_DISABLED,
-CLASS_PAUSED, SANDBOX_LIMIT, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_LIMIT, HOLDER_LIMIT, OVERFLOW.
+CLASS_PAUSED, SANDBOX_LIMIT, KYC_REQUIRED (tier 0 on either side), INSUFFICIENT, VELOCITY, KEY_LIMIT, HOLDER_LIMIT,
+OVERFLOW.
 """
 
 from points.authority import charge_daily, charge_keys, is_tourist, shares_key, tier_of
