@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from chainnode.backend import NodeBackend
-from chainnode.block_events import block_events
+from chainnode.block_events import block_events, concerning
 from chainnode.calls import Answer, Call, Query
 from chainnode.problem import Refused
 from chainnode.proofs import decode_receipt
@@ -107,7 +107,7 @@ async def _block_messages(chain: Chain, start: Cursor, accounts: Accounts) -> As
         first = stop
     if start.index <= len(receipts):
         told = block_events(chain, start.height)
-        events = [event_to_plain(e) for e in told if accounts is None or any(who in accounts for _, who in e.accounts)]
+        events = [event_to_plain(e) for e in (told if accounts is None else concerning(told, accounts))]
         data = {"height": header.height, "hash": header_digest(header).hex(), "time_ms": header.time_ms,
                 "transactions": len(receipts), "events": events}  # fmt: skip
         yield _message("block", Cursor(start.height, len(receipts)), data)

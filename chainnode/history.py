@@ -34,7 +34,8 @@ async def account_history(
 ) -> HistoryPage:
     """Up to `limit` receipts, or PAGE_BYTES of them, naming the account, from just below `before` (None: head) down.
 
-    `of_blocks`: events of blocks too, as the receipt of no transaction; nothing proves that none of them is missing.
+    `of_blocks`: events of blocks that name it too, as the receipt of no transaction; nothing proves that none of them
+    is missing.
     Raises: Pruned for a `before` at or below the chain's floor, if it has one.
     """
     top = Cursor(chain.head.height + 1, 0) if before is None else before
@@ -50,8 +51,8 @@ async def account_history(
     while height > lowest:
         receipts = chain.receipts(height)
         read += _BLOCK_BYTES + sum(len(raw) for raw in receipts if raw is not None)
-        told = block_receipt(chain, height, len(receipts)) if of_blocks else None
-        if told is not None and names(told, of_account) and Cursor(height, len(receipts)) < top:
+        told = block_receipt(chain, height, len(receipts), account) if of_blocks else None
+        if told is not None and Cursor(height, len(receipts)) < top:
             found.append((told, _time_ms(chain, height)))
             if len(found) == limit:
                 return HistoryPage(tuple(found), Cursor(height, len(receipts)))

@@ -57,4 +57,4 @@ def test_a_statement_of_a_real_history_agrees() -> None:
         assert statement["closing_uy"] == (-1_000_000 if me == A else 995_000)
     items = wire.get(f"/v1/accounts/{A}/history")["items"]  # type: ignore[index]
     kinds = {event["kind"] for item in items if item["tx"] == "0" * 64 for event in item["events"]}
-    assert {"WindowClosed", "InstructionCreated", "Defaulted", "ReserveChanged"} <= kinds
+    assert {"InstructionCreated", "Defaulted", "ReserveChanged"} <= kinds

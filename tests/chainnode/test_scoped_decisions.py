@@ -1,11 +1,14 @@
-"""What strangers read of the committee's decisions on a node whose reads are scoped: no id, no account, no reserve."""
+"""What a node whose reads are scoped tells of decisions and of time: no id, no reserve, nobody else's payments."""
 
 import asyncio
 
+from chainnode.block_events import concerning
 from cli.sandboxes import report_text
+from primitives.kinds import Authorize
 from primitives.kinds_errata import Credit, Errata, OrderOriginal
 from primitives.kinds_governance import GovPropose
-from tests.chainnode.scoped_town import scoped
+from primitives.receipt import Event
+from tests.chainnode.scoped_town import Asker, lively, scoped
 from tests.chainnode.solo import ADDRESS, text
 from tests.chainnode.test_errata_answers import MIDNIGHT, Governed
 from tests.chainnode.test_sandbox_answers import town_with_a_sandbox
@@ -46,3 +49,30 @@ def test_a_trial_is_public_and_what_its_merchant_keeps_beside_it_is_not() -> Non
                 assert ("merchant's reserve" in report_text(plain, str)) is sees
 
     asyncio.run(scenario())
+
+
+def test_a_hold_that_ends_at_the_daily_cut_shows_its_payer_no_payment_between_merchants() -> None:
+    """One block tells of everybody; a tourist needs but a hold of a few fen to stand in it."""
+    town = lively()
+    town.run(town.sign("u", Authorize(ADDRESS["B"], 50, 60)))
+    town.node.set_clock(town.node.now_ms() + DAY * 1000)
+
+    async def newest(ask: Asker, who: str) -> list[str]:
+        item = (await ask(f"/v1/accounts/{text(who)}/history?limit=1", who))[1]["items"][0]
+        return [event["kind"] for event in item["events"]]
+
+    async def scenario() -> None:
+        async with scoped(town) as ask:
+            assert await newest(ask, "u") == ["HoldExpired"]
+            assert await newest(ask, "A") == ["InstructionCreated", "InstructionCreated"]
+            assert await newest(ask, "B") == ["HoldExpired", "InstructionCreated"]
+
+    asyncio.run(scenario())
+
+
+def test_lots_stay_behind_the_event_that_they_belong_to() -> None:
+    mine, other = (Event("ErrataDebited", (), (("from", bytes([n]) * 20),)) for n in (1, 2))
+    lot, cut = Event("UnitsTaken", (("units", 5),)), Event("WindowClosed", (("window", 1),))
+    events = (lot, mine, lot, lot, other, lot, cut, mine, cut, lot)
+    assert concerning(events, frozenset((bytes([1]) * 20,))) == (mine, lot, lot, mine)
+    assert concerning(events, frozenset()) == ()
