@@ -27,11 +27,13 @@ def year_end(stage: Stage, began: int) -> None:
         came = counts["issued"] + counts["exch_in"] + counts["restored"]
         if counts["outstanding"] or came != counts["redeemed"] + counts["expired"] + counts["burned"]:
             raise StoryFailed(f"{class_id} does not add up: {counts}")
-    issued, redeemed, expired = (_total(supply, key) for key in ("issued", "redeemed", "expired"))
-    stage.done(t(f"{day_text(stage.now)}: the last points have expired. {points(issued)} were issued, "
-                 f"{points(redeemed)} redeemed, {points(expired)} expired; nothing is missing in any class",
-                 f"{day_text(stage.now)}：最后的积分到期。共发放 {points(issued)}，核销 {points(redeemed)}，"
-                 f"到期 {points(expired)}；各类积分收支相符"))  # fmt: skip
+    came = tuple(points(_total(supply, key)) for key in ("issued", "restored", "exch_in"))
+    went = tuple(points(_total(supply, key)) for key in ("redeemed", "expired", "burned"))
+    stage.done(t(f"{day_text(stage.now)}: the last points have expired. {came[0]} were issued, {came[1]} refunded, "
+                 f"{came[2]} exchanged in; {went[0]} were redeemed, {went[1]} expired, {went[2]} exchanged away or taken "
+                 "back: in every class as many went as came",
+                 f"{day_text(stage.now)}：最后的积分到期。发放 {came[0]}，退回 {came[1]}，换入 {came[2]}；核销 {went[0]}，"
+                 f"到期 {went[1]}，换出或冲正 {went[2]}：各类积分收支相符"))  # fmt: skip
 
 
 def _inbox(stage: Stage) -> None:
