@@ -346,7 +346,7 @@ def _of_window(view: View, prefix: bytes, number: int) -> Iterator[tuple[bytes, 
 
 
 def window(view: View, time_s: int, window_id: int | None = None) -> Plain:
-    """A window, by default the last closed: nets in fen before carry (floor), fen and carry after rounding, legs."""
+    """A window, by default the last closed: nets in fen before carry (floor), carry before, fen and carry after."""
     number = view.get(HEAD_KEY).window - 1 if window_id is None else window_id
     record = _window(view, number)
     if record is None:
@@ -367,6 +367,7 @@ def window(view: View, time_s: int, window_id: int | None = None) -> Plain:
         "closed": record.closed or None,
         "nets": {who: _fen(p.fen * UY_PER_FEN + p.carry - p.carry_in) for who, p in positions.items()},
         "fen": {who: p.fen for who, p in positions.items()},
+        "carry_in": {who: p.carry_in for who, p in positions.items()},
         "carry": {who: p.carry for who, p in positions.items()},
         "instructions": instructions,
         "legs": states,

@@ -252,3 +252,20 @@ def test_what_time_booked_stands_once_in_the_statement() -> None:
     assert [(row.window, row.counterparty, row.net, row.tx, row.kind) for row in rows] == [
         (3, "c", -5_000, "", "obligation"), (3, "d", 5_000, "", "obligation"),
     ]  # fmt: skip
+
+
+class Forgetful(Answers):
+    """The first window has left the state, as a settled one does while a default keeps the one behind it."""
+
+    def find(self, path: str, **query: Any) -> Any:
+        return None if path == "/v1/windows/1" else super().find(path, **query)
+
+
+@pytest.mark.parametrize("name", MERCHANTS)
+def test_the_carry_of_a_window_that_is_forgotten_is_known(name: str) -> None:
+    world = busy()
+    me, period = me_of(world, name), period_of(world, 2)
+    assert period.windows[0]["carry_in"][me], "else nothing is tried"
+    statement = build_statement(Forgetful(world), me, period)  # type: ignore[arg-type]
+    assert statement == build_statement(Answers(world), me, period)  # type: ignore[arg-type]
+    assert statement["faults"] == []
