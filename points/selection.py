@@ -16,7 +16,7 @@ _SKIPS = (Code.SCOPE_DENIED, Code.CLASS_PAUSED, Code.ISSUER_RESERVE_EXHAUSTED)
 class Purse:
     """One payer's lots before one payee. `aside`: they are chosen for a hold, not for a payment."""
 
-    __slots__ = ("_aside", "_drawn", "_lots", "_merchant", "_payee", "_skipped", "_turn")
+    __slots__ = ("_aside", "_left", "_lots", "_merchant", "_payee", "_skipped", "_turn")
 
     def __init__(self, turn: Turn, payee: bytes, merchant: Merchant, lots: Sequence[Lot], aside: bool = False) -> None:
         self._aside = aside
@@ -24,8 +24,8 @@ class Purse:
         self._payee = payee
         self._merchant = merchant
         self._lots = lots
-        # uY taken so far from suspended issuers: in all (None), of each sandbox, of their other points ("")
-        self._drawn: dict[tuple[bytes, str | None], int] | None = None
+        # uY that suspended issuers' points still pay: in all (None), of each sandbox, of their other points ("")
+        self._left: dict[tuple[bytes, str | None], int] | None = None
         self._skipped: dict[Code, int] | None = None  # uY of lots passed over
 
     def choose(self, value: int) -> list[Spend] | Code:
@@ -106,15 +106,18 @@ class Purse:
             return True
         books: Books = turn.get(books_key(issuer)) or NO_BOOKS
         found = sandbox_of(turn, class_id, of) if of.sandbox else None
-        if self._drawn is None:
-            self._drawn = {}
-        whole, pool = (issuer, None), (issuer, "" if found is None else of.sandbox)
-        total, drawn = self._drawn.get(whole, 0) + taken, self._drawn.get(pool, 0) + taken
-        if total > merchant.reserve * UY_PER_FEN - books.payable:
+        if self._left is None:
+            self._left = {}
+        left, whole = self._left, (issuer, None)
+        pool: tuple[bytes, str | None] = (issuer, "" if found is None else of.sandbox)
+        if whole not in left:
+            left[whole] = merchant.reserve * UY_PER_FEN - books.payable
+        if pool not in left:  # a sum over all its sandboxes: once per payment, not per lot
+            left[pool] = draws_left(turn, merchant, books.payable, found)
+        if taken > min(left[whole], left[pool]):
             return False
-        if drawn > draws_left(turn, merchant, books.payable, found):
-            return False
-        self._drawn[whole], self._drawn[pool] = total, drawn
+        left[whole] -= taken
+        left[pool] -= taken
         return True
 
     def _overshoot(self, spends: list[Spend], usable: list[tuple[int, Class]], remaining: int) -> bool:

@@ -194,6 +194,18 @@ def test_neither_side_of_a_suspended_issuer_lives_on_what_stands_for_the_other(f
         assert trial.do(who, trial.redeem("B", 1, who)) is Code.ISSUER_RESERVE_EXHAUSTED
 
 
+def test_the_lots_of_one_payment_share_what_a_suspended_issuer_has_left() -> None:
+    """Reserve 1,000, of it 400 set apart: 200 + 200 + 100 points of the sandbox are more than that."""
+    trial = Trial()
+    trial.attest(1_000)
+    for units in (200, 200, 100):
+        trial.grant(units)
+        trial.advance(DAY)
+    trial.decide(status("A", "SUSPENDED"), "stop")
+    assert trial.do("u", trial.redeem("B", 500, "b1")) is Code.ISSUER_RESERVE_EXHAUSTED
+    trial.ok("u", trial.redeem("B", 400, "b1"))
+
+
 def test_a_list_that_leaves_in_parts_breaks_no_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired lots lie in accounts that nobody touches, while the list of their sandbox goes block by block."""
     monkeypatch.setattr(sandboxes, "FORGOTTEN_AT_ONCE", 1)
