@@ -13,6 +13,7 @@ from primitives.kinds_risk import AlertAck
 from primitives.proof import verify_receipt_proof
 
 YEAR_DAYS = 367
+FATES = ("issued", "restored", "exch_in", "redeemed", "expired", "burned")  # three bring units, three take them
 
 
 def year_end(stage: Stage, began: int) -> None:
@@ -27,13 +28,13 @@ def year_end(stage: Stage, began: int) -> None:
         came = counts["issued"] + counts["exch_in"] + counts["restored"]
         if counts["outstanding"] or came != counts["redeemed"] + counts["expired"] + counts["burned"]:
             raise StoryFailed(f"{class_id} does not add up: {counts}")
-    came = tuple(points(_total(supply, key)) for key in ("issued", "restored", "exch_in"))
-    went = tuple(points(_total(supply, key)) for key in ("redeemed", "expired", "burned"))
-    stage.done(t(f"{day_text(stage.now)}: the last points have expired. {came[0]} were issued, {came[1]} refunded, "
-                 f"{came[2]} exchanged in; {went[0]} were redeemed, {went[1]} expired, {went[2]} exchanged away or taken "
-                 "back: in every class as many went as came",
-                 f"{day_text(stage.now)}：最后的积分到期。发放 {came[0]}，退回 {came[1]}，换入 {came[2]}；核销 {went[0]}，"
-                 f"到期 {went[1]}，换出或冲正 {went[2]}：各类积分收支相符"))  # fmt: skip
+    sums = {name: points(_total(supply, name)) for name in FATES}
+    stage.done(t(f"{day_text(stage.now)}: the last points have expired. {sums['issued']} were issued, "
+                 f"{sums['restored']} refunded, {sums['exch_in']} exchanged in; {sums['redeemed']} were redeemed, "
+                 f"{sums['expired']} expired, {sums['burned']} exchanged away or taken back: as many as came",
+                 f"{day_text(stage.now)}：最后的积分到期。发放 {sums['issued']}，退回 {sums['restored']}，"
+                 f"换入 {sums['exch_in']}；核销 {sums['redeemed']}，到期 {sums['expired']}，"
+                 f"换出或冲正 {sums['burned']}：收支相符"))  # fmt: skip
 
 
 def _inbox(stage: Stage) -> None:
