@@ -14,6 +14,7 @@ from cli.language import current, example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, table, wants_json, with_output, yuan
 from cli.submission import Sending, send_and_report, with_sending
+from cli.terminal import shown, shown_json
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.kinds_risk import AlertAck, RiskRule
@@ -68,7 +69,7 @@ def _row(item: Plain, network: Network) -> tuple[str, ...]:
 
 
 def _line(item: Plain, network: Network) -> str:
-    return msgspec.json.encode(item).decode() if wants_json() else "  ".join(_row(item, network))
+    return shown_json(msgspec.json.encode(item).decode()) if wants_json() else shown("  ".join(_row(item, network)))
 
 
 def measured(unit: str, value: int) -> str:

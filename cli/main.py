@@ -11,6 +11,7 @@ import msgspec
 
 from cli.language import choose, example, t, use
 from cli.output import say, wants_json
+from cli.terminal import shown_json
 from cli.verdicts import Refusal, Verdict
 from primitives.codec import Malformed
 from primitives.codes import Code
@@ -103,7 +104,7 @@ def _refused(refusal: Refusal, json_asked: bool) -> int:
     from cli.submission import refusal_text
 
     if json_asked or wants_json():
-        click.echo(msgspec.json.encode(refusal.plain()).decode())
+        click.echo(shown_json(msgspec.json.encode(refusal.plain()).decode()))
     say(refusal_text(refusal))
     return int(refusal.verdict)
 

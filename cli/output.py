@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from cli.language import t
+from cli.terminal import shown, shown_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 _META: Final = "hnchain.output"
@@ -30,12 +31,12 @@ def wants_json() -> bool:
 
 def answer(plain: Any, text: str) -> None:
     """The command's answer: `plain` as one JSON document on one line, or `text`."""
-    click.echo(msgspec.json.encode(plain).decode() if wants_json() else text)
+    click.echo(shown_json(msgspec.json.encode(plain).decode()) if wants_json() else shown(text))
 
 
 def say(text: str) -> None:
     """Commentary; never on stdout."""
-    click.echo(text, err=True)
+    click.echo(shown(text), err=True)
 
 
 def width(text: str) -> int:
