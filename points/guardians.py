@@ -2,9 +2,10 @@
 
 guardians_set: ACCOUNT_FROZEN, NOT_AUTHORISED (neither tourist nor merchant), NOT_GUARDIAN (the account itself),
 ACCOUNT_UNKNOWN (a guardian), BAD_THRESHOLD (one named twice, or not 1 to their number; 0 for none).
-A change that takes a guardian away or asks for more of them waits 7 days: who stole an owner's key shall not shut out
-those who can give it back. Until then the present ones can do so, and by that end what waits; the owner ends it by
-naming them again. Other changes hold at once.
+A change of an account's guardians, or one that asks for more of them, waits 7 days: who stole an owner's key shall not
+shut out those who can give it back, nor put friends beside them, who would always be first to give themselves the keys.
+Until then the present ones can do so, and by that end what waits; the owner ends it by naming them again. The first
+guardians, and fewer that must agree, hold at once.
 An account has at most 8 guardians. Those of account_open count once each and never the account itself; until the owner
 sets a threshold, more than half of them decide. Offices: an operator and a member of the committee, and for tourists
 only, at the end too: neither can do it alone. Naming guardians shuts both out, the first ones after the same 7 days.
@@ -90,10 +91,10 @@ def recovered(address: bytes, account: Account, recovery: Recovery) -> Account:
 
 
 def _weakens(address: bytes, account: Account, body: GuardiansSet) -> bool:
-    """Whether those who could recover the account until now could no longer, or only with more of them."""
+    """Whether others could recover the account than until now, or the same only with more of them."""
     before = guardians_of(address, account)
     asks_more = bool(before) and body.threshold > approvals_needed(address, account)
-    return asks_more or not set(before) <= set(body.guardians)
+    return asks_more or (bool(before) and set(before) != set(body.guardians))
 
 
 def guardians_of(address: bytes, account: Account) -> tuple[bytes, ...]:

@@ -32,7 +32,7 @@ def counts(market: Market) -> tuple[list[str], int]:
         (guardians(), True), (guardians("v", "B", threshold=2), True), (guardians("A", "D"), True),
         (guardians("v", "B", "C", threshold=3), True), (guardians("v", "B", "C", "A", threshold=3), True),
         (guardians("v", "B", "C", threshold=2), False), (guardians("C", "B", "v"), False),
-        (guardians("v", "B", "C", "A", threshold=2), False),
+        (guardians("v", "B", "C", "A", threshold=2), True),
     ],
 )  # fmt: skip
 def test_what_weakens_waits(body: GuardiansSet, waits: bool) -> None:
@@ -68,6 +68,21 @@ def test_a_thief_with_the_owners_key_is_thrown_out() -> None:
     assert [key.key for key in market.view.get(account_key(address("u"))).keys] == [key_of("n").public_key]
     market.advance(WEAKENING_SECONDS)
     assert counts(market) == (["v", "B", "C"], 2), "what the old keys had planned is void"
+
+
+def test_a_thief_puts_no_friends_beside_the_guardians() -> None:
+    """They would begin in the same block, be ready before the others have met, and end what those have begun."""
+    market = guarded()
+    market.ok("u", guardians("v", "B", "C", "A", threshold=2))
+    market.ok("u", guardians("v", "B", "C", "A", "D", threshold=2))
+    assert market.do("A", start("thief")) is Code.NOT_GUARDIAN
+    market.ok("regulator", Freeze(address("u"), "OUT", b"stolen", market.time + 60 * DAY))
+    market.ok("v", start("n"))
+    market.ok("B", approve())
+    market.advance(RECOVERY_DELAY_SECONDS)
+    market.ok("v", finish())
+    market.advance(WEAKENING_SECONDS)
+    assert counts(market) == (["v", "B", "C"], 2)
 
 
 def test_who_waits_for_the_end_of_a_recovery_does_not_come_back() -> None:
