@@ -28,10 +28,13 @@ def exposure(party: str | None, network: Network) -> None:
 
 
 def exposure_text(plain: Any) -> str:
-    """The four figures in CNY."""
+    """The four figures in CNY, and at which ratio the reserve carries them."""
     labels = (("cap", t("cap", "上限")), ("outstanding", t("outstanding", "流通")),
               ("payable", t("payable", "应付")), ("room", t("room", "余量")))  # fmt: skip
-    return pairs([(label, yuan(plain[key])) for key, label in labels if key in plain])
+    rows = [(label, yuan(plain[key])) for key, label in labels if key in plain]
+    if "ratio_bps" in plain:
+        rows.append((t("reserve ratio", "准备金比例"), f"{plain['ratio_bps'] // 100}.{plain['ratio_bps'] % 100:02d} %"))
+    return pairs(rows)
 
 
 @click.command(help=t("Settlement payments of a closed window.", "已关闭结算期的付款指令。"),

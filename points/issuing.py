@@ -134,11 +134,15 @@ def within_cap(turn: Turn, merchant: Merchant, used: int, in_sandbox: bool) -> b
 
 
 def cap_of(turn: Turn, merchant: Merchant) -> int:
-    """The uY that a merchant's outstanding and payable may reach (INV-7); a stale reserve counts in full (D12)."""
+    """The uY that a merchant's outstanding and payable may reach (INV-7)."""
+    return merchant.reserve * UY_PER_FEN * BPS // ratio_of(turn, merchant) + merchant.credit_limit * UY_PER_FEN
+
+
+def ratio_of(turn: Turn, merchant: Merchant) -> int:
+    """Reserve per value issued, in bps: the merchant's own or the network's; a stale reserve counts in full (D12)."""
     params = turn.params
     stale = turn.time > merchant.attested + params.attestation_days * DAY_SECONDS
-    ratio = BPS if stale else params.reserve_ratio_bps
-    return merchant.reserve * UY_PER_FEN * BPS // ratio + merchant.credit_limit * UY_PER_FEN
+    return BPS if stale else merchant.reserve_ratio_bps or params.reserve_ratio_bps
 
 
 def tell_near_cap(turn: Turn, issuer: bytes, value: int) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from points.applications import papers_plain
 from points.campaign_records import BatchOrder
 from points.days import DAY_SECONDS, day_of
-from points.issuing import cap_of
+from points.issuing import cap_of, ratio_of
 from points.keys import (
     HEAD_KEY,
     PARAMS_KEY,
@@ -168,7 +168,8 @@ def merchant(view: View, time_s: int, address: bytes) -> Plain:
     return {
         "merchant": text(address), "category": record.category, "status": record.status.name,
         "reserve": record.reserve, "attested": record.attested, "credit_limit": record.credit_limit,
-        "quota": record.quota, "stale": _stale(view, time_s, record), **papers_plain(view, address),
+        "quota": record.quota, "reserve_ratio_bps": record.reserve_ratio_bps,
+        "stale": _stale(view, time_s, record), **papers_plain(view, address),
     }  # fmt: skip
 
 
@@ -202,6 +203,7 @@ def exposure(view: View, time_s: int, address: bytes) -> Plain:
         "used_bps": (books.outstanding + books.payable) * BPS // cap if cap else 0,
         "over_cap": books.outstanding + books.payable > cap,
         "reserve": record.reserve,
+        "ratio_bps": ratio_of(turn, record),
         "stale": _stale(view, time_s, record),
         "status": record.status.name,
     }

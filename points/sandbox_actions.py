@@ -15,7 +15,7 @@ from points.days import DAY_SECONDS
 from points.issuing import ISSUING, cap_of
 from points.keys import account_key, books_key, merchant_key, sandbox_key
 from points.pauses import ratify
-from points.sandbox_limits import apart, fenced, why_over
+from points.sandbox_limits import apart, fenced, strict_ratio, why_over
 from points.sandbox_records import Over, Sandbox
 from points.sandboxes import ACCOUNTS_MAX, enrol, stop
 from points.state import BPS, NO_BOOKS, Account, Books, Merchant
@@ -85,9 +85,11 @@ def _fault(turn: Turn, payload: SandboxOpen) -> str:
             return f"{name} {value}, expected {low} to {high}"
     if payload.starts >= payload.ends:
         return f"ends {payload.ends} is not after starts {payload.starts}"
-    needed = -(-payload.max_value * turn.params.reserve_ratio_bps // BPS)
+    merchant: Merchant | None = turn.get(merchant_key(payload.merchant))
+    ratio = turn.params.reserve_ratio_bps if merchant is None else strict_ratio(turn, merchant)
+    needed = -(-payload.max_value * ratio // BPS)
     if payload.loss_reserve < needed:
-        return f"loss_reserve {payload.loss_reserve} fen, {needed} carry max_value at the network's ratio"
+        return f"loss_reserve {payload.loss_reserve} fen, {needed} carry max_value at a ratio of {ratio} bps"
     for name, listed in (("merchants", payload.merchants), ("accounts", payload.accounts)):
         if len(set(listed)) != len(listed):
             return f"somebody stands twice in {name}"

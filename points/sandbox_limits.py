@@ -52,9 +52,15 @@ def outstanding_of(view: View | Turn, found: Sandbox) -> int:
     )
 
 
-def carried(turn: Turn, found: Sandbox) -> int:
-    """uY that its loss reserve carries at the network's ratio."""
-    return found.loss_reserve * UY_PER_FEN * BPS // turn.params.reserve_ratio_bps
+def strict_ratio(turn: Turn, merchant: Merchant) -> int:
+    """bps of what a sandbox grants that its loss reserve must hold: no less than the network's, and no less than the
+    merchant's own, since a trial is no way around what the committee asks of who runs it."""
+    return max(turn.params.reserve_ratio_bps, merchant.reserve_ratio_bps)
+
+
+def carried(turn: Turn, found: Sandbox, merchant: Merchant) -> int:
+    """uY that its loss reserve carries."""
+    return found.loss_reserve * UY_PER_FEN * BPS // strict_ratio(turn, merchant)
 
 
 def fenced(turn: Turn, merchant: Merchant) -> int:
@@ -110,7 +116,7 @@ def why_over(turn: Turn, found: Sandbox) -> Over:
         return Over.ISSUER
     if merchant.reserve < fenced(turn, merchant):
         return Over.UNCOVERED
-    most = carried(turn, found)  # below max_value only if the ratio has risen: each block asks, so the sum is rare
+    most = carried(turn, found, merchant)  # below max_value only if a ratio rose: each block asks, so the sum is rare
     uncovered = most < found.max_value * UY_PER_FEN and value_of(turn, found) > most
     return Over.UNCOVERED if uncovered else Over.NO
 
@@ -122,7 +128,7 @@ def check_grant(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> 
         return code
     found: Sandbox = turn.get(sandbox_key(of.sandbox))
     value = value_of(turn, found) + units * of.uv
-    most = min(found.max_value * UY_PER_FEN, carried(turn, found))
+    most = min(found.max_value * UY_PER_FEN, carried(turn, found, turn.get(merchant_key(found.merchant))))
     if value > most:
         return turn.refuse(Code.SANDBOX_LIMIT, f"{value} uY in the sandbox {of.sandbox}, limit {most}")
     return Code.OK

@@ -140,6 +140,7 @@ class Merchant(Record):
     credit_limit: int  # fen
     quota: int  # fen of value issued per window, 0 = off
     sandboxes: tuple[str, ...] = ()  # its own that are in the state; their loss reserves carry nothing else
+    reserve_ratio_bps: int = 0  # of its own, by decision of the committee; 0 = the network's
 
 
 class Class(Record):
