@@ -26,6 +26,7 @@ DAY_SECONDS = 86_400
 HASH_BYTES = 32
 PROPOSAL_SECONDS = 480  # to collect signatures; less than the limit by what a clock may be off
 _FOR_A_MERCHANT = ("admit", "set_status", "set_quota")
+_CLASS_RULES = ("earn_cap_bps", "max_per_order", "exchangeable", "exchange_in_quota")
 _FOR_AN_ACCOUNT = ("set_member", "grant_office", "revoke_office")
 
 
@@ -43,6 +44,20 @@ _FOR_AN_ACCOUNT = ("set_member", "grant_office", "revoke_office")
 @click.option("--quota", type=AMOUNT, help=t("fen per window; 0 = the network's.",
                                              "每结算期额度（分），0 为网络默认。"))  # fmt: skip
 @click.option("--credit-limit", type=AMOUNT, help=t("fen.", "信用额度（分）。"))
+@click.option("--reserve-ratio", "reserve_ratio_bps", type=AMOUNT,
+              help=t("Of set_quota: reserve per value issued, in 1/10000; 0 = the network's.",
+                     "set_quota 的准备金比例（万分比），0 为网络默认。"))  # fmt: skip
+@click.option("--class", "class_id", type=IDENTIFIER, help=t("What set_class is about.", "set_class 所涉类别。"))
+@click.option("--earn-cap", "earn_cap_bps", type=AMOUNT,
+              help=t("Of set_class: value per price paid, in 1/10000; 0 = off.",
+                     "set_class 的积分占消费额上限（万分比），0 为不限。"))  # fmt: skip
+@click.option("--max-per-order", type=AMOUNT, help=t("Of set_class: units; 0 = no limit.",
+                                                     "set_class 的单笔上限（单位数），0 为不限。"))  # fmt: skip
+@click.option("--exchangeable/--not-exchangeable", default=None,
+              help=t("Of set_class: whether others are exchanged into it.", "set_class：他类积分可否兑入。"))
+@click.option("--exchange-quota", "exchange_in_quota", type=AMOUNT,
+              help=t("Of set_class: units exchanged into it per window; 0 = no limit.",
+                     "set_class 的每结算期兑入单位数，0 为不限。"))  # fmt: skip
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE",
               help=t("Of set_parameters; may be repeated.", "set_parameters 的参数，可多次。"))  # fmt: skip
 @click.option("--at", type=AMOUNT, help=t("Of program_end: unix seconds, 0 = none.", "program_end 的时刻，0 为无。"))
@@ -90,6 +105,10 @@ def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dic
             raise usage(t(f"{action} is about an account", f"{action} 须指明账户"), "--account NAME")
         field = "weight" if action == "set_member" else "office"
         return {"account": encode_address(resolve(given["account"], network)), field: given[field]}
+    if action == "set_class":
+        if given["class_id"] is None:
+            raise usage(t("set_class is about a class", "set_class 须指明类别"), "--class CLASS")
+        return {"class": given["class_id"], **_those_given(given, _CLASS_RULES)}
     merchant = given["merchant"]
     if action in _FOR_A_MERCHANT:
         if merchant is None:
@@ -99,7 +118,7 @@ def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dic
             payload["status"] = given["status"]
             payload["notice_days"] = whole_days(given["notice"])
         else:
-            payload |= {name: given[name] for name in ("quota", "credit_limit") if given[name] is not None}
+            payload |= _those_given(given, ("quota", "credit_limit", "reserve_ratio_bps"))
         return payload
     match action:
         case "set_parameters":
@@ -117,6 +136,10 @@ def payload_plain(action: str, given: dict[str, Plain], network: Network) -> dic
     if not isinstance(plain, dict):
         raise usage(t("expected what `hnchain node candidate` prints", "应为 hnchain node candidate 的输出"))
     return {**plain, "old": given["validator"]} if action == "validator_replace" else plain
+
+
+def _those_given(given: dict[str, Plain], names: tuple[str, ...]) -> dict[str, Plain]:
+    return {name: given[name] for name in names if given.get(name) is not None}
 
 
 def whole_days(seconds: int | None) -> int:

@@ -6,10 +6,10 @@ campaign grants), BAD_CAMPAIGN (no list for a RESTRICTED class), CAMPAIGN_EXISTS
 batch_issue: NOT_AUTHORISED, OK_DUPLICATE or IDEMPOTENCY_CONFLICT, ACCOUNT_FROZEN, BATCH_TOO_LARGE, BAD_AMOUNT (no
 entry, or units 0), BATCH_DUPLICATE, then for the entries in order ACCOUNT_UNKNOWN, NOT_AUTHORISED (no tourist),
 ACCOUNT_FROZEN (mode ALL), then CLASS_UNKNOWN, NOT_ISSUER, CAMPAIGN_UNKNOWN, BAD_CAMPAIGN (of another class, or a
-RESTRICTED one), CLAIM_CLOSED, MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM, CAMPAIGN_BUDGET,
-KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED, SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW.
+RESTRICTED one), CLAIM_CLOSED, MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), EARN_CAP, ORDER_MAXIMUM,
+CAMPAIGN_BUDGET, KEY_LIMIT, RESERVE_EXCEEDED, QUOTA_EXCEEDED, SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW.
 campaign_claim: ACCOUNT_FROZEN, NOT_AUTHORISED (no tourist), BAD_AMOUNT, CAMPAIGN_UNKNOWN, CLAIM_CLOSED, CLAIMED,
-BAD_PROOF, ACCOUNT_FROZEN (issuer), MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), ORDER_MAXIMUM,
+BAD_PROOF, ACCOUNT_FROZEN (issuer), MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired), EARN_CAP, ORDER_MAXIMUM,
 CAMPAIGN_BUDGET, RESERVE_EXCEEDED, QUOTA_EXCEEDED, SANDBOX_LIMIT, HOLDER_LIMIT, OVERFLOW.
 campaign_close: ACCOUNT_FROZEN, NOT_AUTHORISED, CAMPAIGN_UNKNOWN, NOT_ISSUER, CLAIM_CLOSED (closed or over already).
 """
@@ -197,6 +197,8 @@ def _grant(
     code = check_open(turn, of)
     if code:
         return code
+    if of.earn_cap_bps:  # by decision of the committee since the campaign began
+        return turn.refuse(Code.EARN_CAP, "the class has an earn cap, and nothing is paid for points of a campaign")
     if any(units > of.max_per_order for _, units in entries):
         return Code.ORDER_MAXIMUM
     total = sum(units for _, units in entries)

@@ -2,9 +2,9 @@
 
 admit: BAD_PROPOSAL (amounts), MERCHANT_UNKNOWN (has not applied, or anew since the proposal), MERCHANT_EXISTS (is
 admitted). set_status: MERCHANT_UNKNOWN, BAD_PROPOSAL (notice_days), BAD_STATUS_CHANGE, EXIT_PENDING. set_quota:
-BAD_PROPOSAL (neither given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the
-transaction of that kind (validator_changes.py). errata: errata.py. set_member, grant_office,
-revoke_office: offices.py. challenge_*: challenges.py.
+BAD_PROPOSAL (nothing given, amounts), MERCHANT_UNKNOWN. set_parameters, program_end: BAD_PROPOSAL. validator_*: as the
+transaction of that kind (validator_changes.py). set_class: class_actions.py. errata: errata.py. set_member,
+grant_office, revoke_office: offices.py. challenge_*: challenges.py.
 """
 
 from typing import Final, assert_never
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from points.applications import admit
 from points.challenges import award_challenge, contenders, open_challenge
+from points.class_actions import issuer_of, set_class
 from points.errata import apply_errata, parties
 from points.governance_records import Papers
 from points.keys import PARAMS_KEY, merchant_key, papers_key, traded_key
@@ -27,7 +28,7 @@ from primitives.codes import Code
 from primitives.genesis import Parameters
 from primitives.kinds_challenges import ChallengeAward, ChallengeOpen
 from primitives.kinds_errata import Errata
-from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetParameters, SetQuota, SetStatus
+from primitives.kinds_governance import Admit, Payload, ProgramEnd, SetClass, SetParameters, SetQuota, SetStatus
 from primitives.kinds_offices import GrantOffice, RevokeOffice, SetMember
 from primitives.kinds_sandbox import RatifyPause, SandboxClose, SandboxOpen
 from primitives.kinds_validators import ValidatorAdd, ValidatorRemove, ValidatorReplace
@@ -69,6 +70,8 @@ def subjects_of(turn: Turn, payload: Payload) -> tuple[bytes, ...]:
     match payload:
         case Admit() | SetStatus() | SetQuota() | SandboxOpen() | SandboxClose():
             return (payload.merchant,)
+        case SetClass():
+            return issuer_of(turn, payload.class_id)
         case ChallengeAward():
             return contenders(turn, payload.challenge)
         case Errata():
@@ -106,6 +109,8 @@ def execute_payload(turn: Turn, payload: Payload, proposed: int) -> Code:
             return _set_status(turn, payload)
         case SetQuota():
             return _set_quota(turn, payload)
+        case SetClass():
+            return set_class(turn, payload)
         case SetParameters():
             return _set_parameters(turn, payload)
         case ProgramEnd():
@@ -171,19 +176,24 @@ def _beyond(turn: Turn, quota: int | None, credit_limit: int | None) -> Code:
 
 
 def _set_quota(turn: Turn, payload: SetQuota) -> Code:
-    """A cut may leave a merchant above its cap; then it cannot issue until it is below (INV-7)."""
-    if payload.quota is None and payload.credit_limit is None:
-        return turn.refuse(Code.BAD_PROPOSAL, "neither quota nor credit_limit")
+    """A cut, or a higher ratio, may leave a merchant above its cap; then it cannot issue until it is below (INV-7)."""
+    ratio = payload.reserve_ratio_bps
+    if payload.quota is None and payload.credit_limit is None and ratio is None:
+        return turn.refuse(Code.BAD_PROPOSAL, "neither quota nor credit_limit nor reserve_ratio_bps")
     code = _beyond(turn, payload.quota, payload.credit_limit)
     if code:
         return code
+    if ratio is not None and ratio > BPS:
+        return turn.refuse(Code.BAD_PROPOSAL, f"reserve_ratio_bps {ratio}, expected 0 to {BPS}")
     merchant: Merchant | None = turn.get(merchant_key(payload.merchant))
     if merchant is None:
         return Code.MERCHANT_UNKNOWN
     quota = merchant.quota if payload.quota is None else payload.quota
     credit = merchant.credit_limit if payload.credit_limit is None else payload.credit_limit
-    turn.put(merchant_key(payload.merchant), replace(merchant, quota=quota, credit_limit=credit))
-    fields = (("quota", quota), ("credit_limit", credit))
+    ratio = merchant.reserve_ratio_bps if ratio is None else ratio
+    changed = replace(merchant, quota=quota, credit_limit=credit, reserve_ratio_bps=ratio)
+    turn.put(merchant_key(payload.merchant), changed)
+    fields = (("quota", quota), ("credit_limit", credit), ("reserve_ratio_bps", ratio))
     turn.events.append(Event("MerchantLimits", fields, (("merchant", payload.merchant),)))
     return Code.OK
 

@@ -43,8 +43,8 @@ def class_of(issuer: bytes, body: ClassCreate) -> Class:
     )  # fmt: skip
 
 
-def class_fault(body: ClassCreate) -> str:
-    """A sentence about the first field out of range, or "" (2.10)."""
+def class_fault(body: ClassCreate | Class) -> str:
+    """A sentence about the first field out of range of a class to be, or "" (2.10)."""
     bounds = (
         ("uv", body.uv, 1, UV_MAX), ("validity_days", body.validity_days, 1, VALIDITY_DAYS_MAX),
         ("pending_days", body.pending_days, 0, body.validity_days), ("grace_days", body.grace_days, 0, GRACE_DAYS_MAX),

@@ -38,11 +38,24 @@ class SetStatus(Record, tag="set_status"):
 
 
 class SetQuota(Record, tag="set_quota"):
-    """fen; what is None stays. quota: value issued per settlement window, 0 = the network's."""
+    """fen; what is None stays. quota: value issued per settlement window; it and reserve_ratio_bps (reserve per value
+    issued, up to 10000) are the network's where they are 0."""
 
     merchant: Bytes20
     quota: Amount | None = None
     credit_limit: Amount | None = None
+    reserve_ratio_bps: U64 | None = None
+
+
+class SetClass(Record, tag="set_class"):
+    """What is None stays. A max_per_order (units) or exchange_in_quota (units per window) of 0 = none. What points are
+    worth, how long they live and where they pay cannot be voted on: it would be to the detriment of who holds them."""
+
+    class_id: Identifier = msgspec.field(name="class")
+    earn_cap_bps: U64 | None = None
+    max_per_order: Amount | None = None
+    exchangeable: bool | None = None
+    exchange_in_quota: Amount | None = None
 
 
 class ParameterValue(Record):
@@ -63,8 +76,8 @@ class ProgramEnd(Record, tag="program_end"):
 
 
 Payload = (
-    Admit | SetStatus | SetQuota | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove | ValidatorReplace
-    | SandboxOpen | SandboxClose | RatifyPause | Errata | SetMember | GrantOffice | RevokeOffice
+    Admit | SetStatus | SetQuota | SetClass | SetParameters | ProgramEnd | ValidatorAdd | ValidatorRemove
+    | ValidatorReplace | SandboxOpen | SandboxClose | RatifyPause | Errata | SetMember | GrantOffice | RevokeOffice
     | ChallengeOpen | ChallengeAward
 )  # fmt: skip
 

@@ -19,12 +19,14 @@ from primitives.kinds_governance import GovPropose
 MERCHANT = encode_address(Address(bytes(20)))
 NOTHING: dict[str, Any] = dict.fromkeys((
     "merchant", "status", "notice", "quota", "credit_limit", "at", "validator", "candidate", "account", "weight",
-    "office", "payload",
+    "office", "payload", "reserve_ratio_bps", "class_id", "earn_cap_bps", "max_per_order", "exchangeable",
+    "exchange_in_quota",
 )) | {"changes": ()}  # fmt: skip
 GIVEN: dict[str, dict[str, Any]] = {
     "admit": {"merchant": MERCHANT, "credit_limit": 5},
     "set_status": {"merchant": MERCHANT, "status": "WIND_DOWN", "notice": 90 * 86_400},
-    "set_quota": {"merchant": MERCHANT, "quota": 0},
+    "set_quota": {"merchant": MERCHANT, "quota": 0, "reserve_ratio_bps": 10_000},
+    "set_class": {"class_id": "stay", "earn_cap_bps": 2_000, "max_per_order": 0, "exchangeable": False},
     "set_parameters": {"changes": ("fee_bps=20", "quota=7")},
     "program_end": {"at": 0},
     "validator_remove": {"validator": "sanya"},

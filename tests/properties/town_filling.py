@@ -127,6 +127,7 @@ NAMED: dict[str, Callable[[Town, Random], Any]] = {
     "max_per_order": lambda t, d: d.choice([None, 100, 0]),
     "credit_limit": lambda t, d: d.choice([0, 500, 10_000]),
     "quota": lambda t, d: d.choice([0, 500, 100_000]),
+    "reserve_ratio_bps": lambda t, d: d.choice([0, 0, 1, 2_500, 10_000, 10_001]),
     "name_zh": lambda t, d: "新店",
     "name_en": lambda t, d: d.choice(["New Inn", "A\x07B"]),
 }

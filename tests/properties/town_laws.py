@@ -162,7 +162,7 @@ def cap(view: View, merchant: bytes, now: int) -> int:
     """uY that its points and debts may be worth together (INV-7), as the design says it."""
     of, params = view.get(merchant_key(merchant)), view.get(b"p")
     stale = now > of.attested + params.attestation_days * 86_400
-    ratio = BPS if stale else params.reserve_ratio_bps
+    ratio = BPS if stale else of.reserve_ratio_bps or params.reserve_ratio_bps
     return of.reserve * UY_PER_FEN * BPS // ratio + of.credit_limit * UY_PER_FEN  # type: ignore[no-any-return]
 
 
