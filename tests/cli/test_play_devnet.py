@@ -10,7 +10,7 @@ from chainnode.play_devnet import devnet_engine
 from chainnode.play_instant import open_instant
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
-PUBLISHED = sorted(path for path in SCENARIOS.glob("*.json") if int(path.name[:2]) < 30)
+PUBLISHED = sorted(path for path in SCENARIOS.glob("*.json") if int(path.stem.partition("-")[0]) < 30)
 # Heights differ by flush blocks and nothing else may: ids hold the chain's, and roots hold heights of orders.
 OF_THE_CHAIN = {"height", "index", "tx", "first", "created", "state_root", "hold", "detail"}
 
