@@ -47,15 +47,16 @@ class Turn:
         self.verify: Final = verify
         self.params: Parameters = draft.get(PARAMS_KEY)
         self.paused_until = 0  # no value moves before this second
-        self.reload()
         self._classes: Final[dict[str, Class]] = {}
+        self.reload()
         self.window = 0
         self.obligations = b""  # the first bytes of every obligation key of the open window
         self.enter_window(draft.get(HEAD_KEY).window)
         self.begin(b"", 0, b"")
 
     def reload(self) -> None:
-        """Call it when the parameters or the pause were written, or the write was taken back."""
+        """Call it when the parameters or the pause were written, or writes of a decision were taken back."""
+        self._classes.clear()
         self.params = self.get(PARAMS_KEY)
         pause = self.get(PAUSE_KEY)
         self.paused_until = 0 if pause is None else pause.until

@@ -29,6 +29,7 @@ KEY_KINDS = {"key_add", "key_revoke", "key_limit", "recovery_finish", "account_o
 FREEZES = {"freeze", "unfreeze"}
 NO_ANSWER = {Code.NOT_AUTHORISED, Code.BAD_SIGNATURE, Code.ACCOUNT_UNKNOWN, Code.MERCHANT_UNKNOWN}
 MOVING = {"Issued", "Redeemed", "HoldOpened", "HoldCaptured", "Exchanged", "Transferred", "AssetSold"}
+RULES = {"earn_cap_bps", "max_per_order", "exchangeable", "exchange_in_quota"}  # of a class, by decision
 GRANTS = {"Issued": "class", "Exchanged": "to_class"}
 
 
@@ -78,6 +79,7 @@ def judge_time(before: Mapping[bytes, Any], view: Memory, now: int, events: Sequ
     sound(view, now)
     _counters(before, view.records)
     _keys(before, view, "", b"", now)
+    _classes(before, view, "")
     old, new = _lots(_holders(before), 0), _lots(_holders(view.records), 0)
     for event in events:
         if event.kind == "ErrataCredited":
@@ -107,6 +109,7 @@ def judge(
     kind = kind_of(body)
     _closed_windows(before, view.records, head)
     _keys(before, view, kind, sender, now)
+    _classes(before, view, kind)
     _caps(view, now, receipt.events)
     _trials(before, view, now, receipt.events)
     faults = list(payment_faults(before, view.records, view, now, kind, sender, receipt.events))
@@ -137,6 +140,16 @@ def _closed_windows(before: Mapping[bytes, Any], after: Mapping[bytes, Any], hea
     for key, record in after.items():
         if key[0] == 89 and key[:9] < open_window:  # Y
             assert before.get(key) == record, f"an obligation of a closed window changed: {key.hex()}"
+
+
+def _classes(before: Mapping[bytes, Any], view: Memory, kind: str) -> None:
+    """D5: what points are worth, how long they live and where they pay stands for good."""
+    for key, old in before.items():
+        if key[0] != 67 or (new := view.records[key]) is old:  # C
+            continue
+        changed = {name for name in old.__struct_fields__ if getattr(old, name) != getattr(new, name)}
+        may = {"class_retire": {"retired"}, "pause_class": {"paused_until"}, "": RULES, "gov_execute": RULES}
+        assert changed <= may.get(kind, set()), f"D5: {kind or 'time'} changed {changed} of {key!r}"
 
 
 def _keys(before: Mapping[bytes, Any], view: Memory, kind: str, sender: bytes, now: int) -> None:

@@ -43,7 +43,7 @@ def _grants(before: Mapping[bytes, Any], view: View, events: Sequence[Event]) ->
         if event.kind != "Issued":
             continue
         f = dict(event.fields)
-        of = view.get(class_key(str(f["class"])))  # the committee may have changed it as the block began
+        of = before.get(class_key(str(f["class"]))) or view.get(class_key(str(f["class"])))
         issuer = before[merchant_key(of.issuer)]
         if issuer.status not in GRANTING:
             yield f"2.8: a merchant that is {issuer.status.name} granted {f['class']}"
