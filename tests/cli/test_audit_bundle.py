@@ -1,23 +1,19 @@
 """`audit bundle make` from a node over real HTTP, `audit bundle verify` without any."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.audit_bundle import bundle_text
-from cli.main import run
 from primitives.codec import decode_canonical, decoder
 from primitives.evidence_bundle import EvidenceBundle, build_bundle, verify_bundle
 from primitives.genesis import genesis_text
 from primitives.keys import SigningKey
 from tests.chainnode.solo import text
+from tests.cli.asking import Ask, asker
 from tests.cli.lying_node import Door, EpochTown
 from tests.points.market import ADDRESS
-
-Ask = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +38,7 @@ def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     (tmp_path / "genesis.json").write_bytes(genesis_text(door.town.genesis))
     (tmp_path / "pass").write_text("long enough\n")
     (tmp_path / "pass").chmod(0o600)
-
-    def act(*arguments: str, online: bool = True) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        where = ["--node", door.url] if online else []
-        code = run(["--lang", "en", *arguments, *where, "-o", "json"])
-        captured = capsys.readouterr()
-        return code, json.loads(captured.out) if captured.out else None, captured.err
-
+    act = asker(capsys, "--node", door.url)
     assert act("wallet", "new", "auditor", "--passphrase-file", "pass", online=False)[0] == 0
     return act
 

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,13 @@ import pytest
 
 from cli.export_files import ExportFolder
 from cli.export_tables import TABLES
-from cli.main import run
 from cli.verdicts import Refusal
 from primitives.codes import Code
 from primitives.kinds import Authorize, Refund
 from tests.chainnode.solo import Town, call, text
+from tests.cli.asking import Ask, asker
 from tests.cli.lying_node import Door
 from tests.points.market import ADDRESS, DAY
-
-Ask = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +44,8 @@ def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     door.lie, door.headers = None, {}
-
-    def act(*arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run(["--lang", "en", "audit", "export", *arguments, "--node", door.url, "-o", "json"])
-        captured = capsys.readouterr()
-        return code, json.loads(captured.out) if captured.out else None, captured.err
-
-    return act
+    act = asker(capsys, "--node", door.url)
+    return lambda *arguments: act("audit", "export", *arguments)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

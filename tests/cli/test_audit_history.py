@@ -1,8 +1,7 @@
 """`audit history` over real HTTP: as of a day, as of a height, against a node that leaves something out."""
 
 import csv
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from msgspec.structs import replace
 
 from cli.as_of import read_second
 from cli.audit import splits
-from cli.main import run
 from cli.merchant_statement import date_of
 from cli.network import network_file
 from cli.verdicts import Refusal
@@ -20,10 +18,9 @@ from primitives.codes import Code
 from primitives.genesis import genesis_text
 from primitives.kinds import Authorize
 from tests.chainnode.solo import Town, text
+from tests.cli.asking import Ask, asker
 from tests.cli.lying_node import Door
 from tests.points.market import ADDRESS, DAY
-
-Ask = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +43,7 @@ def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     door.lie = None
-
-    def act(*arguments: str, form: str = "json") -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run(["--lang", "en", *arguments, "--node", door.url, "-o", form])
-        captured = capsys.readouterr()
-        return code, json.loads(captured.out) if form == "json" and captured.out else captured.out, captured.err
-
-    return act
+    return asker(capsys, "--node", door.url)
 
 
 @pytest.mark.parametrize("trust", [(), ("--trust",)])

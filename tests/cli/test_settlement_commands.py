@@ -1,20 +1,16 @@
 """Statement, breakage and reconciliation as commands, over real HTTP: answers, files, exit codes."""
 
 import csv
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli.main import run
 from cli.merchant_statement import date_of
 from tests.chainnode.solo import Town, text
+from tests.cli.asking import Ask, asker
 from tests.cli.lying_node import Door
 from tests.points.market import DAY
-
-Ask = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +29,7 @@ def door() -> Iterator[Door]:
 def ask(door: Door, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
     monkeypatch.setenv("HNCHAIN_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-
-    def act(*arguments: str, form: str = "json") -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run([*arguments, "--node", door.url, "-o", form])
-        captured = capsys.readouterr()
-        return code, json.loads(captured.out) if form == "json" and captured.out else captured.out, captured.err
-
-    return act
+    return asker(capsys, "--node", door.url)
 
 
 def test_a_statement_with_its_file(ask: Ask, tmp_path: Path) -> None:
