@@ -14,7 +14,7 @@ from cli.verdicts import Refusal
 from primitives.address import encode_address
 from primitives.json_form import body_from_plain
 from primitives.keys import Address
-from primitives.kinds_governance import GovPropose
+from primitives.kinds_governance import GovPropose, SetClass
 
 MERCHANT = encode_address(Address(bytes(20)))
 NOTHING: dict[str, Any] = dict.fromkeys((
@@ -67,6 +67,8 @@ def test_every_action_can_be_proposed(action: str, tmp_path: Path) -> None:
     )
     assert isinstance(body, GovPropose)
     assert body.payload.__struct_config__.tag == action
+    if isinstance(body.payload, SetClass):
+        assert body.payload == SetClass("stay", 2_000, 0, False, None), "no and nothing are not the same"
 
 
 def test_a_notice_counts_in_whole_days_and_a_reason_has_one_source(tmp_path: Path) -> None:
