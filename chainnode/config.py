@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, dataclass_transform
 
 import msgspec
 
+from chainnode.eight_lanes import Lanes
 from chainnode.failures import BadConfiguration
 
 CONFIG_BYTES_MAX: Final = 64 * 1024
@@ -73,6 +74,7 @@ class NodeConfig(_Section, kw_only=True):
     pool_transactions: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     pool_bytes: Annotated[int, msgspec.Meta(ge=65536)] = 64 * 1024 * 1024
     sender_transactions: Annotated[int, msgspec.Meta(ge=1)] = 20_000
+    lanes: Lanes = "auto"  # eight signatures at a time: where possible, never, or not without it
     log_level: str = "info"
     snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # 0: only when the operator asks
     prune_keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # of history; 0: all of it

@@ -2,17 +2,19 @@
 
 The pinned rule stays libsodium's (primitives.keys). The library checks the same equation, but takes encodings that
 libsodium refuses, so four checks of the bytes come first: S < L, A and R canonical, neither of small order. And it may
-only say yes: what it does not accept is asked of libsodium, whose no is final. `pip install ipp-crypto
-intel-cmplr-lib-rt` puts the library where it is looked for; without it nothing changes but the speed.
+only say yes: what it does not accept is asked of libsodium, whose no is final. The extra `[fast]` puts the library
+where it is looked for; without it nothing changes but the speed. A library that gives another verdict than libsodium
+on one of the start-up vectors is never used: the node does not start.
 """
 
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from primitives.keys import PublicKey, Signature, self_check, verify
+from chainnode.failures import BadConfiguration, VerifiersDisagree
+from primitives.keys import PublicKey, Signature, SigningKey, self_check, verify
 from primitives.transaction import SignatureCheck
 
 LANES: Final = 8
@@ -35,7 +37,8 @@ _LANE_MASK: Final = 15  # of the status word, 0: accepted
 
 _Pointers: Final = ctypes.c_char_p * LANES
 _Lengths: Final = ctypes.c_int32 * LANES
-_Batch = Callable[[Any, Any, Any, Any, Any], int]
+Batch = Callable[[Any, Any, Any, Any, Any], int]  # pointers to R, S, messages, lengths, keys -> status word
+Lanes = Literal["auto", "off", "required"]
 
 
 def _is_plain_point(raw: bytes) -> bool:
@@ -59,7 +62,7 @@ def may_use_lanes(check: SignatureCheck) -> bool:
 class EightLanes:
     """Verifies many signatures; the verdict on each is exactly primitives.keys.verify's."""
 
-    def __init__(self, batch: _Batch) -> None:
+    def __init__(self, batch: Batch) -> None:
         """Use `find`."""
         self._batch: Final = batch
 
@@ -69,39 +72,80 @@ class EightLanes:
         plain = [number for number, check in enumerate(checks) if may_use_lanes(check)]
         for start in range(0, len(plain), LANES):
             numbers = plain[start : start + LANES]
-            self._verify_eight([checks[number] for number in numbers], numbers, verdicts)
+            for number, verdict in zip(numbers, self.raw_verdicts([checks[n] for n in numbers]), strict=True):
+                verdicts[number] = verdict
         for number, check in enumerate(checks):
             if not verdicts[number]:
                 verdicts[number] = verify(check.key, check.message, check.signature)
         return verdicts
 
-    def _verify_eight(self, checks: list[SignatureCheck], numbers: list[int], verdicts: list[bool]) -> None:
-        full = checks + checks[:1] * (LANES - len(checks))
+    def raw_verdicts(self, checks: Sequence[SignatureCheck]) -> list[bool]:
+        """What the library says of 1 to 8 checks that `may_use_lanes`; libsodium is not asked."""
+        full = [*checks, *[checks[0]] * (LANES - len(checks))]
         halves = [(check.signature[:32], check.signature[32:]) for check in full]
         status = self._batch(
             _Pointers(*[r for r, _ in halves]), _Pointers(*[s for _, s in halves]),
             _Pointers(*[check.message for check in full]), _Lengths(*[len(check.message) for check in full]),
             _Pointers(*[check.key for check in full]),
         )  # fmt: skip
-        for lane, number in enumerate(numbers):
-            verdicts[number] = not status >> 4 * lane & _LANE_MASK
+        return [not status >> 4 * lane & _LANE_MASK for lane in range(len(checks))]
 
 
-def find(folder: Path | None = None) -> EightLanes | None:
-    """The verifier, if this machine has what it needs and it agrees with libsodium on every known edge case."""
+def find(use: Lanes, folder: Path | None = None) -> EightLanes | None:
+    """The verifier, if it is wanted and this machine has what it needs.
+
+    Raises: VerifiersDisagree with the first start-up vector on which it differs from libsodium, BadConfiguration where
+    it is required and missing.
+    """
+    if use == "off":
+        return None
+    batch = _library(folder or Path(sys.prefix) / "lib")
+    if isinstance(batch, str):
+        if use == "required":
+            raise BadConfiguration(f"lanes = \"required\": {batch}; install hnchain[fast], or set lanes = \"auto\"")
+        return None
+    fault = disagreement(batch)
+    if fault is not None:
+        raise VerifiersDisagree(f"eight-lane verifier: {fault}; remove the extra [fast], or set lanes = \"off\"")
+    return EightLanes(batch)
+
+
+def _library(place: Path) -> Batch | str:
+    """The library's function, or a sentence that says what is missing."""
     try:
         if " avx512ifma" not in Path("/proc/cpuinfo").read_text():
-            return None
-        place = folder or Path(sys.prefix) / "lib"
+            return "this processor has no AVX-512 IFMA"
         for name in _LIBRARIES:
             library = ctypes.CDLL(str(place / name), mode=ctypes.RTLD_GLOBAL)
         batch = library.mbx_ed25519_verify_mb8
-    except (OSError, AttributeError):
-        return None
+    except (OSError, AttributeError) as error:
+        return str(error)
     batch.restype = ctypes.c_uint32
-    found = EightLanes(batch)
+    found: Batch = batch
+    return found
+
+
+def disagreement(batch: Batch) -> str | None:
+    """None, or a sentence about the first start-up vector on which the library's own verdict is not libsodium's.
+
+    The published edge cases in all lanes; then a false signature in each lane among seven good ones, and a good one
+    among seven false: a lane that answers for its neighbour is seen.
+    """
 
     def one(key: PublicKey, message: bytes, signature: Signature) -> bool:
-        return found.verify_all([SignatureCheck(key, message, signature)] * LANES) == [True] * LANES
+        return EightLanes(batch).verify_all([SignatureCheck(key, message, signature)] * LANES) == [True] * LANES
 
-    return found if self_check(one) is None else None
+    fault = self_check(one)
+    if fault is not None:
+        return fault
+    key = SigningKey.from_seed(bytes(range(32)))
+    good = [SignatureCheck(key.public_key, bytes([n]) * n, key.sign(bytes([n]) * n)) for n in range(LANES)]
+    false = [check._replace(message=check.message + b"?") for check in good]
+    for lane in range(LANES):
+        for rest, other in ((good, false), (false, good)):
+            checks = [*rest[:lane], other[lane], *rest[lane + 1 :]]
+            expected = [verify(*check) for check in checks]
+            found = EightLanes(batch).raw_verdicts(checks)
+            if found != expected:
+                return f"lane {lane}: verdicts {found}, libsodium says {expected}"
+    return None

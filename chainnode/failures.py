@@ -13,6 +13,12 @@ class BadConfiguration(NodeFailure):
     exit_code = 2
 
 
+class VerifiersDisagree(NodeFailure):
+    """Two ways to verify a signature give different verdicts: nodes that have one or the other would split."""
+
+    exit_code = 2
+
+
 class PortTaken(NodeFailure):
     """A listener's address is in use; the sentence names it."""
 

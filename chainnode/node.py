@@ -97,7 +97,7 @@ class Node:
         self.commits: Final = CommitFeed(data.chain.head.height)
         self.decoding: Final = asyncio.Semaphore(BULKS_DECODED_MAX)
         self.signatures: Final = SignatureCache()
-        verifier = build_bulk_verifier(self.signatures)
+        verifier = build_bulk_verifier(self.signatures, config.lanes)
         self._mesh: Final = Mesh()
         ledger = Ledger(data.chain, data.tree, data.journal, data.journal_records, data.abstains_in)
         self.rooms: Final = Rooms(

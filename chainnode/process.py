@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from chainnode.config import NodeConfig, load_config, read_secret
+from chainnode.eight_lanes import find as find_eight_lanes
 from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
 from chainnode.fork_file import check_no_fork
 from chainnode.handshake import TransportIdentity, identity_of
@@ -185,6 +186,7 @@ def run(config_path: Path) -> int:
         fault = self_check()
         if fault is not None:
             raise BadConfiguration(f"{fault}: this build must not verify signatures")
+        find_eight_lanes(config.lanes)  # a verifier that differs ends the start before anything is opened
         genesis = read_genesis(config.genesis)
         keys, identity = read_identity(config)
         check_peers(config)

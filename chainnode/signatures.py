@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
+from chainnode.eight_lanes import Lanes
 from chainnode.eight_lanes import find as find_eight_lanes
 from primitives.certificate import Verify
 from primitives.keys import PublicKey, Signature, verify
@@ -66,9 +67,9 @@ def verify_each(using: Verify, checks: Sequence[SignatureCheck]) -> list[bool]:
     return [using(check.key, check.message, check.signature) for check in checks]
 
 
-def build_bulk_verifier(cache: SignatureCache) -> "BulkVerifier":
-    """The fastest that this machine has; the verdicts are the same."""
-    lanes = find_eight_lanes()
+def build_bulk_verifier(cache: SignatureCache, use: Lanes = "auto") -> "BulkVerifier":
+    """The fastest that this machine has and `use` allows; the verdicts are the same. Raises: as eight_lanes.find."""
+    lanes = find_eight_lanes(use)
     if lanes is None:
         return BulkVerifier(cache)
     return BulkVerifier(cache, turn_checks=TURN_CHECKS_IN_LANES, bulk=lanes.verify_all)

@@ -1,52 +1,18 @@
-"""The fast verifier gives libsodium's verdict on everything, or it is not used."""
+"""The fast verifier gives libsodium's verdict on everything, or the node does not start."""
 
 import ctypes
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chainnode.eight_lanes import FIELD, LANES, ORDER, SMALL_ORDER, EightLanes, find, may_use_lanes
-from primitives.keys import PublicKey, Signature, SigningKey, verify
-from primitives.transaction import SignatureCheck
-
-KEYS = [SigningKey.from_seed(bytes([number]) * 32) for number in range(1, 9)]
-ODD_POINTS = [
-    (y & (2**255 - 1) | sign << 255).to_bytes(32, "little")
-    for y in (*sorted(SMALL_ORDER), FIELD, FIELD + 1, FIELD + 2, 2**255 - 1, FIELD - 2)
-    for sign in (0, 1)
-]
-
-
-def honest(dice: random.Random) -> SignatureCheck:
-    key, message = dice.choice(KEYS), dice.randbytes(dice.choice((0, 1, 32, 200)))
-    return SignatureCheck(key.public_key, message, key.sign(message))
-
-
-def spoiled(dice: random.Random) -> SignatureCheck:
-    """Honest, or wrong in one of the ways that implementations disagree about."""
-    key, message, signature = honest(dice)
-    s = int.from_bytes(signature[32:], "little")
-    at = dice.randrange(64)
-    match dice.randrange(8):
-        case 0:
-            bit = bytes([signature[at] ^ 1 << dice.randrange(8)])
-            signature = Signature(signature[:at] + bit + signature[at + 1 :])
-        case 1:
-            message += b"?"
-        case 2:
-            key = PublicKey(dice.choice(ODD_POINTS))
-        case 3:
-            signature = Signature(dice.choice(ODD_POINTS) + signature[32:])
-        case 4:
-            signature = Signature(signature[:32] + (s + ORDER).to_bytes(32, "little"))
-        case 5:
-            key, signature = PublicKey(dice.choice(ODD_POINTS)), Signature(dice.choice(ODD_POINTS) + bytes(32))
-        case 6:
-            signature = Signature(signature[:at])
-        case _:
-            pass
-    return SignatureCheck(key, message, signature)
+from chainnode import eight_lanes, process
+from chainnode.config import AdminSection, HttpSection, NodeConfig, PeerSection, write_config
+from chainnode.eight_lanes import LANES, ORDER, EightLanes, disagreement, find, may_use_lanes
+from chainnode.failures import BadConfiguration, VerifiersDisagree
+from primitives.keys import PublicKey, Signature, verify
+from tests.chainnode.odd_signatures import ODD_POINTS, honest, spoiled, with_torsion
 
 
 def libsodium_in_lanes(r: Any, s: Any, messages: Any, lengths: Any, keys: Any) -> int:
@@ -61,6 +27,20 @@ def libsodium_in_lanes(r: Any, s: Any, messages: Any, lengths: Any, keys: Any) -
         if not verify(PublicKey(at(keys, lane, 32)), at(messages, lane, lengths[lane]), signature):
             status |= 4 << 4 * lane
     return status
+
+
+def always_yes(*_: Any) -> int:
+    return 0
+
+
+def always_no(*_: Any) -> int:
+    return 0x44444444
+
+
+def neighbours(*arguments: Any) -> int:
+    """Lane 3 answers for lane 2."""
+    status = libsodium_in_lanes(*arguments)
+    return status & ~0xF000 | (status & 0xF00) << 4
 
 
 @pytest.mark.parametrize("odd", ODD_POINTS[:18])
@@ -89,14 +69,54 @@ def test_every_lane_is_read_and_answered_in_order(count: int) -> None:
 def test_libsodium_has_the_last_word_on_a_no() -> None:
     dice = random.Random(3)
     checks = [spoiled(dice) for _ in range(50)]
-    broken = EightLanes(lambda *_: 0x44444444)
-    assert broken.verify_all(checks) == [verify(*check) for check in checks]
+    assert EightLanes(always_no).verify_all(checks) == [verify(*check) for check in checks]
+
+
+def test_the_torsion_vectors_tell_equations_and_encodings_apart() -> None:
+    """They would be worth little if all verified, or none."""
+    verdicts = [verify(*check) for check in with_torsion()]
+    assert len(verdicts) > 1_500
+    assert 30 < sum(verdicts) < len(verdicts) // 2
+
+
+@pytest.mark.parametrize("batch", [always_yes, always_no, neighbours])
+def test_the_start_up_vectors_see_a_library_that_disagrees(batch: eight_lanes.Batch) -> None:
+    assert disagreement(libsodium_in_lanes) is None
+    assert disagreement(batch) is not None
+
+
+def test_a_node_whose_verifiers_disagree_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(eight_lanes, "_library", lambda _place: neighbours)
+    monkeypatch.setattr(process, "start_logging", lambda _level: None)
+    config = tmp_path / "node.toml"
+    names = dict.fromkeys(("genesis", "data", "vote_key", "transport_key"), "missing")
+    sections = {"peer": PeerSection(port=0), "http": HttpSection(port=0), "admin": AdminSection(port=0, token="t")}
+    write_config(config, NodeConfig(name="n1", **names, **sections))
+    assert process.run(config) == 2
+    said = capsys.readouterr().err
+    assert "eight-lane verifier: lane 2: verdicts" in said
+    assert 'lanes = "off"' in said
+
+
+def test_off_does_not_even_look_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eight_lanes, "_library", lambda _place: neighbours)
+    assert find("off") is None
+    with pytest.raises(VerifiersDisagree):
+        find("auto")
+
+
+def test_a_library_that_is_required_and_missing_is_named(tmp_path: Path) -> None:
+    assert find("auto", tmp_path) is None
+    with pytest.raises(BadConfiguration, match=r"hnchain\[fast\]"):
+        find("required", tmp_path)
 
 
 def test_the_real_library_agrees_with_libsodium() -> None:
-    lanes = find()
+    lanes = find("auto")
     if lanes is None:
-        pytest.skip("no AVX-512 IFMA, or ipp-crypto and intel-cmplr-lib-rt are not installed")
+        pytest.skip("no AVX-512 IFMA, or the extra [fast] is not installed (make fast)")
     dice = random.Random(4)
-    checks = [spoiled(dice) for _ in range(8_000)]
+    checks = [*(spoiled(dice) for _ in range(8_000)), *with_torsion()]
     assert lanes.verify_all(checks) == [verify(*check) for check in checks]
