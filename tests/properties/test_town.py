@@ -72,7 +72,7 @@ class Life(RuleBasedStateMachine):
         Life.reached.update(self.town.reached)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(48))
 def test_a_walk_of_a_town(seed: int) -> None:
     """Longer than what hypothesis tries, and not shrunk: a planted bug turns it red at once."""
     town_walk.play(seed, town_walk.plan(seed, 220))
