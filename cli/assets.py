@@ -12,19 +12,13 @@ from cli.amounts import AMOUNT, HEX, IDENTIFIER
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, say, table, with_output
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
-from primitives.kinds import Body
 from primitives.kinds_assets import Anchor, AssetLock, AssetOffer, AssetRegister, AssetReturn, AssetSwap, AssetUnlock
 
 _CHUNK: Final = 1 << 20
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 def _hash_of(path: Path | None, given: bytes | None) -> bytes:
@@ -65,7 +59,7 @@ def register(
     asset_id: str, path: Path | None, given: bytes | None, rights_code: str, network: Network, signer: Signer,
     sending: Sending,
 ) -> None:  # fmt: skip
-    _send(network, signer, AssetRegister(asset_id, _hash_of(path, given), rights_code), sending)
+    send_as(network, signer, AssetRegister(asset_id, _hash_of(path, given), rights_code), sending)
 
 
 @asset.command(help=t("Post a price in fen, or change it.", "挂出或修改价格（分）。"),
@@ -81,7 +75,7 @@ def register(
 def offer(
     asset_id: str, price: int, order: str | None, network: Network, signer: Signer, sending: Sending
 ) -> None:
-    _send(network, signer, AssetOffer(asset_id, price, order), sending)
+    send_as(network, signer, AssetOffer(asset_id, price, order), sending)
 
 
 @asset.command(help=t("Take an offer back.", "撤回报价。"),
@@ -92,7 +86,7 @@ def offer(
 @with_sending
 @with_output
 def withdraw(asset_id: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, AssetOffer(asset_id), sending)
+    send_as(network, signer, AssetOffer(asset_id), sending)
 
 
 @asset.command(help=t("Buy at the posted price with points; asset and points change hands together.",
@@ -123,7 +117,7 @@ def buy(
           f"以 {points(price)} 分向 {seller} 购买 {asset_id}"))  # fmt: skip
     if not yes and sys.stdin.isatty():
         click.confirm(t("Buy?", "确认购买？"), abort=True, err=True)
-    _send(network, signer, AssetSwap(asset_id, price, class_id), sending)
+    send_as(network, signer, AssetSwap(asset_id, price, class_id), sending)
 
 
 @asset.command("return", help=t("Give it back to its seller; a refund is the seller's own act.",
@@ -135,7 +129,7 @@ def buy(
 @with_sending
 @with_output
 def give_back(asset_id: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, AssetReturn(asset_id), sending)
+    send_as(network, signer, AssetReturn(asset_id), sending)
 
 
 @asset.command(help=t("Regulator: stop sales and returns of a disputed asset.", "监管方：锁定有争议的资产。"),
@@ -147,7 +141,7 @@ def give_back(asset_id: str, network: Network, signer: Signer, sending: Sending)
 @with_sending
 @with_output
 def lock(asset_id: str, reason: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, AssetLock(asset_id, reason.encode("utf-8", "surrogateescape")), sending)
+    send_as(network, signer, AssetLock(asset_id, reason.encode("utf-8", "surrogateescape")), sending)
 
 
 @asset.command(help=t("Regulator: the dispute is over.", "监管方：解除锁定。"),
@@ -158,7 +152,7 @@ def lock(asset_id: str, reason: str, network: Network, signer: Signer, sending: 
 @with_sending
 @with_output
 def unlock(asset_id: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, AssetUnlock(asset_id), sending)
+    send_as(network, signer, AssetUnlock(asset_id), sending)
 
 
 @asset.command(help=t("Owner, price and terms of an asset.", "资产的持有人、价格与期限。"),
@@ -216,7 +210,7 @@ def anchor() -> None:
 def add(
     path: Path | None, given: bytes | None, namespace: str, network: Network, signer: Signer, sending: Sending
 ) -> None:
-    _send(network, signer, Anchor(namespace, _hash_of(path, given)), sending)
+    send_as(network, signer, Anchor(namespace, _hash_of(path, given)), sending)
 
 
 @anchor.command("show", help=t("Who anchored a document first.", "谁首先存证了某份文件。"),

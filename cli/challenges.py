@@ -5,22 +5,16 @@ from typing import Any
 import click
 
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
-from cli.governance import document_hash, print_proposal, whole_days
+from cli.governance import document_hash, print_proposal, whole_days, with_reasons
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, table, with_output
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
-from primitives.kinds import Body
 from primitives.kinds_challenges import ChallengeApply, ChallengeScore
 
 Plain = Any
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending) -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending)
 
 
 @click.group(help=t("Challenges: publish, apply, score, award; milestones are anchors.",
@@ -65,18 +59,17 @@ def open_challenge(
                                   "> p.json"))  # fmt: skip
 @click.argument("name", metavar="CHALLENGE", type=IDENTIFIER)
 @click.argument("merchant")
-@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
-@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@with_reasons
 @click.option("--proposal", type=IDENTIFIER, default="award", show_default=True, help=t("Its id.", "提案编号。"))
 @click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
 @with_network
 @with_output
 def award(
-    name: str, merchant: str, reasons: str | None, reasons_hash: bytes | None, proposal: str, sender: str,
+    name: str, merchant: str, reasons_hash: bytes, proposal: str, sender: str,
     network: Network,
 ) -> None:  # fmt: skip
     payload = {"challenge": name, "merchant": encode_address(resolve(merchant, network))}
-    print_proposal(network, sender, proposal, "challenge_award", payload, document_hash(reasons, reasons_hash))
+    print_proposal(network, sender, proposal, "challenge_award", payload, reasons_hash)
 
 
 @challenge.command("apply", help=t("Take a challenge up as a merchant, with the hash of a plan.",
@@ -92,7 +85,7 @@ def award(
 def apply_for(
     name: str, plan: str | None, plan_hash: bytes | None, network: Network, signer: Signer, sending: Sending
 ) -> None:  # fmt: skip
-    _send(network, signer, ChallengeApply(name, document_hash(plan, plan_hash)), sending)
+    send_as(network, signer, ChallengeApply(name, document_hash(plan, plan_hash)), sending)
 
 
 @challenge.command("score", help=t("Score an applicant as a member, 0 to 100; a score is not changed.",
@@ -101,18 +94,17 @@ def apply_for(
 @click.argument("name", metavar="CHALLENGE", type=IDENTIFIER)
 @click.argument("merchant")
 @click.argument("points", type=AMOUNT)
-@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
-@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@with_reasons
 @with_network
 @with_signer
 @with_sending
 @with_output
 def score(
-    name: str, merchant: str, points: int, reasons: str | None, reasons_hash: bytes | None, network: Network,
+    name: str, merchant: str, points: int, reasons_hash: bytes, network: Network,
     signer: Signer, sending: Sending,
 ) -> None:  # fmt: skip
-    body = ChallengeScore(name, bytes(resolve(merchant, network)), points, document_hash(reasons, reasons_hash))
-    _send(network, signer, body, sending)
+    body = ChallengeScore(name, bytes(resolve(merchant, network)), points, reasons_hash)
+    send_as(network, signer, body, sending)
 
 
 @challenge.command("list", help=t("All challenges and their stages.", "全部榜单与阶段。"),

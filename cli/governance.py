@@ -1,7 +1,9 @@
 """`hnchain gov`: what the committee decides, from the proposal to its execution; and how a merchant applies."""
 
+import functools
 import hashlib
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
 
 import click
 import msgspec
@@ -10,15 +12,17 @@ from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, table, with_output
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.transactions import add_signature, guarded, read_bytes, read_json, submit_file, unsigned_transaction
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
 from primitives.json_form import body_from_plain
-from primitives.kinds import Body, Category, MerchantApply
+from primitives.kinds import Category, MerchantApply
 from primitives.kinds_governance import Choice, GovExecute, GovVote, Payload, StatusName
 from primitives.kinds_offices import Office
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Plain = Any
 ACTIONS = tuple(str(payload.__struct_config__.tag) for payload in get_args(Payload))
@@ -161,6 +165,18 @@ def document_hash(file: str | None, given: bytes | None) -> bytes:
     return found
 
 
+def with_reasons(command: F) -> F:
+    """Adds --reasons and --reasons-hash; the command gets `reasons_hash`. Raises: as document_hash."""
+
+    @click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
+    @click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+    @functools.wraps(command)
+    def wrapper(*args: Any, reasons: str | None, reasons_hash: bytes | None, **kwargs: Any) -> Any:
+        return command(*args, reasons_hash=document_hash(reasons, reasons_hash), **kwargs)
+
+    return wrapper  # type: ignore[return-value]  # adds options only
+
+
 @click.command("sign", help=t("Add a signature to a proposal (FILE or -): a member with several keys needs several.",
                               "为提案（文件或 -）添加签名；多密钥成员须依次签名。"),
                epilog=example("hnchain gov sign p.json --as m1 > signed.json"))  # fmt: skip
@@ -197,7 +213,7 @@ def vote(
     proposal: str, choice: Choice, reasons: str | None, network: Network, signer: Signer, sending: Sending
 ) -> None:  # fmt: skip
     reasons_hash = None if reasons is None else document_hash(reasons, None)
-    _send(network, signer, GovVote(proposal, choice, reasons_hash), sending)
+    send_as(network, signer, GovVote(proposal, choice, reasons_hash), sending)
 
 
 @click.command(help=t("Try again what was won but could not be carried out when its timelock ended.",
@@ -209,12 +225,7 @@ def vote(
 @with_sending
 @with_output
 def execute(proposal: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, GovExecute(proposal), sending)
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
+    send_as(network, signer, GovExecute(proposal), sending)
 
 
 @click.command("list", help=t("Open proposals, and those decided in the last days.", "进行中与近日结束的提案。"),
@@ -297,7 +308,7 @@ def apply(
     body = MerchantApply(category, name_zh, name_en, document_hash(docs, docs_hash))
     what = t("the application stands for 30 days; a member proposes: hnchain gov propose ID admit --merchant ...",
              "申请有效 30 天；由成员提案：hnchain gov propose 编号 admit --merchant ……")  # fmt: skip
-    _send(network, signer, body, sending, what)
+    send_as(network, signer, body, sending, what)
 
 
 @click.command("wind-down", help=t("An unsigned proposal to let a merchant wind down, for `gov sign` and `gov submit`.",

@@ -15,12 +15,11 @@ from cli.merchant_statement import settlement_statement
 from cli.network import Network, with_network
 from cli.output import answer, day_text, say, with_output
 from cli.payment_text import payment_plain, qr_picture, qr_text, read_pay_code, sign_request
-from cli.submission import Sending, block_time, send_and_report, with_sending
+from cli.submission import Sending, block_time, send_and_report, send_as, with_sending
 from cli.wallet_payments import authorize, sponsor_for
 from cli.wallets import Signer, find_wallet, resolve, with_signer
 from primitives.kinds import (
     AccountKey,
-    Body,
     Bucket,
     Capture,
     Category,
@@ -54,11 +53,6 @@ merchant.add_command(wind_down)
 
 
 merchant.add_command(campaign)
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 @merchant.group("class", help=t("Classes of points.", "积分类别。"),
@@ -103,7 +97,7 @@ def create_class(
         refund_policy=refund_policy, grace_days=_days(grace), scope=scope, kind=kind, transferable=transferable,
         earn_cap_bps=earn_cap, sandbox=sandbox,
     )  # fmt: skip
-    _send(network, signer, body, sending)
+    send_as(network, signer, body, sending)
 
 
 @class_group.command("retire", help=t("Stop issuing a class.", "停止发放某类别。"),
@@ -114,7 +108,7 @@ def create_class(
 @with_sending
 @with_output
 def retire_class(class_id: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, ClassRetire(class_id), sending)
+    send_as(network, signer, ClassRetire(class_id), sending)
 
 
 @merchant.group("reserve", help=t("Reserve attestations.", "准备金证明。"),
@@ -168,7 +162,7 @@ def issue(
     signer: Signer, sending: Sending,
 ) -> None:  # fmt: skip
     body = Issue(class_id, resolve(to, network), units, order, reason, cash, memo.encode("utf-8", "surrogateescape"))
-    _send(network, signer, body, sending)
+    send_as(network, signer, body, sending)
 
 
 @merchant.command(help=t("Take points of a returned purchase back.", "退货时收回所发积分。"),
@@ -181,7 +175,7 @@ def issue(
 @with_sending
 @with_output
 def reverse(order: str, units: int, reason: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, ReverseIssue(order, units, reason.encode("utf-8", "surrogateescape")), sending)
+    send_as(network, signer, ReverseIssue(order, units, reason.encode("utf-8", "surrogateescape")), sending)
 
 
 @merchant.command(help=t("A signed payment request as QR code; without --order a static code.",
@@ -220,7 +214,7 @@ def request(
 @with_sending
 @with_output
 def charge(code: str, value: int, order: str | None, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, RedeemByToken(read_pay_code(code), value, order or f"o-{secrets.token_hex(8)}"), sending)
+    send_as(network, signer, RedeemByToken(read_pay_code(code), value, order or f"o-{secrets.token_hex(8)}"), sending)
 
 
 @merchant.command(help=t("Take what is due from a hold; the rest is released.", "预授权扣款，余额自动释放。"),
@@ -233,7 +227,7 @@ def charge(code: str, value: int, order: str | None, network: Network, signer: S
 @with_sending
 @with_output
 def capture(hold: bytes, value: int, order: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, Capture(hold, value, order), sending)
+    send_as(network, signer, Capture(hold, value, order), sending)
 
 
 @merchant.command(help=t("Release a hold.", "撤销预授权。"),
@@ -244,7 +238,7 @@ def capture(hold: bytes, value: int, order: str, network: Network, signer: Signe
 @with_sending
 @with_output
 def void(hold: bytes, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, Void(hold), sending)
+    send_as(network, signer, Void(hold), sending)
 
 
 @merchant.command(help=t("Give a payment back, in whole or in part.", "全额或部分退款。"),
@@ -257,7 +251,7 @@ def void(hold: bytes, network: Network, signer: Signer, sending: Sending) -> Non
 @with_sending
 @with_output
 def refund(order: str, refund_id: str, value: int, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, Refund(order, refund_id, value), sending)
+    send_as(network, signer, Refund(order, refund_id, value), sending)
 
 
 @merchant.command(help=t("Vouch for a tourist's new account.", "为游客开户担保。"),

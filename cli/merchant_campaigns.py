@@ -11,11 +11,10 @@ from cli.campaign_files import proof_plain, read_claim, read_list
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, table, with_output
-from cli.submission import Sending, block_time, send_and_report, with_sending
+from cli.submission import Sending, block_time, send_and_report, send_as, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
-from primitives.kinds import Body
 from primitives.kinds_campaigns import (
     ENTRIES_MAX,
     BatchIssue,
@@ -26,11 +25,6 @@ from primitives.kinds_campaigns import (
 )
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending) -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending)
 
 
 @click.group(help=t("Points from a budget: a list to claim from, or batches.", "活动积分：按名单领取，或批量发放。"),
@@ -64,7 +58,7 @@ def create(
     starts = block_time(network.client()) + after
     root = None if file is None else list_root(campaign_id, read_list(file, network))
     body = CampaignCreate(campaign_id, class_id, budget, per_account, starts, starts + lasts, root)
-    _send(network, signer, body, sending)
+    send_as(network, signer, body, sending)
 
 
 @campaign.command(help=t("Grant to at most 256 accounts at once, to all or to none. The same file again is answered by "
@@ -88,7 +82,7 @@ def grant(
     class_id = network.client().get(f"/v1/campaigns/{_path(campaign_id)}")["class"]
     body = BatchIssue(campaign_id, class_id, tuple(entries), order_id or "batch")
     named = body if order_id else msgspec.structs.replace(body, order_id=f"batch-{batch_digest(body).hex()[:32]}")
-    _send(network, signer, named, sending)
+    send_as(network, signer, named, sending)
 
 
 @campaign.command(help=t("End a campaign; what was granted stays good.", "提前结束活动，已发积分仍有效。"),
@@ -99,7 +93,7 @@ def grant(
 @with_sending
 @with_output
 def close(campaign_id: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, CampaignClose(campaign_id), sending)
+    send_as(network, signer, CampaignClose(campaign_id), sending)
 
 
 @campaign.command(help=t("The proof file of a listed account, for it to claim with.", "名单中某账户的领取证明文件。"),

@@ -10,11 +10,11 @@ from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, points, table, with_output, yuan
 from cli.statement_rows import UY_PER_FEN
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, name_of, resolve, subject, with_signer
 from primitives.address import encode_address
-from primitives.kinds import Body, LegConfirm, LegDispute, LegPaid
+from primitives.kinds import LegConfirm, LegDispute, LegPaid
 
 
 @click.command(help=t("Cap, outstanding points, debts and room to issue.", "额度上限、流通、应付与可发余量。"),
@@ -88,11 +88,6 @@ def leg_text(payer: str, payee: str, network: Network) -> str:
     return f"{encode_address(resolve(payer, network))}->{encode_address(resolve(payee, network))}"
 
 
-def _send(network: Network, signer: Signer, body: Body, sending: Sending) -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending)
-
-
 @leg.command("paid", help=t("The payer has transferred the money.", "付款方已转账。"),
              epilog=example("hnchain merchant leg paid 1 hotel seafood --bank-ref T123 --as hotel"))  # fmt: skip
 @click.argument("window", type=AMOUNT)
@@ -108,7 +103,7 @@ def paid(
     window: int, payer: str, payee: str, bank_ref: str, network: Network, signer: Signer, sending: Sending
 ) -> None:
     digest = hashlib.sha256(bank_ref.encode("utf-8", "surrogateescape")).digest()
-    _send(network, signer, LegPaid(window, leg_text(payer, payee, network), digest), sending)
+    send_as(network, signer, LegPaid(window, leg_text(payer, payee, network), digest), sending)
 
 
 @leg.command("confirm", help=t("The payee has received the money.", "收款方确认到账。"),
@@ -121,7 +116,7 @@ def paid(
 @with_sending
 @with_output
 def confirm(window: int, payer: str, payee: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, LegConfirm(window, leg_text(payer, payee, network)), sending)
+    send_as(network, signer, LegConfirm(window, leg_text(payer, payee, network)), sending)
 
 
 @leg.command("dispute", help=t("One leg is not as agreed; only this leg waits.", "对单笔提出异议，仅该笔暂停。"),
@@ -138,4 +133,4 @@ def dispute(
     window: int, payer: str, payee: str, reason: str, network: Network, signer: Signer, sending: Sending
 ) -> None:
     body = LegDispute(window, leg_text(payer, payee, network), reason.encode("utf-8", "surrogateescape"))
-    _send(network, signer, body, sending)
+    send_as(network, signer, body, sending)

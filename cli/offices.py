@@ -9,17 +9,12 @@ from cli.as_of import read_second
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import day_text, with_output
-from cli.submission import Sending, block_time, send_and_report, with_sending
+from cli.submission import Sending, block_time, send_as, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, resolve, with_signer
-from primitives.kinds import Body, Freeze, KycAttest, KycRevoke, PauseClass, Unfreeze, WindowClose
+from primitives.kinds import Freeze, KycAttest, KycRevoke, PauseClass, Unfreeze, WindowClose
 
 TIERS: Final = ("0", "1", "2")
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 def with_end(command: Any) -> Any:
@@ -62,7 +57,7 @@ def attest(
 ) -> None:  # fmt: skip
     ends = end_of(network, until, lasts)
     body = KycAttest(resolve(party, network), int(tier), ends, commitment)
-    _send(network, signer, body, sending, f"{party}  {t('tier', '等级')} {tier}  {day_text(ends)}")
+    send_as(network, signer, body, sending, f"{party}  {t('tier', '等级')} {tier}  {day_text(ends)}")
 
 
 @office.command("revoke-tier", help=t("Take an account's tier back.", "撤销账户的实名等级。"),
@@ -73,7 +68,7 @@ def attest(
 @with_sending
 @with_output
 def revoke_tier(party: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, KycRevoke(resolve(party, network)), sending)
+    send_as(network, signer, KycRevoke(resolve(party, network)), sending)
 
 
 @office.command(help=t("Freeze an account: OUT stops what it pays and starts, ALL what it receives too.",
@@ -93,7 +88,7 @@ def freeze(
 ) -> None:  # fmt: skip
     ends = end_of(network, until, lasts)
     body = Freeze(resolve(party, network), mode, reason.encode(), ends)
-    _send(network, signer, body, sending, f"{party}  {mode}  {day_text(ends)}")
+    send_as(network, signer, body, sending, f"{party}  {mode}  {day_text(ends)}")
 
 
 @office.command(help=t("End a freeze.", "解除冻结。"),
@@ -104,7 +99,7 @@ def freeze(
 @with_sending
 @with_output
 def unfreeze(party: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, Unfreeze(resolve(party, network)), sending)
+    send_as(network, signer, Unfreeze(resolve(party, network)), sending)
 
 
 @office.command("pause-class", help=t("Let nobody spend or receive points of a class for a time.",
@@ -120,7 +115,7 @@ def pause_class(
     class_id: str, until: str | None, lasts: int | None, network: Network, signer: Signer, sending: Sending
 ) -> None:
     ends = end_of(network, until, lasts)
-    _send(network, signer, PauseClass(class_id, ends), sending, f"{class_id}  {day_text(ends)}")
+    send_as(network, signer, PauseClass(class_id, ends), sending, f"{class_id}  {day_text(ends)}")
 
 
 @office.command("close-window", help=t("Close the settlement window now, before the daily cut.",
@@ -131,4 +126,4 @@ def pause_class(
 @with_sending
 @with_output
 def close_window(network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, WindowClose(), sending)
+    send_as(network, signer, WindowClose(), sending)

@@ -6,22 +6,16 @@ from urllib.parse import quote
 import click
 
 from cli.amounts import AMOUNT, DURATION, HEX, IDENTIFIER
-from cli.governance import document_hash, print_proposal
+from cli.governance import document_hash, print_proposal, with_reasons
 from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, pairs, points, table, with_output
-from cli.submission import Sending, block_time, send_and_report, with_sending
+from cli.submission import Sending, block_time, send_as, with_sending
 from cli.wallets import Signer, name_of, resolve, with_signer
 from primitives.address import encode_address
-from primitives.kinds import Body
 from primitives.kinds_sandbox import EmergencyPause, EmergencyResume, SandboxEnrol
 
 Plain = Any
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 def _addresses(names: tuple[str, ...], network: Network) -> list[str]:
@@ -56,15 +50,14 @@ def sandbox() -> None:
                                                             "退出方案文件，公布其 SHA-256。"))  # fmt: skip
 @click.option("--exit-hash", type=HEX, help=t("In place of the plan.", "以哈希代替方案文件。"))
 @click.option("--proposal", type=IDENTIFIER, help=t("Its id; default: the sandbox's.", "提案编号，默认同沙盒编号。"))
-@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
-@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@with_reasons
 @click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
 @with_network
 @with_output
 def open_sandbox(
     name: str, merchant: str, after: int, lasts: int, merchants: tuple[str, ...], enrolled: tuple[str, ...],
-    exit_plan: str | None, exit_hash: bytes | None, proposal: str | None, reasons: str | None,
-    reasons_hash: bytes | None, sender: str, network: Network, **given: Plain,
+    exit_plan: str | None, exit_hash: bytes | None, proposal: str | None, reasons_hash: bytes, sender: str,
+    network: Network, **given: Plain,
 ) -> None:  # fmt: skip
     starts = block_time(network.client()) + after
     payload = {
@@ -72,7 +65,7 @@ def open_sandbox(
         "ends": starts + lasts, "merchants": _addresses(merchants, network), "accounts": _addresses(enrolled, network),
         "exit_hash": document_hash(exit_plan, exit_hash).hex(), **given,
     }  # fmt: skip
-    print_proposal(network, sender, proposal or name, "sandbox_open", payload, document_hash(reasons, reasons_hash))
+    print_proposal(network, sender, proposal or name, "sandbox_open", payload, reasons_hash)
 
 
 @sandbox.command("close", help=t("An unsigned proposal to stop a sandbox before its end.",
@@ -81,16 +74,15 @@ def open_sandbox(
 @click.argument("name", metavar="SANDBOX", type=IDENTIFIER)
 @click.option("--proposal", type=IDENTIFIER, default="sandbox-close", show_default=True,
               help=t("Its id.", "提案编号。"))  # fmt: skip
-@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
-@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@with_reasons
 @click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
 @with_network
 @with_output
 def close_sandbox(
-    name: str, proposal: str, reasons: str | None, reasons_hash: bytes | None, sender: str, network: Network
+    name: str, proposal: str, reasons_hash: bytes, sender: str, network: Network
 ) -> None:  # fmt: skip
     payload = {"sandbox": name, "merchant": network.client().get(_path(name))["merchant"]}
-    print_proposal(network, sender, proposal, "sandbox_close", payload, document_hash(reasons, reasons_hash))
+    print_proposal(network, sender, proposal, "sandbox_close", payload, reasons_hash)
 
 
 @sandbox.command(help=t("Let further accounts take part, at most 64 at once.", "登记更多参与账户，每次最多 64 个。"),
@@ -103,7 +95,7 @@ def close_sandbox(
 @with_output
 def enrol(name: str, accounts: tuple[str, ...], network: Network, signer: Signer, sending: Sending) -> None:
     listed = tuple(bytes(resolve(account, network)) for account in accounts)
-    _send(network, signer, SandboxEnrol(name, listed), sending)
+    send_as(network, signer, SandboxEnrol(name, listed), sending)
 
 
 @sandbox.command("list", help=t("All sandboxes: state, accounts, value.", "全部沙盒：状态、人数、金额。"),
@@ -169,7 +161,7 @@ def _path(name: str) -> str:
 @with_output
 def pause(lasts: int, reason: str, network: Network, signer: Signer, sending: Sending) -> None:
     until = block_time(network.client()) + lasts
-    _send(network, signer, EmergencyPause(until, reason.encode()), sending)
+    send_as(network, signer, EmergencyPause(until, reason.encode()), sending)
 
 
 @click.command("resume", help=t("A regulator ends the pause now.", "监管方立即结束暂停。"),
@@ -179,7 +171,7 @@ def pause(lasts: int, reason: str, network: Network, signer: Signer, sending: Se
 @with_sending
 @with_output
 def resume(network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, EmergencyResume(), sending)
+    send_as(network, signer, EmergencyResume(), sending)
 
 
 @click.command("ratify", help=t("An unsigned proposal: how long the running pause lasts, at most 30 days in all.",
@@ -187,17 +179,15 @@ def resume(network: Network, signer: Signer, sending: Sending) -> None:
                epilog=example("hnchain gov ratify --lasts 10d --reasons why.pdf --sender m1 > p.json"))  # fmt: skip
 @click.option("--lasts", type=DURATION, required=True, help=t("From its start.", "自暂停开始计。"))
 @click.option("--proposal", type=IDENTIFIER, default="ratify-pause", show_default=True, help=t("Its id.", "提案编号。"))
-@click.option("--reasons", metavar="FILE", help=t("The document that says why.", "理由文件。"))
-@click.option("--reasons-hash", type=HEX, help=t("In place of the document.", "以哈希代替文件。"))
+@with_reasons
 @click.option("--sender", required=True, help=t("The member that proposes.", "提案的成员。"))
 @with_network
 @with_output
 def ratify(
-    lasts: int, proposal: str, reasons: str | None, reasons_hash: bytes | None, sender: str, network: Network
+    lasts: int, proposal: str, reasons_hash: bytes, sender: str, network: Network
 ) -> None:  # fmt: skip
     since = network.client().get("/v1/pause")["since"] or 0
-    reason = document_hash(reasons, reasons_hash)
-    print_proposal(network, sender, proposal, "ratify_pause", {"until": since + lasts}, reason)
+    print_proposal(network, sender, proposal, "ratify_pause", {"until": since + lasts}, reasons_hash)
 
 
 @click.command("paused", help=t("Whether the network is paused, and until when.", "是否处于紧急暂停，以及期限。"),

@@ -16,6 +16,7 @@ from cli.output import answer, say
 from cli.proven_reads import read_receipt
 from cli.trust_options import open_outsider
 from cli.verdicts import Refusal, Verdict, code_name
+from cli.wallets import Signer
 from primitives.catalogue import explain
 from primitives.codes import Code, code_text
 from primitives.keys import Address, SigningKey
@@ -160,6 +161,12 @@ def send_and_report(
     receipt = outcome(network, signed, sending)
     report(receipt, body, signed.id, text)
     return receipt
+
+
+def send_as(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> Any:
+    """As send_and_report, signed by one wallet. Raises: Refusal, exit 5 where it does not open."""
+    opened = signer.unlock()
+    return send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 def refusal_text(refusal: Refusal) -> str:

@@ -14,7 +14,7 @@ from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, pairs, table, with_output
 from cli.sandboxes import PAUSE_COMMANDS
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.transactions import guarded, read_json
 from cli.verdicts import usage
 from cli.wallets import Signer, with_signer
@@ -93,12 +93,11 @@ def _newcomer(kind: str, file: str, **more: str) -> Body:
 
 
 def _send(network: Network, signer: Signer, body: Body, sending: Sending) -> None:
-    opened = signer.unlock()
     what = t("accepted; it takes effect with the next epoch: hnchain gov validators",
              "已受理，下一纪元生效：hnchain gov validators")
     if isinstance(body, ValidatorRemove):
         what += t("; let its node run until then", "；在此之前请保持该节点运行")
-    send_and_report(network, opened.address, [opened.key], body, sending, what)
+    send_as(network, signer, body, sending, what)
 
 
 def roster_text(plain: Plain) -> str:

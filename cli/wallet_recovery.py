@@ -12,22 +12,17 @@ from cli.language import example, t
 from cli.network import Network, with_network
 from cli.output import answer, day_text, say, table, with_output
 from cli.read_tickets import Successor, TicketBook
-from cli.submission import Sending, send_and_report, with_sending
+from cli.submission import Sending, send_as, with_sending
 from cli.verdicts import usage
 from cli.wallets import Signer, adopt_account, resolve, with_signer
 from primitives.address import encode_address
-from primitives.kinds import AccountKey, Body, KeyAdd, KeyRevoke, KeyRole, RecoveryStart
+from primitives.kinds import AccountKey, KeyAdd, KeyRevoke, KeyRole, RecoveryStart
 from primitives.kinds_identity import GuardiansSet, KeyLimit, RecoveryApprove, RecoveryCancel, RecoveryFinish
 from primitives.recovery import recovery_id
 from primitives.transaction import key_proof_digest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DELAY_HOURS: Final = 72
-
-
-def _send(network: Network, signer: Signer, body: Body, sending: Sending, text: str = "") -> None:
-    opened = signer.unlock()
-    send_and_report(network, opened.address, [opened.key], body, sending, text)
 
 
 def _with_keys(required: bool) -> Callable[[F], F]:
@@ -89,7 +84,7 @@ def add_key(
     public_key: bytes, proof: bytes, role: KeyRole, limit: int | None, network: Network, signer: Signer,
     sending: Sending,
 ) -> None:  # fmt: skip
-    _send(network, signer, KeyAdd(public_key, role, limit, proof), sending)
+    send_as(network, signer, KeyAdd(public_key, role, limit, proof), sending)
 
 
 @key_group.command("revoke", help=t("A key of the account ends.", "撤销账户的密钥。"),
@@ -100,7 +95,7 @@ def add_key(
 @with_sending
 @with_output
 def revoke_key(public_key: bytes, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, KeyRevoke(public_key), sending)
+    send_as(network, signer, KeyRevoke(public_key), sending)
 
 
 @key_group.command("limit", help=t("Another daily limit for a key; without --limit none.",
@@ -113,7 +108,7 @@ def revoke_key(public_key: bytes, network: Network, signer: Signer, sending: Sen
 @with_sending
 @with_output
 def limit_key(public_key: bytes, limit: int | None, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, KeyLimit(public_key, limit), sending)
+    send_as(network, signer, KeyLimit(public_key, limit), sending)
 
 
 @click.group(help=t("Who may recover the account.", "谁能帮助找回账户。"),
@@ -139,7 +134,7 @@ def set_guardians(
         raise usage(t("name the guardians, or say --none", "请列出守护人，或使用 --none"), "NAME... | --none")
     chosen = tuple(resolve(name, network) for name in names)
     majority = len(chosen) // 2 + 1 if chosen else 0
-    _send(network, signer, GuardiansSet(chosen, majority if threshold is None else threshold), sending)
+    send_as(network, signer, GuardiansSet(chosen, majority if threshold is None else threshold), sending)
 
 
 @click.group(help=t("New keys for an account whose keys are lost: key, start, approve, wait 72 hours, finish, adopt.",
@@ -183,7 +178,7 @@ def start(
     _confirm(yes)
     text = t(f"proposed; once enough guardians approve, {DELAY_HOURS} hours begin",
              f"已提出；足够的守护人同意后，开始 {DELAY_HOURS} 小时等待期")  # fmt: skip
-    _send(network, signer, RecoveryStart(who, _keys(keys), threshold), sending, text)
+    send_as(network, signer, RecoveryStart(who, _keys(keys), threshold), sending, text)
 
 
 @recover.command(help=t("A guardian approves the keys that the owner read out, no others.",
@@ -202,7 +197,7 @@ def approve(
 ) -> None:  # fmt: skip
     who = resolve(account, network)
     _confirm(yes)
-    _send(network, signer, RecoveryApprove(who, recovery_id(who, _keys(keys), threshold)), sending)
+    send_as(network, signer, RecoveryApprove(who, recovery_id(who, _keys(keys), threshold)), sending)
 
 
 def _confirm(yes: bool) -> None:
@@ -221,7 +216,7 @@ def _confirm(yes: bool) -> None:
 @with_sending
 @with_output
 def withdraw(account: str, network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, RecoveryCancel(resolve(account, network)), sending)
+    send_as(network, signer, RecoveryCancel(resolve(account, network)), sending)
 
 
 @recover.command(help=t("The owner ends every recovery of the account.", "所有者终止对其账户的一切找回。"),
@@ -231,7 +226,7 @@ def withdraw(account: str, network: Network, signer: Signer, sending: Sending) -
 @with_sending
 @with_output
 def cancel(network: Network, signer: Signer, sending: Sending) -> None:
-    _send(network, signer, RecoveryCancel(), sending)
+    send_as(network, signer, RecoveryCancel(), sending)
 
 
 @recover.command(help=t("After the delay: the new keys take the place of the old. Any account may send it.",
@@ -248,7 +243,7 @@ def finish(
 ) -> None:
     who = resolve(account, network)
     named = recovery_id(who, _keys(keys), threshold) if keys else None
-    _send(network, signer, RecoveryFinish(who, named), sending)
+    send_as(network, signer, RecoveryFinish(who, named), sending)
 
 
 @recover.command(help=t("Let a wallet on this machine sign for the recovered account from now on.",
