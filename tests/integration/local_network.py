@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import msgspec
 
 from chainnode.devnet import Devnet, create
 from chainnode.devnet_layout import PEOPLE, NodePlace, devnet_genesis, place_on
+from chainnode.failures import NodeFailure
 from chainnode.listening_ports import free_ports
 from primitives.genesis import Genesis, chain_id
 from primitives.hashing import tagged_hash
@@ -23,6 +25,7 @@ from primitives.kinds import Body, Issue
 from primitives.transaction import Envelope, decode_transaction, sign_transaction
 
 SEED = bytes(range(32))
+STARTS = 3  # a port that was free may be taken a moment later, by a network that starts beside this one
 PEOPLE_KEYS = {p.name: SigningKey.from_seed(tagged_hash(b"test/person", p.name.encode())) for p in PEOPLE}
 BULK = "application/vnd.hnchain.bulk"
 
@@ -30,17 +33,33 @@ BULK = "application/vnd.hnchain.bulk"
 @contextmanager
 def local_network(directory: Path, test_clock: bool = False, start: bool = True) -> Iterator["Network"]:
     """A fresh network; every process is gone at the end, whatever happens."""
-    places = place_on(free_ports(16))
-    genesis = devnet_genesis(SEED, int(time.time()) - 60, 4, PEOPLE_KEYS, test_clock)
-    devnet = create(directory / "network", SEED, places, genesis, checked=True)
-    network = Network(devnet, genesis)
+    network = _create(directory, test_clock)
     try:
-        if start:
-            network.start_all()
+        for attempt in range(STARTS if start else 0):
+            try:
+                network.start_all()
+                break
+            except NodeFailure:
+                _kill_all(network)
+                words = [network.devnet.last_words(place) for place in network.places]
+                if attempt + 1 == STARTS or not any("is taken by" in word for word in words):
+                    raise
+                rmtree(directory / "network")
+                network = _create(directory, test_clock)
         yield network
     finally:
-        for place in network.places:  # a test may have added some
-            network.devnet.kill(place)
+        _kill_all(network)
+
+
+def _create(directory: Path, test_clock: bool) -> "Network":
+    places = place_on(free_ports(16))
+    genesis = devnet_genesis(SEED, int(time.time()) - 60, 4, PEOPLE_KEYS, test_clock)
+    return Network(create(directory / "network", SEED, places, genesis, checked=True), genesis)
+
+
+def _kill_all(network: "Network") -> None:
+    for place in network.places:  # a test may have added some
+        network.devnet.kill(place)
 
 
 class Network:
