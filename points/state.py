@@ -7,6 +7,7 @@ days are days of UTC+8 (days.py).
 Invariant: no amount is below 0 or above 2**64 - 1 (INV-9); only carries and nets are signed.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final, Literal
 
@@ -362,9 +363,7 @@ RECORDS: Final[dict[str, Any]] = {
 _DECODERS: Final = {ord(prefix): decoder(record) for prefix, record in RECORDS.items()}
 
 
-def encode_value(record: Record) -> bytes:
-    """The stored bytes of a record."""
-    return encode(record)
+encode_value: Final[Callable[[Record], bytes]] = encode  # the stored bytes of a record
 
 
 def decode_value(key: bytes, raw: bytes) -> Any:

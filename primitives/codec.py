@@ -4,6 +4,7 @@ The decoder library accepts several spellings of one value (long integers, float
 from outside count only if encoding what they decode to gives the same bytes again.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Final, TypeVar, dataclass_transform
 
 import msgspec
@@ -38,12 +39,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     """
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
-
-
-def encode(value: object) -> bytes:
-    """The canonical bytes of a Record (or of a tuple of them). Integers must lie in -2**63 .. 2**64 - 1."""
-    return _ENCODER.encode(value)
+# The canonical bytes of a Record (or of a tuple of them). Integers must lie in -2**63 .. 2**64 - 1.
+encode: Final[Callable[[object], bytes]] = msgspec.msgpack.Encoder().encode
 
 
 def decoder(of: type[T]) -> msgspec.msgpack.Decoder[T]:
@@ -61,6 +58,6 @@ def decode_canonical(using: msgspec.msgpack.Decoder[T], raw: bytes) -> T:
         value = using.decode(raw)
     except (msgspec.DecodeError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         raise Malformed(f"{len(raw)} bytes do not decode: {error}") from error
-    if _ENCODER.encode(value) != raw:
+    if encode(value) != raw:
         raise Malformed(f"{len(raw)} bytes decode but are not the canonical encoding")
     return value

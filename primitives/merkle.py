@@ -7,7 +7,7 @@ An odd node is promoted unchanged, never paired with itself, so that no two list
 from collections.abc import Sequence
 from typing import Final
 
-from primitives.hashing import TAG_MERKLE_LEAF, TAG_MERKLE_NODE, TAG_MERKLE_ROOT, Digest, tagged_hash
+from primitives.hashing import TAG_MERKLE_LEAF, TAG_MERKLE_NODE, TAG_MERKLE_ROOT, Digest, tagged_hash, tagged_hasher
 
 LEAVES_MAX: Final = 2**32  # a path has at most 32 digests
 
@@ -19,13 +19,12 @@ def _sealed(count: int, top: bytes) -> Digest:
 EMPTY_ROOT: Final = _sealed(0, b"")
 
 
-def leaf_hash(leaf: bytes) -> Digest:
-    """The hash of one leaf, any bytes."""
-    return tagged_hash(TAG_MERKLE_LEAF, leaf)
+leaf_hash: Final = tagged_hasher(TAG_MERKLE_LEAF)  # of one leaf, any bytes
+_node_hash: Final = tagged_hasher(TAG_MERKLE_NODE)  # of two digests, one behind the other
 
 
 def _parents(level: list[Digest]) -> list[Digest]:
-    paired = [tagged_hash(TAG_MERKLE_NODE, level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    paired = [_node_hash(left + right) for left, right in zip(level[::2], level[1::2], strict=False)]
     if len(level) % 2:
         paired.append(level[-1])
     return paired
@@ -35,7 +34,7 @@ def root(leaves: Sequence[bytes]) -> Digest:
     """The root over the leaves in order; EMPTY_ROOT for none."""
     if not leaves:
         return EMPTY_ROOT
-    level = [leaf_hash(leaf) for leaf in leaves]
+    level = list(map(leaf_hash, leaves))
     while len(level) > 1:
         level = _parents(level)
     return _sealed(len(leaves), level[0])
@@ -45,7 +44,7 @@ def path(leaves: Sequence[bytes], index: int) -> tuple[Digest, ...]:
     """The siblings of leaf `index` from the bottom up; IndexError outside the list."""
     if not 0 <= index < len(leaves):
         raise IndexError(f"leaf {index} of {len(leaves)}")
-    level = [leaf_hash(leaf) for leaf in leaves]
+    level = list(map(leaf_hash, leaves))
     siblings = []
     while len(level) > 1:
         sibling = index ^ 1
@@ -69,6 +68,6 @@ def verify_path(leaf: bytes, index: int, count: int, siblings: Sequence[bytes], 
             if used == len(siblings):
                 return False
             left, right = (siblings[used], node) if index & 1 else (node, siblings[used])
-            node, used = tagged_hash(TAG_MERKLE_NODE, left, right), used + 1
+            node, used = _node_hash(left + right), used + 1
         index, width = index // 2, (width + 1) // 2
     return used == len(siblings) and _sealed(count, node) == expected

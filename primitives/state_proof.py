@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from primitives.codec import Record
-from primitives.hashing import TAG_STATE_KEY, TAG_STATE_LEAF, TAG_STATE_NODE, Digest, tagged_hash
+from primitives.hashing import TAG_STATE_KEY, TAG_STATE_LEAF, TAG_STATE_NODE, Digest, tagged_hasher
 
 BUCKET_ENTRIES_MAX: Final = 16  # part of the format; 32 writes twice the bytes per touched key at 100,000 keys
 FANOUT: Final = 16
@@ -36,20 +36,9 @@ class StateProof(Record):
     nodes: Annotated[tuple[NodeBytes, ...], msgspec.Meta(min_length=1, max_length=LEVELS_MAX + 1)]
 
 
-def key_hash(key: bytes) -> Digest:
-    """Where a key stands in the tree."""
-    return tagged_hash(TAG_STATE_KEY, key)
-
-
-def value_digest(value: bytes) -> Digest:
-    """What a bucket says about a value."""
-    return tagged_hash(TAG_STATE_LEAF, value)
-
-
-def node_digest(node: bytes) -> Digest:
-    """The hash of a bucket or branch; its first byte tells them apart."""
-    return tagged_hash(TAG_STATE_NODE, node)
-
+key_hash: Final = tagged_hasher(TAG_STATE_KEY)  # of a key: where it stands in the tree
+value_digest: Final = tagged_hasher(TAG_STATE_LEAF)  # of a value: what a bucket says about it
+node_digest: Final = tagged_hasher(TAG_STATE_NODE)  # of a bucket or branch; its first byte tells them apart
 
 EMPTY_STATE_ROOT: Final = node_digest(_BUCKET_KIND)
 

@@ -25,6 +25,7 @@ from primitives.hashing import (
     TAG_TRANSACTION,
     Digest,
     tagged_hash,
+    tagged_hasher,
 )
 from primitives.keys import PublicKey, Signature, SigningKey
 from primitives.kinds import (
@@ -85,12 +86,13 @@ class SignatureCheck(NamedTuple):
 
 
 _TRANSACTION: Final = decoder(Transaction)
+_identity: Final = tagged_hasher(TAG_TRANSACTION)
 _ONE_SIGNATURE_BYTES: Final = len(encode((KeySignature(bytes(32), bytes(64)),)))
 
 
 def transaction_id(envelope: Envelope) -> Digest:
     """The identity of the transaction, and the 32 bytes that its signers sign."""
-    return tagged_hash(TAG_TRANSACTION, encode(envelope))
+    return _identity(encode(envelope))
 
 
 def decode_transaction(raw: bytes) -> Decoded:
@@ -99,7 +101,7 @@ def decode_transaction(raw: bytes) -> Decoded:
         raise Malformed(f"a transaction of {len(raw)} bytes, limit {TRANSACTION_BYTES_MAX}")
     transaction = decode_canonical(_TRANSACTION, raw)
     if len(transaction.signatures) == 1:  # the envelope's bytes are a slice: no second encoding
-        identity = tagged_hash(TAG_TRANSACTION, memoryview(raw)[1:-_ONE_SIGNATURE_BYTES])
+        identity = _identity(memoryview(raw)[1:-_ONE_SIGNATURE_BYTES])
     else:
         keys = [pair.key for pair in transaction.signatures]
         if any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
