@@ -5,16 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import click
 import msgspec
 
+from benchmarks.durations import Seconds
 from benchmarks.network import Network, running_network, throwaway_network
 from benchmarks.report import Result, Settings, text_of
 from benchmarks.rules_command import midnight, year
 from benchmarks.run import RunFailed, Tell, measure
-from benchmarks.workload import PROFILES, Profile
+from benchmarks.table_command import soak, table
+from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile, Scene, scene_of
 from chainnode.devnet import is_devnet, open_devnet
 from chainnode.failures import NodeFailure
 from cli.language import example, t
@@ -22,30 +24,12 @@ from cli.network import DEVNET_DIRECTORY
 from cli.output import answer, say, with_output
 from cli.verdicts import Refusal, Verdict, usage
 from primitives.codes import Code
+from primitives.kinds import OPERATIONS_MAX
 
 TOURISTS: Final = 1_000
 TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
 PROJECT: Final = Path(__file__).resolve().parent.parent
 MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside the rooms: no part of a release
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
-
-
-class Seconds(click.ParamType[float]):
-    """A duration: 20s, 500ms, 2m, or a bare number of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See click.ParamType."""
-        text = str(value)
-        unit = next((u for u in _UNITS if text.endswith(u)), "")
-        try:
-            seconds = float(text.removesuffix(unit)) * _UNITS.get(unit, 1.0)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds < 3600:
-            self.fail(t(f"{text!r} is no duration; like 20s, 500ms, 2m", f"{text!r} 不是时长；例如 20s、500ms、2m"))
-        return seconds
 
 
 @click.group(help=t("Load and micro benchmarks.", "负载与微基准测试。"), epilog=example("hnchain bench run --rate 200"))
@@ -55,6 +39,8 @@ def bench() -> None:
 
 bench.add_command(year)
 bench.add_command(midnight)
+bench.add_command(table)
+bench.add_command(soak)
 
 
 @bench.command(
@@ -74,6 +60,9 @@ bench.add_command(midnight)
               help=t("Load before the measured time.", "测量前的预热时长。"))  # fmt: skip
 @click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True,
               help=t("Which transactions.", "交易类型组合。"))  # fmt: skip
+@click.option("--operations", type=click.IntRange(1, OPERATIONS_MAX),
+              help=t(f"Of each envelope, with --profile batch; default {BATCH_OPERATIONS}.",
+                     f"每个信封的操作数，用于 --profile batch；默认 {BATCH_OPERATIONS}。"))  # fmt: skip
 @click.option("--transport", type=click.Choice(["http", "ingress"]), default="http", show_default=True,
               help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
 @click.option("--outstanding", type=click.IntRange(1, 100_000), metavar="N",
@@ -91,18 +80,22 @@ bench.add_command(midnight)
               help=t("Keep the result with its raw histograms.", "保存结果与原始直方图。"))  # fmt: skip
 @with_output
 def run(
-    rate: float, duration: float, warmup: float, profile: str, transport: str, outstanding: int | None,
-    directory: Path | None, nodes: tuple[str, ...], validators: int, tourists: int | None, report: Path | None,
+    rate: float, duration: float, warmup: float, profile: Profile, operations: int | None, transport: str,
+    outstanding: int | None, directory: Path | None, nodes: tuple[str, ...], validators: int, tourists: int | None,
+    report: Path | None,
 ) -> None:  # fmt: skip
+    if operations and profile != "batch":
+        raise usage(t("--operations goes with --profile batch", "--operations 须与 --profile batch 同用"))
     if nodes and transport == "ingress":
         raise usage(t("--node names HTTP addresses: it goes with --transport http", "--node 仅适用于 --transport http"))
-    with _network(directory, nodes, validators, tourists) as network:
+    with _network(directory, nodes, validators, tourists, profile) as network:
         settings = Settings(
             profile, transport, 0.0 if outstanding else rate, duration, warmup, outstanding or 0,
             len(network.devnet.places), len(network.cast.tourists),
+            (operations or BATCH_OPERATIONS) if profile == "batch" else 1,
         )  # fmt: skip
         try:
-            result = measure(network, settings, cast(Profile, profile), _progress())
+            result = measure(network, settings, profile, _progress())
         except RunFailed as error:
             raise usage(str(error)) from error
         except OSError as error:
@@ -126,10 +119,11 @@ def _unsound(result: Result) -> int:
 
 @contextmanager
 def _network(
-    directory: Path | None, nodes: tuple[str, ...], validators: int, tourists: int | None
+    directory: Path | None, nodes: tuple[str, ...], validators: int, tourists: int | None, profile: Profile
 ) -> Iterator[Network]:
     try:
-        if directory is None and _runs(Path(DEVNET_DIRECTORY)):
+        made_for = scene_of(profile) != Scene()  # its genesis holds what the profile needs
+        if directory is None and not made_for and _runs(Path(DEVNET_DIRECTORY)):
             directory = Path(DEVNET_DIRECTORY)
         if directory is not None:
             yield running_network(directory, tourists or TOURISTS_RUNNING, nodes)
@@ -138,7 +132,7 @@ def _network(
             raise usage(t("--node needs --dir: the keys that sign are in the network's folder",
                           "--node 需要 --dir：签名密钥位于网络目录中"))  # fmt: skip
         say(t(f"a throw-away network of {validators} validators", f"临时网络：{validators} 个验证节点"))
-        with throwaway_network(validators, tourists or TOURISTS, Path.cwd()) as network:
+        with throwaway_network(validators, tourists or TOURISTS, Path.cwd(), profile) as network:
             yield network
     except NodeFailure as error:
         raise usage(str(error)) from error

@@ -6,22 +6,37 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from benchmarks.workload import Cast, cast_of, tourist_key
+from benchmarks.network_clock import MovedClock, NetworkClock, WallClock
+from benchmarks.workload import (
+    DAY_SUFFIX,
+    Cast,
+    Profile,
+    Scene,
+    cast_of,
+    demo_merchants,
+    extra_merchants,
+    scene_of,
+    tourist_key,
+)
+from chainnode.config import config_text, load_config
 from chainnode.devnet import Devnet, create, open_devnet
 from chainnode.devnet_calls import NoAnswer, Refused
 from chainnode.devnet_layout import devnet_genesis, place_on
+from chainnode.eight_lanes import Lanes
 from chainnode.listening_ports import free_ports
 from cli.devnet_wallets import demo_wallets
-from primitives.genesis import Genesis, GenesisAccount, chain_id, load_genesis
+from points.days import DAY_SECONDS, day_of, expiry_after
+from primitives.genesis import Genesis, GenesisAccount, GenesisClass, GenesisMerchant, chain_id, load_genesis
 from primitives.keys import SigningKey
-from primitives.kinds import AccountKey
+from primitives.kinds import AccountKey, Category, ClassCreate
 
+CATEGORIES: Final[tuple[Category, ...]] = ("TRANSPORT", "HOTEL", "DINING_RETAIL", "CULTURE_ENT")
 RESERVE_FEN: Final = 10**12  # of each merchant of a throw-away network: no run comes near its cap
 READY_SECONDS: Final = 60.0
 
@@ -35,6 +50,7 @@ class Network:
     cast: Cast
     urls: tuple[str, ...]
     owned: bool
+    clock: NetworkClock = field(default_factory=WallClock)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,30 +98,72 @@ def running_network(directory: Path, tourists: int, nodes: Sequence[str] = ()) -
     return Network(devnet, genesis, cast, urls, owned=False)
 
 
-def bench_genesis(seed: bytes, validators: int, tourists: int, now: int) -> Genesis:
-    """The genesis of a local network with benchmark tourists and reserves that no run exhausts."""
-    genesis = devnet_genesis(seed, now, validators, demo_keys(seed), test_clock=False)
-    extra = (GenesisAccount((AccountKey(tourist_key(seed, i).public_key),), tier=2) for i in range(tourists))
+def bench_genesis(seed: bytes, validators: int, tourists: int, now: int, scene: Scene | None = None) -> Genesis:
+    """The genesis of a local network with benchmark tourists and reserves that no run exhausts.
+
+    A scene with a midnight begins at noon of a day (UTC+8), with a clock that the run moves.
+    """
+    scene = scene or Scene()
+    keys = demo_keys(seed)
+    time_s = expiry_after(day_of(now)) - DAY_SECONDS // 2 if scene.midnight else now
+    genesis = devnet_genesis(seed, time_s, validators, keys, test_clock=scene.midnight)
+    shops = extra_merchants(seed, scene.merchants)
     merchants = tuple(replace(merchant, reserve=RESERVE_FEN) for merchant in genesis.merchants)
-    return replace(genesis, accounts=(*genesis.accounts, *extra), merchants=merchants)
+    return replace(
+        genesis,
+        accounts=(
+            *genesis.accounts,
+            *(GenesisAccount((AccountKey(tourist_key(seed, i).public_key),), tier=2) for i in range(tourists)),
+            *(GenesisAccount((AccountKey(shop.key.public_key),), "merchant") for shop in shops),
+        ),
+        merchants=(
+            *merchants,
+            *(
+                GenesisMerchant(shop.address, CATEGORIES[i % 4], shop.class_id, shop.class_id, reserve=RESERVE_FEN)
+                for i, shop in enumerate(shops)
+            ),
+        ),
+        classes=(
+            *genesis.classes,
+            *(GenesisClass(shop.address, ClassCreate(shop.class_id, uv=10_000, validity_days=365)) for shop in shops),
+            *(
+                GenesisClass(shop.address, ClassCreate(shop.class_id + DAY_SUFFIX, uv=10_000, validity_days=1))
+                for shop in demo_merchants(keys) if scene.midnight
+            ),
+        ),
+    )  # fmt: skip
+
+
+def midnight_of(genesis: Genesis) -> int:
+    """When the perishable points of a scene with a midnight expire: unix seconds."""
+    return expiry_after(day_of(genesis.time) + 1)
 
 
 @contextmanager
-def throwaway_network(validators: int, tourists: int, folder: Path) -> Iterator[Network]:
+def throwaway_network(
+    validators: int, tourists: int, folder: Path, profile: Profile = "mixed", lanes: Lanes = "auto"
+) -> Iterator[Network]:
     """A network of real processes below `folder`, on ports that were free; stopped and removed at the end.
 
-    Raises: BadConfiguration if it does not come up.
+    `lanes`: of the nodes' configuration. Raises: BadConfiguration if it does not come up.
     """
     seed = secrets.token_bytes(32)
+    scene = scene_of(profile)
     place = Path(tempfile.mkdtemp(prefix="hnchain-bench-", dir=folder))
-    genesis = bench_genesis(seed, validators, tourists, int(time.time()))
+    genesis = bench_genesis(seed, validators, tourists, int(time.time()), scene)
     devnet = create(place / "net", seed, place_on(free_ports(4 * validators)), genesis)
     try:
         for node in devnet.places:
+            _set_lanes(devnet.folder(node) / "node.toml", lanes)
             devnet.start(node)
         devnet.wait_ready(devnet.places, READY_SECONDS)
-        cast = cast_of(chain_id(genesis), seed, demo_keys(seed), tourists)
-        yield Network(devnet, genesis, cast, tuple(node.url for node in devnet.places), owned=True)
+        cast = cast_of(chain_id(genesis), seed, demo_keys(seed), tourists, scene)
+        clock = MovedClock(devnet, genesis.time) if genesis.test_clock else WallClock()
+        yield Network(devnet, genesis, cast, tuple(node.url for node in devnet.places), owned=True, clock=clock)
     finally:
         devnet.stop()
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _set_lanes(config: Path, lanes: Lanes) -> None:
+    config.write_text(config_text(replace(load_config(config), lanes=lanes)), encoding="utf-8")

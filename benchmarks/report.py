@@ -17,7 +17,7 @@ FORMAT: Final = 1
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What was asked for. Seconds; `outstanding` 0 = open loop."""
+    """What was asked for. Seconds; `outstanding` 0 = open loop. New fields have defaults: older files are read."""
 
     profile: str
     transport: str
@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     outstanding: int
     validators: int
     tourists: int
+    operations: int = 1  # of a transaction
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -97,9 +98,8 @@ class Spent(msgspec.Struct, frozen=True):
 
 def result_of(
     book: Book, settings: Settings, hardware: Hardware, baseline: Baseline, spent: Spent, chain: Chain,
-    operations: int,
 ) -> Result:  # fmt: skip
-    """Put the figures together. `operations`: per transaction."""
+    """Put the figures together."""
     start, end = settings.warmup, settings.warmup + settings.duration
     numbers, everything = book.between(start, end), range(book.released)
     committed = book.committed_between(start, end)
@@ -116,7 +116,7 @@ def result_of(
         offered_per_s=len(numbers) / settings.duration,
         achieved_per_s=sent / settings.duration,
         committed_per_s=rate,
-        operations_per_s=rate * operations,
+        operations_per_s=rate * settings.operations,
         share_of_limit=rate * limit,
         share_with_all_signatures=rate * limit * baseline.signatures_per_transaction,
         latency={name: percentiles(histogram) for name, histogram in histograms.items()},

@@ -15,11 +15,12 @@ from benchmarks.generator import Generator, Lane, Plan, send_times
 from benchmarks.http_lane import HttpLane
 from benchmarks.ingress_lane import IngressLane
 from benchmarks.machine import Usage, folder_bytes, hardware, verifies_per_second
-from benchmarks.network import Network
+from benchmarks.network import Network, midnight_of
+from benchmarks.network_clock import MovedClock
 from benchmarks.outcomes import Book, Ending
 from benchmarks.report import Baseline, Result, Settings, Spent, result_of
 from benchmarks.signing import signed
-from benchmarks.workload import BATCH_OPERATIONS, Profile, Writer
+from benchmarks.workload import FUNDED_UNITS, Profile, Scene, Writer, scene_of, units_for
 from primitives.address import encode_address
 from primitives.transaction import decode_transaction, signature_checks
 
@@ -28,7 +29,8 @@ AFTER_SECONDS: Final = 40.0  # transactions live so much longer than the sending
 DRAIN_SECONDS: Final = 15.0  # beyond their life: what is still open then stays unresolved
 SAMPLE_SECONDS: Final = 0.25
 CLOSED_RATE_MAX: Final = 8_000  # transactions signed per second of a closed loop
-CLOSED_BATCHES_MAX: Final = 500
+CLOSED_OPERATIONS_MAX: Final = 80_000  # the same of operations in envelopes
+SIGNED_PER_SECOND: Final = 4_000  # a guess, on the safe side
 PREPARE_SECONDS: Final = 60.0
 PREPARE_OUTSTANDING: Final = 200
 SIGNATURE_SAMPLE: Final = 500
@@ -70,7 +72,7 @@ async def settle_all(urls: Sequence[str], raws: Sequence[bytes]) -> Book:
         return await generator.run()
 
 
-def prepare(network: Network, writer: Writer) -> None:
+def prepare(network: Network, writer: Writer, units: int = FUNDED_UNITS) -> None:
     """Every tourist has an account and points. Raises: RunFailed."""
     reader = _first_that_answers(network.urls)
     missing = []
@@ -81,7 +83,7 @@ def prepare(network: Network, writer: Writer) -> None:
             except OSError:
                 missing.append(tourist)
     reader.close()
-    for what, raws in (("accounts", writer.openings(missing)), ("points", writer.funding())):
+    for what, raws in (("accounts", writer.openings(missing)), ("points", writer.funding(units))):
         book = asyncio.run(settle_all(network.urls, raws))
         done = book.count_of(range(book.count))
         if done["committed"] != len(raws):
@@ -106,23 +108,32 @@ def measure(network: Network, settings: Settings, profile: Profile, tell: Tell) 
     seconds = settings.warmup + settings.duration
     if seconds + AFTER_SECONDS > LIFETIME_MAX - 60:
         raise RunFailed(f"a run of {seconds:.0f} s: transactions live at most 600 s, so at most 470 s")
+    if scene_of(profile) != Scene() and not network.owned:
+        raise RunFailed(f"{profile}: only in a network made for the run, its genesis holds what the profile needs")
     run = secrets.token_hex(4)
+    if isinstance(network.clock, MovedClock):
+        network.clock.set(network.clock.now())
     tell("prepare", 0.0)
     count = _count(settings, seconds)
-    signing = count / 4_000 + 10  # a guess of the seconds that signing takes
-    valid_until = int(time.time() + min(LIFETIME_MAX, seconds + signing + AFTER_SECONDS))
-    writer = Writer(network.cast, run, valid_until, secrets.randbits(32))
-    prepare(network, writer)
-    raws = signed(network.cast, run, valid_until, profile, count, lambda done: tell("sign", done / count))
+    lifetime = min(LIFETIME_MAX, seconds + AFTER_SECONDS + (0 if network.clock.is_ours else count / SIGNED_PER_SECOND))
+    people = Writer(network.cast, run, int(network.clock.now() + LIFETIME_MAX), secrets.randbits(32))
+    prepare(network, people, units_for(count, len(network.cast.tourists)))
+    begin = midnight_of(network.genesis) - seconds / 2 if network.clock.is_ours else time.time()
+    valid_until = int(begin + lifetime)
+    raws = signed(
+        network.cast, run, valid_until, profile, settings.operations, count, lambda done: tell("sign", done / count)
+    )
     checks = [len(signature_checks(decode_transaction(raw))) for raw in raws[:SIGNATURE_SAMPLE]]
     folders = {place.name: network.devnet.folder(place) for place in network.devnet.places}
     first = min((place[0] for place in standing(network).values() if place is not None), default=0)
     sizes = {name: folder_bytes(folder) for name, folder in folders.items()}
     before = verifies_per_second()
-    pokes = [writer.poke() for _ in range(60)]
+    pokes = [Writer(network.cast, f"{run}.poke", valid_until + 60, n).poke() for n in range(60)]
     gc.collect()
     gc.freeze()  # the transactions are no garbage: nothing to look through during the run
-    book, timeline = asyncio.run(_load(network, settings, raws, pokes, valid_until - time.time(), tell))
+    if isinstance(network.clock, MovedClock):
+        network.clock.set(begin)
+    book, timeline = asyncio.run(_load(network, settings, raws, pokes, valid_until - network.clock.now(), tell))
     gc.unfreeze()
     after = verifies_per_second()
     tell("inspect", 0.0)
@@ -134,15 +145,13 @@ def measure(network: Network, settings: Settings, profile: Profile, tell: Tell) 
     growth = {name: folder_bytes(folder) - sizes[name] for name, folder in folders.items()}
     spent = Spent(nodes, generator, timeline.usage.memory_mib, growth)
     baseline = Baseline(before, after, sum(checks) / len(checks))
-    return result_of(
-        book, settings, hardware(), baseline, spent, chain, BATCH_OPERATIONS if profile == "batch" else 1
-    )
+    return result_of(book, settings, hardware(), baseline, spent, chain)
 
 
 def _count(settings: Settings, seconds: float) -> int:
     if not settings.outstanding:
         return int(settings.rate * seconds)
-    return int((CLOSED_BATCHES_MAX if settings.profile == "batch" else CLOSED_RATE_MAX) * seconds)
+    return int(min(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX // settings.operations) * seconds)
 
 
 async def _load(
@@ -174,11 +183,15 @@ async def _load(
             ]
         generator.attach(lanes, asking)
         timeline = Timeline(Usage(), [])
-        sampler = asyncio.create_task(_sample(network, generator, timeline, seconds, tell))
+        beside = [
+            asyncio.create_task(_sample(network, generator, timeline, seconds, tell)),
+            asyncio.create_task(network.clock.drive()),
+        ]  # fmt: skip
         try:
             return await generator.run(), timeline
         finally:
-            sampler.cancel()
+            for task in beside:
+                task.cancel()
 
 
 async def _sample(network: Network, generator: Generator, timeline: Timeline, seconds: float, tell: Tell) -> None:
