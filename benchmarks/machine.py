@@ -37,7 +37,7 @@ def hardware() -> Hardware:
     return Hardware(
         fields.get("model name", platform.processor()), len(os.sched_getaffinity(0)), int(memory) // 1024,
         f"{platform.system()} {platform.release()}", platform.python_version(),
-        _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")),
+        git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no")),
     )  # fmt: skip
 
 
@@ -64,7 +64,8 @@ def _fields(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in reversed(list(pairs))}
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """What git says about this checkout; "" outside of one."""
     try:
         done = subprocess.run(  # noqa: S603  (fixed arguments)
             ["git", "-C", str(_PROJECT), *arguments],  # noqa: S607  (whichever git the user has)
@@ -82,6 +83,21 @@ def cpu_seconds(pid: int) -> float | None:
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def busy_seconds() -> float:
+    """CPU time that all processes of the machine used since it started, on all cores; 0 where it cannot be told."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = (int(field) for field in fields[:8])
+    return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
+
+
+def bytes_written(pid: int) -> int:
+    """That a process has caused to be sent to the disk; 0 if it is gone or the system does not tell."""
+    return int(_fields(Path(f"/proc/{pid}/io")).get("write_bytes", "0"))
 
 
 def resident_mib(pid: int) -> float:

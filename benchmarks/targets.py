@@ -1,0 +1,112 @@
+"""What must be reached: every figure of the table with its gate and its goal, and the judgement of a measured value.
+
+A gate must hold; a goal says how far it could go. Both are for four validators and the load on one machine of two
+cores with AVX-512, and are written down before anything is measured.
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+Better = Literal["more", "less", "neither"]  # neither: told, not judged
+Judgement = Literal["goal", "holds", "misses", "told", "not measured"]
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One line of the table. `kind`: how it compares with the libsodium base line of its run (see `ratio`)."""
+
+    name: str
+    trial: str
+    english: str
+    chinese: str
+    unit: str
+    better: Better = "neither"
+    gate: float | None = None
+    goal: float | None = None
+    kind: Literal["rate", "time_ms", "time_us", "plain"] = "plain"
+
+
+FIGURES: Final = (
+    Figure("best", "best", "committed issues and redemptions, best, sustained", "发放与核销混合，最高持续速率",
+           "tx/s", "more", 5_000, 15_000, "rate"),
+    Figure("share", "best", "share of the limit set by signature checks", "占验签物理上限的比例",
+           "", "more", 0.2, 0.5),
+    Figure("cpu", "best", "CPU of all nodes per transaction", "每笔交易的全部节点 CPU", "us", kind="time_us"),
+    Figure("growth", "best", "ledger growth per transaction and node", "每笔交易每节点的账本增长", "B"),
+    Figure("w512", "w512", "the same at 512 outstanding", "同上，512 笔在途", "tx/s", "more", 4_000, 8_000, "rate"),
+    Figure("w512_p50", "w512", "p50 at 512 outstanding", "512 笔在途时的 p50", "ms", "less", 120, 50, "time_ms"),
+    Figure("plain", "plain", "without AVX-512 (libsodium), best", "无 AVX-512（libsodium），最高速率",
+           "tx/s", "more", 3_000, 4_500, "rate"),
+    Figure("batch", "batch", "envelopes of 100 operations", "每个信封 100 个操作",
+           "op/s", "more", 15_000, 50_000, "rate"),
+    Figure("knee", "half", "the knee: highest rate that is kept up with", "拐点：可持续跟上的最高速率",
+           "tx/s", kind="rate"),
+    Figure("half_p50", "half", "p50 at half the knee", "拐点一半速率时的 p50", "ms", "less", 60, 15, "time_ms"),
+    Figure("half_p99", "half", "p99 at half the knee", "拐点一半速率时的 p99", "ms", "less", 200, 50, "time_ms"),
+    Figure("idle_p50", "idle", "p50 of an idle network", "空闲网络的 p50", "ms", "less", 15, 8, "time_ms"),
+    Figure("follower", "follower", "one crashed follower: share of the rate kept", "一个从节点宕机：保持的速率比例",
+           "", "more", 0.95, 1.0),
+    Figure("leader_gap", "leader", "leader killed under load: gap between commits", "负载下杀死主节点：提交间隔",
+           "s", "less", 3, 1),
+    Figure("leader_views", "leader", "leader killed under load: view changes", "负载下杀死主节点：视图切换次数",
+           "", "less", 1, 1),
+    Figure("sync", "sync", "a fresh node syncs: times the live rate", "新节点同步：实时速率的倍数", "x", "more", 5, 20),
+    Figure("sync_rate", "sync", "a fresh node syncs", "新节点同步速率", "tx/s", kind="rate"),
+    Figure("accounts", "accounts", "1,000,000 accounts: share of the rate with 10,000",
+           "100 万账户：相对 1 万账户的速率", "", "more", 0.8, 0.95),
+    Figure("startup", "startup", "start of a node with 100,000 blocks", "含 10 万区块的节点启动", "s", "less", 5, 1),
+    Figure("idle_bytes", "silence", "idle network: bytes written per minute", "空闲网络每分钟写入字节", "B",
+           "less", 0, 0),
+    Figure("slope", "memory", "memory of a node at 60 % load, growth", "60% 负载下节点内存增长", "MiB/h",
+           "less", 8, 1),
+    Figure("overload", "overload", "offered 3 times the knee: share of the knee kept", "3 倍拐点过载：保持的速率比例",
+           "", "more", 0.8, 0.95),
+    Figure("queries", "queries", "queries of balances and transactions", "余额与交易查询", "q/s"),
+    Figure("query_p99", "queries", "p99 of a query", "查询 p99", "ms", kind="time_ms"),
+    Figure("deploy", "deploy", "a new network of four: from nothing to ready", "新建四节点网络：从零到就绪", "s"),
+    Figure("deploy_first", "deploy", "a new network of four: from nothing to the first commit",
+           "新建四节点网络：从零到首笔提交", "s"),
+)  # fmt: skip
+
+TRIALS: Final = tuple(dict.fromkeys(figure.trial for figure in FIGURES))
+
+
+def figures_of(trial: str) -> tuple[Figure, ...]:
+    """What a trial measures."""
+    return tuple(figure for figure in FIGURES if figure.trial == trial)
+
+
+def judge(figure: Figure, values: Sequence[float], sound: bool = True) -> Judgement:
+    """By the median: with three runs a gate holds if it held in two. What is not sound misses."""
+    if not values:
+        return "not measured"
+    if figure.better == "neither" or figure.gate is None:
+        return "told"
+    if not sound:
+        return "misses"
+    middle = statistics.median(values)
+    if figure.goal is not None and _reaches(figure, middle, figure.goal):
+        return "goal"
+    return "holds" if _reaches(figure, middle, figure.gate) else "misses"
+
+
+def _reaches(figure: Figure, value: float, bound: float) -> bool:
+    return value >= bound if figure.better == "more" else value <= bound
+
+
+def ratio(figure: Figure, value: float, verify_us: float) -> float | None:
+    """Against libsodium's signature check on one core in the same run: a rate as a share of the checks per second, a
+    time as a number of checks. It says more than the figure itself on a machine whose speed changes. None: no sense."""
+    if not verify_us:
+        return None
+    match figure.kind:
+        case "rate":
+            return value * verify_us / 1e6
+        case "time_ms":
+            return value * 1e3 / verify_us
+        case "time_us":
+            return value / verify_us
+        case "plain":
+            return None

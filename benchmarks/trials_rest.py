@@ -1,0 +1,144 @@
+"""Trials of what should not happen: writing while nothing is to be done, and memory that grows; and of beginnings."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.machine import bytes_written, resident_mib, verifies_per_second
+from benchmarks.network import Network
+from benchmarks.run import settle_all
+from benchmarks.scoreboard import Outcome
+from benchmarks.trial import Stand, Tally, load
+from benchmarks.trials_load import RATE_UNKNOWN
+from benchmarks.workload import Writer
+
+SETTLE_SECONDS: Final = 8.0  # after the start: what a node writes then belongs to the start
+SILENCE_SECONDS: Final = 60.0
+MEMORY_SECONDS: Final = 120.0  # of one load; a longer time is made of several
+MEMORY_LOAD: Final = 0.6  # of the knee
+SAMPLE_SECONDS: Final = 1.0
+DEPLOYED_TOURISTS: Final = 10
+
+
+def silence(stand: Stand) -> Outcome:
+    """What four nodes without a transaction write: to their folders, and as the system counts it, the larger."""
+    tally = Tally()
+    with stand.network() as network:
+        tally.verify_us.append(1e6 / verifies_per_second())
+        time.sleep(SETTLE_SECONDS)
+        seconds = stand.seconds(SILENCE_SECONDS)
+        folders = [network.devnet.folder(place) for place in network.devnet.places]
+        files, counted = files_of(folders), _counted(network)
+        time.sleep(seconds)
+        in_folders, in_all = changed_bytes(files, files_of(folders)), _counted(network) - counted
+    files_minute, all_minute = in_folders * 60 / seconds, in_all * 60 / seconds
+    tally.add("idle_bytes", max(files_minute, all_minute))
+    tally.note(f"files {files_minute:,.0f} B, system's count {all_minute:,.0f} B, over {seconds:.0f} s",
+               f"文件 {files_minute:,.0f} 字节，系统计数 {all_minute:,.0f} 字节，历时 {seconds:.0f} 秒")  # fmt: skip
+    return tally.outcome()
+
+
+def files_of(folders: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """Size and time of change of every file below."""
+    found = {}
+    for folder in folders:
+        for path in folder.rglob("*"):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            if path.is_file():
+                found[path] = (stat.st_size, stat.st_mtime_ns)
+    return found
+
+
+def changed_bytes(before: dict[Path, tuple[int, int]], after: dict[Path, tuple[int, int]]) -> int:
+    """That were added to files, at least: a file that changed without growing counts whole, so does a new one."""
+    total = 0
+    for path, (size, changed) in after.items():
+        old = before.get(path)
+        if old is None:
+            total += size
+        elif old[1] != changed or old[0] != size:
+            total += size - old[0] if size > old[0] else size
+    return total
+
+
+def _counted(network: Network) -> int:
+    return sum(bytes_written(pid) for pid in network.processes().values() if pid is not None)
+
+
+def memory(stand: Stand) -> Outcome:
+    """The short form of `soak`."""
+    return soak(stand, stand.seconds(MEMORY_SECONDS))
+
+
+def soak(stand: Stand, seconds: float) -> Outcome:
+    """An open loop at 60 % of the knee; the resident memory of every node once a second, and the slope of the second
+    half of the time, of the node where it is steepest. Between loads of two minutes new transactions are signed."""
+    tally = Tally()
+    rate = stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
+    with stand.network() as network, sampling(network) as samples:
+        began = time.monotonic()
+        while (left := began + seconds - time.monotonic()) > 0 or not tally.verify_us:
+            load(stand, tally, network, max(2.0, min(left, MEMORY_SECONDS)), rate=rate)
+        lasted = time.monotonic() - began
+    late = {name: [one for one in points if one[0] >= lasted / 2] for name, points in samples.items()}
+    tally.add("slope", max((slope_per_hour(points) for points in late.values()), default=0.0))
+    ends = [points[-1][1] for points in samples.values() if points]
+    tally.note(f"{lasted:.0f} s at {rate:,.0f} tx/s, {max(ends, default=0):,.0f} MiB at the end",
+               f"{rate:,.0f} 笔/秒，历时 {lasted:.0f} 秒，结束时 {max(ends, default=0):,.0f} MiB")  # fmt: skip
+    if lasted < 3000:
+        tally.note("too short to judge a slope per hour: make soak", "时长不足以判断每小时斜率：make soak")
+    return tally.outcome()
+
+
+@contextmanager
+def sampling(network: Network) -> Iterator[dict[str, list[tuple[float, float]]]]:
+    """(seconds, MiB) of every node by name, gathered by a thread until the end."""
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in network.names}
+    over = threading.Event()
+    began = time.monotonic()
+
+    def watch() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            for name, pid in network.processes().items():
+                if pid is not None and (mib := resident_mib(pid)):
+                    samples[name].append((time.monotonic() - began, mib))
+
+    thread = threading.Thread(target=watch, name="memory")
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
+
+
+def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line nearest to (seconds, value); 0 of fewer than three points."""
+    if len(points) < 3:
+        return 0.0
+    middle_x = sum(x for x, _ in points) / len(points)
+    middle_y = sum(y for _, y in points) / len(points)
+    width = sum((x - middle_x) ** 2 for x, _ in points)
+    return 3600 * sum((x - middle_x) * (y - middle_y) for x, y in points) / width if width else 0.0
+
+
+def deploy(stand: Stand) -> Outcome:
+    """From an empty folder to four nodes that take transactions, and to the first that is committed."""
+    tally = Tally()
+    for _ in range(stand.runs):
+        tally.verify_us.append(1e6 / verifies_per_second())
+        began = time.monotonic()
+        with stand.network(tourists=DEPLOYED_TOURISTS) as network:
+            tally.add("deploy", time.monotonic() - began)
+            poke = Writer(network.cast, "deploy", int(time.time()) + 300, 1).poke()
+            book = asyncio.run(settle_all(network.urls[:1], [poke]))
+            tally.add("deploy_first", time.monotonic() - began)
+            tally.sound = tally.sound and book.count_of(range(1))["committed"] == 1
+    return tally.outcome()
