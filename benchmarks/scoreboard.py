@@ -75,9 +75,14 @@ def with_row(board: Board, trial: str, row: Row) -> Board:
 
 def save_board(path: Path, board: Board) -> None:
     """Whole or not at all."""
+    save_json(path, board)
+
+
+def save_json(path: Path, found: msgspec.Struct) -> None:
+    """A result as a file, its folder made; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    following = path.with_suffix(".next")
-    following.write_bytes(msgspec.json.format(msgspec.json.encode(board), indent=1) + b"\n")
+    following = path.with_name(path.name + ".next")
+    following.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     following.replace(path)
 
 

@@ -73,7 +73,7 @@ class Tally:
 
 def load(
     stand: Stand, tally: Tally, network: Network, seconds: float, *, outstanding: int = 0, rate: float = 0.0,
-    profile: Profile = "mixed", at: tuple[float, Callable[[], None]] | None = None,
+    profile: Profile = "mixed", operations: int = 1, at: tuple[float, Callable[[], None]] | None = None,
 ) -> Result:  # fmt: skip
     """One measured load over the binary ingress; what it says of itself and of the machine goes to the tally.
 
@@ -81,8 +81,9 @@ def load(
     Raises: RunFailed, OSError.
     """
     settings = Settings(
-        profile, "ingress", rate, seconds, WARMUP, outstanding, len(network.devnet.places), len(network.cast.tourists)
-    )
+        profile, "ingress", rate, seconds, WARMUP, outstanding, len(network.devnet.places), len(network.cast.tourists),
+        operations,
+    )  # fmt: skip
     began, busy, ours = time.monotonic(), busy_seconds(), _our_seconds(network)
     result = measure(network, settings, profile, stand.tell if at is None else _with(stand.tell, *at))
     others = busy_seconds() - busy - (_our_seconds(network) - ours)

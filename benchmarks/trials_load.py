@@ -6,6 +6,7 @@ from typing import Final
 from benchmarks.report import Result
 from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand, Tally, load
+from benchmarks.workload import BATCH_OPERATIONS
 from chainnode.eight_lanes import Lanes
 
 BEST_OUTSTANDING: Final = 2_048
@@ -64,7 +65,8 @@ def batch(stand: Stand) -> Outcome:
     with stand.network() as network:
         for _ in range(stand.runs):
             seconds = stand.seconds(SECONDS)
-            result = load(stand, tally, network, seconds, outstanding=BATCHES_OUTSTANDING, profile="batch")
+            result = load(stand, tally, network, seconds, outstanding=BATCHES_OUTSTANDING, profile="batch",
+                          operations=BATCH_OPERATIONS)  # fmt: skip
             tally.add("batch", result.operations_per_s)
     return tally.outcome()
 

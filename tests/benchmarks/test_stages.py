@@ -1,0 +1,70 @@
+"""The stage table: every sample has one stage, and the stages add up to what the kernel counted."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.stages import OTHER, STAGES, frames_of, stage_of, stage_seconds, table_of
+from benchmarks.stages_run import Watched, text_of
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = "thread (11): MainThread;run (chainnode/process.py:204);_run_once (asyncio/base_events.py:1922)"
+
+
+def stage(*frames: str) -> str | None:
+    return stage_of(frames_of(f"{MAIN};{';'.join(frames)} 1")[1])
+
+
+def test_the_innermost_file_of_ours_decides() -> None:
+    assert stage("begin (chainnode/execution_queue.py:90)", "root (ledger/state_tree.py:3)") == "tree"
+    assert stage("step (chainnode/driver.py:9)", "vote (consensus/ordering.py:3)") == "consensus"
+    assert stage("admit (chainnode/ingress.py:3)", "decode (primitives/codec.py:61)", "f (msgspec/x.py:1)") == "ingress"
+    assert stage("apply (chainnode/link.py:7)", "write (asyncio/selector_events.py:1057)") == "links"
+    assert stage("Handle._run (asyncio/events.py:80)") == "loop"
+
+
+def test_rules_count_as_rules_only_while_a_block_is_executed() -> None:
+    rule = "with_lots (points/issuing.py:230)"
+    assert stage("execute (chainnode/executor.py:118)", rule) == "rules"
+    assert stage("execute (chainnode/executor.py:118)") == "records"
+    assert stage("execute (chainnode/executor.py:118)", rule, "get (chainnode/state_cache.py:29)") == "records"
+    assert stage("look (chainnode/admissions.py:18)", rule) == "admission"
+
+
+def test_waiting_is_no_work() -> None:
+    assert stage("EpollSelector.select (selectors.py:468)") is None
+    assert stage("_worker (concurrent/futures/thread.py:81)") is None
+    assert stage_of([]) == OTHER
+
+
+def test_stages_add_up_to_the_kernel_s_count_whatever_the_samples_say() -> None:
+    lines = [
+        f"{MAIN};execute (chainnode/executor.py:118) 30",
+        f"{MAIN};EpollSelector.select (selectors.py:468) 500",
+        f"{MAIN};sync (ledger/journal.py:3) 10",
+        "thread (12): ledger_0;_worker (concurrent/futures/thread.py:81) 99",
+        "",
+    ]
+    stages, samples = stage_seconds(lines, {11: 4.0, 12: 0.5, 13: 0.25})
+    assert samples == 40
+    assert stages == {"records": 3.0, "journal": 1.0, "loop": 0.5, "native": 0.25}
+    found = table_of([(stages, samples), ({OTHER: 0.25}, 1)], transactions=1000, seconds=2.0)
+    assert found.cpu_seconds == sum(share.seconds for share in found.shares) == 5.0
+    assert sum(share.us for share in found.shares) == pytest.approx(2500)  # 5 s of two nodes, 1,000 transactions
+    assert found.named == pytest.approx(0.95)
+    text = text_of(Watched(found, 500.0, 64, 20.0))
+    assert "2500.0" in text and "95.0%" in text
+
+
+def test_a_line_without_a_thread_is_refused() -> None:
+    with pytest.raises(ValueError, match="no thread"):
+        frames_of("main (cli/main.py:3) 7")
+
+
+def test_every_file_of_a_stage_is_there() -> None:
+    """A file that was renamed would else fall to "other" or to its caller, unnoticed."""
+    ours = re.compile(r"^(chainnode|ledger|consensus|points)/")
+    named = [file for stage in STAGES for file in stage.files if ours.match(file)]
+    missing = [file for file in named if not (ROOT / f"{file}.py").exists() and not (ROOT / file).is_dir()]
+    assert len(named) > 40 and missing == []
