@@ -15,6 +15,7 @@ from primitives.transaction import Decoded
 EXPIRED_KEPT: Final = 100_000  # ids that were given up; the oldest is forgotten first
 
 _ACCEPTED: Final = Admission(Code.OK)
+_EXECUTED: Final = Admission(Code.DUPLICATE_TX, "executed already")
 _NO_SEAT: Final = Admission(Code.NOT_VALIDATOR, "this node has no seat and could not put it into a batch")
 _LEAVING: Final = Admission(Code.NOT_VALIDATOR, "this node leaves the set with this epoch, a batch could be late")
 
@@ -45,15 +46,18 @@ class Admissions:
     async def submit(self, transactions: Sequence[Decoded]) -> list[Admission]:
         """One answer each, in order. Code.OK: it is pooled and will end committed, rejected or expired."""
         answers = await self.examine(transactions)
+        # again after the signatures: while they were checked, others came in, or the seat went
+        no_seat, now_s, now_ms = self._no_seat(), self.now_s, self._clock_ms()
         for i, answer in enumerate(answers):
             if answer.code is Code.OK:
-                answers[i] = self._admit(transactions[i])
+                answers[i] = no_seat or self._admit(transactions[i], now_s, now_ms)
         self._on_admitted()
         return answers
 
     async def examine(self, transactions: Sequence[Decoded]) -> list[Admission]:
         """One answer each, in order; nothing is pooled."""
-        answers = [self._check(decoded) for decoded in transactions]
+        no_seat, now_s = self._no_seat(), self.now_s
+        answers = [no_seat or self._check(decoded, now_s) for decoded in transactions]
         promising = [i for i, answer in enumerate(answers) if answer.code is Code.OK]
         for position in await self._verifier.bad_transactions([transactions[i] for i in promising]):
             answers[promising[position]] = Admission(Code.BAD_SIGNATURE, "a signature does not verify")
@@ -70,29 +74,30 @@ class Admissions:
         """Whether this node gave it up lately."""
         return identity in self._expired
 
-    def _check(self, decoded: Decoded) -> Admission:
-        if not self._rooms.takes_transactions:
-            return _LEAVING if self._rooms.has_seat else _NO_SEAT
+    def _no_seat(self) -> Admission | None:
+        if self._rooms.takes_transactions:
+            return None
+        return _LEAVING if self._rooms.has_seat else _NO_SEAT
+
+    def _check(self, decoded: Decoded, now_s: int) -> Admission:
         envelope = decoded.transaction.envelope
         if envelope.chain_id != self._chain_id:
             return Admission(
                 Code.WRONG_CHAIN, f"signed for chain {envelope.chain_id.hex()}, this is {self._chain_id.hex()}"
             )
-        if decoded.id in self._executor.seen or self._executor.chain.place(decoded.id) is not None:
-            return Admission(Code.DUPLICATE_TX, "executed already")
-        now_s = self.now_s
+        if decoded.id in self._executor.seen:
+            return _EXECUTED
         code = self._mempool.check(decoded, now_s)
+        # what was executed before `seen` begins has expired since: only then the ledger need be asked
+        if code is Code.EXPIRED_TX and self._executor.chain.place(decoded.id) is not None:
+            return _EXECUTED
         if code is not Code.OK:
             return Admission(code, _lifetime(code, envelope.valid_until, now_s))
         code, detail = check_admission(self._executor.cache, decoded, now_s)
         return _ACCEPTED if code is Code.OK else Admission(code, detail)
 
-    def _admit(self, decoded: Decoded) -> Admission:
-        """Again after the signatures: while they were checked, others came in, or the seat went."""
-        if not self._rooms.takes_transactions:
-            return _LEAVING if self._rooms.has_seat else _NO_SEAT
-        carried = self._store.mentions(decoded.id)
-        code = self._mempool.admit(decoded, self.now_s, self._clock_ms(), carried)
+    def _admit(self, decoded: Decoded, now_s: int, now_ms: int) -> Admission:
+        code = self._mempool.admit(decoded, now_s, now_ms, self._store.mentions(decoded.id))
         return _ACCEPTED if code is Code.OK else Admission(code)
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from chainnode import eight_lanes, process
 from chainnode.config import AdminSection, HttpSection, NodeConfig, PeerSection, write_config
-from chainnode.eight_lanes import LANES, ORDER, EightLanes, disagreement, find, may_use_lanes
+from chainnode.eight_lanes import LANES, MESSAGE_BYTES_MAX, ORDER, EightLanes, disagreement, find, may_use_lanes
 from chainnode.failures import BadConfiguration, VerifiersDisagree
-from primitives.keys import PublicKey, Signature, verify
+from primitives.keys import PublicKey, Signature, SigningKey, verify
+from primitives.transaction import SignatureCheck
 from tests.chainnode.odd_signatures import ODD_POINTS, honest, spoiled, with_torsion
 
 
@@ -59,7 +60,17 @@ def test_an_s_beyond_the_order_never_reaches_the_library() -> None:
     assert not may_use_lanes(check._replace(signature=Signature(check.signature[:63])))
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 24, 100])
+@pytest.mark.parametrize("length", [0, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1, 5_000])
+def test_a_message_of_any_length_is_verified(length: int) -> None:
+    key, message = SigningKey(bytes(range(32))), bytes(length)
+    good = SignatureCheck(key.public_key, message, key.sign(message))
+    assert may_use_lanes(good) == (length <= MESSAGE_BYTES_MAX)
+    checks = [good, good._replace(message=message + b"?"), good, good._replace(message=message[1:])]
+    expected = [True, False, True, length == 0]
+    assert EightLanes(libsodium_in_lanes).verify_all(checks) == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 24, 128, 300])
 def test_every_lane_is_read_and_answered_in_order(count: int) -> None:
     dice = random.Random(count)
     checks = [spoiled(dice) for _ in range(count)]

@@ -1,14 +1,17 @@
 """Verified once, in short turns."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
 from chainnode.signatures import BulkVerifier, SignatureCache
+from primitives.codec import encode
 from primitives.keys import PublicKey, Signature, verify
-from primitives.transaction import decode_transaction
+from primitives.transaction import KeySignature, SignatureCheck, Transaction, decode_transaction
 from tests.chainnode.mesh import run
-from tests.chainnode.transactions import forged, key_of, make
+from tests.chainnode.transactions import batch_of_redemptions, forged, key_of, make
 
 
 class Counting:
@@ -75,6 +78,20 @@ def test_a_changed_signature_is_not_excused_by_an_equal_id() -> None:
     run(scenario)
 
 
+def test_a_known_signature_does_not_excuse_another_key() -> None:
+    async def scenario() -> None:
+        verifier = BulkVerifier(SignatureCache())
+        good = make()
+        assert await verifier.bad_transactions([good]) == []
+        pair = good.transaction.signatures[0]
+        other = Transaction(good.transaction.envelope, (KeySignature(key_of(2).public_key, pair.sig),))
+        claimed = decode_transaction(encode(other))
+        assert claimed.id == good.id
+        assert await verifier.bad_transactions([claimed]) == [0]
+
+    run(scenario)
+
+
 @pytest.mark.pitfall(75)
 def test_bulks_take_turns_and_the_loop_runs_between_them() -> None:
     async def scenario() -> None:
@@ -97,5 +114,72 @@ def test_bulks_take_turns_and_the_loop_runs_between_them() -> None:
             await first
             stop.set()
         assert max(b - a for a, b in zip(seen, seen[1:], strict=False)) <= 4
+
+    run(scenario)
+
+
+class Turns:
+    """How many checks each turn verified."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def __call__(self, checks: Sequence[SignatureCheck]) -> list[bool]:
+        self.lengths.append(len(checks))
+        return [verify(*check) for check in checks]
+
+
+def test_a_transaction_of_many_signatures_is_cut_where_a_turn_ends() -> None:
+    async def scenario() -> None:
+        turns = Turns()
+        verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
+        many = batch_of_redemptions(*[True] * 30)
+        assert await verifier.bad_transactions([make(), many, make()]) == []
+        assert turns.lengths == [8, 8, 8, 8, 1], "1 + 31 + 1"
+        assert await verifier.bad_transactions([many]) == [], "all of its parts together are remembered"
+        assert sum(turns.lengths) == 33
+        turns.lengths.clear()
+        first_wrong = batch_of_redemptions(False, *[True] * 30)
+        assert await verifier.bad_transactions([make(), first_wrong, make()]) == [1]
+        assert turns.lengths == [8, 1], "after a false one the rest of it does not matter"
+        last_wrong = batch_of_redemptions(*[True] * 30, False)
+        for _ in range(2):
+            assert await verifier.bad_transactions([last_wrong]) == [0], "not remembered by a part that verified"
+
+    run(scenario)
+
+
+def test_small_bulks_fill_a_turn_together() -> None:
+    async def scenario() -> None:
+        turns = Turns()
+        verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
+        bulks = [[make(), forged(), make()] for _ in range(4)]
+        assert await asyncio.gather(*map(verifier.bad_transactions, bulks)) == [[1]] * 4
+        assert turns.lengths == [8, 4]
+
+    run(scenario)
+
+
+def test_nobody_verifies_for_a_caller_that_has_left() -> None:
+    async def scenario() -> None:
+        turns = Turns()
+        verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await verifier.bad_transactions([make() for _ in range(100)])
+        assert await verifier.bad_transactions([make()]) == []
+        assert sum(turns.lengths) <= 9
+
+    run(scenario)
+
+
+def test_a_fault_of_the_verifier_ends_whoever_waits() -> None:
+    def broken(checks: Sequence[SignatureCheck]) -> list[bool]:
+        raise RuntimeError("no library")
+
+    async def scenario() -> None:
+        verifier = BulkVerifier(SignatureCache(), bulk=broken)
+        with pytest.raises(RuntimeError, match="no library"):
+            await verifier.bad_transactions([make()])
 
     run(scenario)

@@ -4,9 +4,9 @@ from itertools import count
 
 from primitives.block import Batch, batch_digest
 from primitives.codec import encode
-from primitives.keys import SigningKey, address_of
-from primitives.kinds import KeyRevoke
-from primitives.transaction import Decoded, Envelope, decode_transaction, sign_transaction
+from primitives.keys import Signature, SigningKey, address_of
+from primitives.kinds import BatchOperations, KeyRevoke, PaymentRequest, Redeem
+from primitives.transaction import Decoded, Envelope, decode_transaction, request_digest, sign_transaction
 
 CHAIN = bytes([7]) * 32
 NOW = 1_800_000_000
@@ -31,6 +31,19 @@ def forged(sender: int = 1) -> Decoded:
     raw = bytearray(make(sender).raw)
     raw[-1] ^= 1
     return decode_transaction(bytes(raw))
+
+
+def batch_of_redemptions(*genuine: bool) -> Decoded:
+    """One transaction with a payment request per flag: False, and the merchant's signature on it does not verify."""
+    payer, merchant, nonce = key_of(1), key_of(2), next(_NONCES).to_bytes(16, "big")
+    to = address_of(merchant.public_key)
+    operations = []
+    for number, is_genuine in enumerate(genuine):
+        fields = (to, f"{nonce.hex()}-{number}", 1, NOW + 60, merchant.public_key)
+        signature = merchant.sign(request_digest(CHAIN, PaymentRequest(*fields, sig=bytes(64))))
+        operations.append(Redeem(PaymentRequest(*fields, sig=signature if is_genuine else Signature(bytes(64))), 1))
+    envelope = Envelope(CHAIN, address_of(payer.public_key), nonce, NOW + 60, BatchOperations(tuple(operations)))
+    return decode_transaction(sign_transaction(envelope, [payer]))
 
 
 def batch_of(origin: int, transactions: list[Decoded], sequence: int = 0) -> tuple[bytes, bytes]:
