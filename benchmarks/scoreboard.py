@@ -23,6 +23,15 @@ LIGHTS: Final[Mapping[Judgement, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+class Trace(msgspec.Struct, frozen=True):
+    """Of one load: how it was offered, commits in each second, and the raw latency histogram of all submitted."""
+
+    offered: str
+    committed_per_s: float
+    per_second: list[int]
+    histogram: str
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a trial gave. `figures`: by name, a value per run. `verify_us`: libsodium's check on one core, beside each
     run. `strangers`: cores used by others meanwhile. `sound`: nothing lost, all nodes agree. `notes`: English, Chinese.
@@ -33,6 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
     strangers: float = 0.0
     sound: bool = True
     notes: list[tuple[str, str]] = []
+    traces: list[Trace] = []
 
 
 class Row(msgspec.Struct, frozen=True):

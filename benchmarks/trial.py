@@ -12,7 +12,7 @@ from benchmarks.machine import busy_seconds, cpu_seconds
 from benchmarks.network import Network, throwaway_network
 from benchmarks.report import Result, Settings
 from benchmarks.run import Tell, measure
-from benchmarks.scoreboard import Outcome
+from benchmarks.scoreboard import Outcome, Trace
 from benchmarks.workload import Profile
 from chainnode.eight_lanes import Lanes
 
@@ -56,6 +56,7 @@ class Tally:
     strangers: list[float] = field(default_factory=list)
     sound: bool = True
     notes: list[tuple[str, str]] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
 
     def add(self, name: str, value: float) -> None:
         """One run's value of a figure."""
@@ -68,7 +69,8 @@ class Tally:
 
     def outcome(self) -> Outcome:
         """All of it."""
-        return Outcome(self.figures, self.verify_us, max(self.strangers, default=0.0), self.sound, self.notes)
+        strangers = max(self.strangers, default=0.0)
+        return Outcome(self.figures, self.verify_us, strangers, self.sound, self.notes, self.traces)
 
 
 def load(
@@ -90,6 +92,8 @@ def load(
     tally.strangers.append(max(0.0, others / (time.monotonic() - began)))
     tally.verify_us.append(result.baseline.us)
     tally.sound = tally.sound and result.is_sound
+    offered = f"{profile}, {outstanding} outstanding" if outstanding else f"{profile}, {rate:,.0f} tx/s"
+    tally.traces.append(Trace(offered, result.committed_per_s, result.per_second, result.histograms["all"]))
     stand.say(f"  {result.committed_per_s:,.0f} tx/s, p50 {result.latency['all'].p50:,.1f} ms, "
               f"{result.cost.nodes_us_per_transaction:,.0f} us CPU")  # fmt: skip
     return result

@@ -1,0 +1,125 @@
+"""The table's judgement, its file, and what the trials compute from what they saw."""
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from benchmarks import scoreboard
+from benchmarks.machine import hardware
+from benchmarks.scoreboard import Board, Outcome, Row, doubts_of, load_board, median_of, save_board, stands, verdict_of
+from benchmarks.targets import FIGURES, Figure, figures_of, judge, ratio
+from benchmarks.trials import TRIALS
+from benchmarks.trials_rest import changed_bytes, files_of, slope_per_hour
+
+RATE = Figure("r", "t", "rate", "速率", "tx/s", "more", 4_000, 8_000, "rate")
+TIME = Figure("p", "t", "p50", "p50", "ms", "less", 120, 50, "time_ms")
+
+
+def board(*rows: tuple[str, Row]) -> Board:
+    return Board(1, hardware(), dict(rows))
+
+
+def full_row(trial: str, sources: str = "abc", short: bool = False, **changes: object) -> Row:
+    figures = {figure.name: [1.0, 2.0, 3.0] for figure in figures_of(trial)}
+    return Row(sources, short, 0, 1.0, replace(Outcome(figures), **changes))
+
+
+def test_a_gate_holds_if_it_held_in_two_of_three_runs() -> None:
+    assert judge(RATE, [3_999, 4_000, 9_000]) == "holds"
+    assert judge(RATE, [3_999, 3_999, 9_000]) == "misses"
+    assert judge(RATE, [8_000]) == "goal"
+    assert judge(TIME, [500, 120, 119]) == "holds"
+    assert judge(TIME, [120.1, 120.1, 10]) == "misses"
+    assert judge(TIME, [50]) == "goal"
+
+
+def test_what_is_not_sound_misses_and_what_has_no_gate_is_only_told() -> None:
+    assert judge(RATE, [9_000], sound=False) == "misses"
+    assert judge(RATE, []) == "not measured"
+    assert judge(Figure("x", "t", "x", "x", "s"), [1.0], sound=False) == "told"
+
+
+def test_figures_in_checks_of_the_same_run() -> None:
+    assert ratio(RATE, 4_000, 25.0) == pytest.approx(0.1)
+    assert ratio(TIME, 100, 25.0) == pytest.approx(4_000)
+    assert ratio(TIME, 100, 0.0) is None
+    assert ratio(Figure("x", "t", "x", "x", "s"), 1.0, 25.0) is None
+
+
+def test_every_figure_has_a_trial_and_a_gate_is_no_harder_than_its_goal() -> None:
+    assert set(TRIALS) <= {figure.trial for figure in FIGURES}
+    assert len({figure.name for figure in FIGURES}) == len(FIGURES)
+    for figure in FIGURES:
+        assert (figure.gate is None) == (figure.better == "neither"), figure.name
+        if figure.gate is not None and figure.goal is not None:
+            assert judge(figure, [figure.goal]) == "goal"
+            assert judge(figure, [figure.gate]) in ("holds", "goal")
+
+
+def test_a_row_stands_while_sources_machine_and_figures_are_the_same() -> None:
+    kept = board(("w512", full_row("w512")))
+    assert stands(kept, "w512", "abc", short=False)
+    assert not stands(kept, "w512", "abd", short=False)
+    assert not stands(kept, "best", "abc", short=False)
+    assert not stands(board(("w512", full_row("w512", sources=""))), "w512", "", short=False)
+    other = Board(1, replace(hardware(), processor="another"), kept.rows)
+    assert not stands(other, "w512", "abc", short=False)
+    lacking = full_row("w512", figures={"w512": [1.0]})
+    assert not stands(board(("w512", lacking)), "w512", "abc", short=False)
+
+
+def test_a_short_row_stands_only_where_short_ones_are_asked_for() -> None:
+    kept = board(("w512", full_row("w512", short=True)))
+    assert stands(kept, "w512", "abc", short=True)
+    assert not stands(kept, "w512", "abc", short=False)
+
+
+def test_the_file_is_read_back_and_a_strange_one_is_an_empty_board(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "table.json"
+    assert load_board(path).rows == {}
+    kept = board(("w512", full_row("w512")))
+    save_board(path, kept)
+    assert load_board(path) == kept
+    assert median_of(kept, "w512") == 2.0
+    assert median_of(kept, "best") is None
+    assert os.listdir(path.parent) == ["table.json"]
+    path.write_text("{}")
+    assert load_board(path).rows == {}
+
+
+def test_a_row_says_when_it_is_noisy_short_unsound_or_not_alone() -> None:
+    assert doubts_of(full_row("w512", verify_us=[20.0, 22.9], strangers=0.2)) == []
+    assert "noisy" in doubts_of(full_row("w512", verify_us=[20.0, 23.1]))[0]
+    assert "not alone" in doubts_of(full_row("w512", strangers=0.3))[0]
+    assert "SOUND" in doubts_of(full_row("w512", sound=False))[0]
+    assert doubts_of(full_row("w512", short=True)) == ["short runs"]
+
+
+def test_the_text_has_every_figure_and_names_what_misses() -> None:
+    kept = board(("w512", full_row("w512")), ("silence", full_row("silence", sources="older")))
+    text = scoreboard.text_of(kept, "abc")
+    assert all(figure.english in text for figure in FIGURES)
+    assert "gates missed: w512, idle_bytes" in text
+    assert "measured of other sources: silence" in text
+    assert [verdict_of(kept, f) for f in figures_of("w512")] == ["misses", "goal"]
+
+
+def test_bytes_that_files_gained(tmp_path: Path) -> None:
+    grown, rewritten, same = (tmp_path / name for name in ("grown", "rewritten", "same"))
+    for path in (grown, rewritten, same):
+        path.write_bytes(bytes(100))
+    before = files_of([tmp_path])
+    grown.write_bytes(bytes(130))
+    rewritten.write_bytes(bytes(100))
+    os.utime(rewritten, ns=(1, 1))
+    (tmp_path / "new").write_bytes(bytes(7))
+    assert changed_bytes(before, files_of([tmp_path])) == 30 + 100 + 7
+    assert changed_bytes(before, before) == 0
+
+
+def test_the_slope_of_a_line_is_its_slope() -> None:
+    assert slope_per_hour([(x, 50 + x / 3600) for x in range(100)]) == pytest.approx(1.0)
+    assert slope_per_hour([(x, 50.0) for x in range(100)]) == 0
+    assert slope_per_hour([(0, 1.0), (1, 9.0)]) == 0
