@@ -2,33 +2,20 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
-from benchmarks.durations import Seconds
-from benchmarks.network import Network, running_network, throwaway_network
-from benchmarks.report import Result, Settings, text_of
+from benchmarks.compare_command import compare
+from benchmarks.growth_command import growth
 from benchmarks.rules_command import midnight, year
-from benchmarks.run import RunFailed, Tell, measure
+from benchmarks.run_command import run
 from benchmarks.stages_command import stages
 from benchmarks.table_command import soak, table
-from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile, Scene, scene_of
-from chainnode.devnet import is_devnet, open_devnet
-from chainnode.failures import NodeFailure
 from cli.language import example, t
-from cli.network import DEVNET_DIRECTORY
-from cli.output import answer, say, with_output
-from cli.verdicts import Refusal, Verdict, usage
-from primitives.codes import Code
-from primitives.kinds import OPERATIONS_MAX
+from cli.verdicts import usage
 
-TOURISTS: Final = 1_000
-TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
 PROJECT: Final = Path(__file__).resolve().parent.parent
 MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside the rooms: no part of a release
 
@@ -38,10 +25,13 @@ def bench() -> None:
     pass
 
 
+bench.add_command(run)
 bench.add_command(year)
 bench.add_command(midnight)
 bench.add_command(table)
 bench.add_command(soak)
+bench.add_command(compare)
+bench.add_command(growth)
 bench.add_command(stages)
 
 

@@ -96,9 +96,14 @@ class Generator:
         self._lanes.extend(lanes)
         self._asking.extend(asking)
 
-    async def run(self) -> Book:
-        """Until every transaction has its end or the drain's deadline has come."""
-        self.started = asyncio.get_running_loop().time()
+    async def run(self, start: float | None = None) -> Book:
+        """Until every transaction has its end or the drain's deadline has come.
+
+        `start`: in seconds of the loop's clock, None: now. All send times count from it.
+        """
+        now = asyncio.get_running_loop().time()
+        self.started = now if start is None else start
+        await asyncio.sleep(self.started - now)
         while True:
             now = self.now()
             self._release(now)

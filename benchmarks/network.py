@@ -98,15 +98,17 @@ def running_network(directory: Path, tourists: int, nodes: Sequence[str] = ()) -
     return Network(devnet, genesis, cast, urls, owned=False)
 
 
-def bench_genesis(seed: bytes, validators: int, tourists: int, now: int, scene: Scene | None = None) -> Genesis:
+def bench_genesis(
+    seed: bytes, validators: int, tourists: int, now: int, scene: Scene | None = None, moved: bool = False
+) -> Genesis:
     """The genesis of a local network with benchmark tourists and reserves that no run exhausts.
 
-    A scene with a midnight begins at noon of a day (UTC+8), with a clock that the run moves.
+    A scene with a midnight begins at noon of a day (UTC+8), with a clock that the run moves, as with `moved`.
     """
     scene = scene or Scene()
     keys = demo_keys(seed)
     time_s = expiry_after(day_of(now)) - DAY_SECONDS // 2 if scene.midnight else now
-    genesis = devnet_genesis(seed, time_s, validators, keys, test_clock=scene.midnight)
+    genesis = devnet_genesis(seed, time_s, validators, keys, test_clock=moved or scene.midnight)
     shops = extra_merchants(seed, scene.merchants)
     merchants = tuple(replace(merchant, reserve=RESERVE_FEN) for merchant in genesis.merchants)
     return replace(
@@ -134,6 +136,15 @@ def bench_genesis(seed: bytes, validators: int, tourists: int, now: int, scene: 
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a throw-away network is made of again: the same seed and unix time give the same chain id. Its clock is one
+    that the run moves, so that what was signed for it then is in time now."""
+
+    seed: bytes
+    time_s: int
+
+
 def midnight_of(genesis: Genesis) -> int:
     """When the perishable points of a scene with a midnight expire: unix seconds."""
     return expiry_after(day_of(genesis.time) + 1)
@@ -141,16 +152,18 @@ def midnight_of(genesis: Genesis) -> int:
 
 @contextmanager
 def throwaway_network(
-    validators: int, tourists: int, folder: Path, profile: Profile = "mixed", lanes: Lanes = "auto"
-) -> Iterator[Network]:
+    validators: int, tourists: int, folder: Path, profile: Profile = "mixed", lanes: Lanes = "auto",
+    origin: Origin | None = None,
+) -> Iterator[Network]:  # fmt: skip
     """A network of real processes below `folder`, on ports that were free; stopped and removed at the end.
 
-    `lanes`: of the nodes' configuration. Raises: BadConfiguration if it does not come up.
+    `lanes`: of the nodes' configuration. `origin`: None for a new one. Raises: BadConfiguration if it does not come up.
     """
-    seed = secrets.token_bytes(32)
+    seed = secrets.token_bytes(32) if origin is None else origin.seed
     scene = scene_of(profile)
     place = Path(tempfile.mkdtemp(prefix="hnchain-bench-", dir=folder))
-    genesis = bench_genesis(seed, validators, tourists, int(time.time()), scene)
+    time_s = int(time.time()) if origin is None else origin.time_s
+    genesis = bench_genesis(seed, validators, tourists, time_s, scene, moved=origin is not None)
     devnet = create(place / "net", seed, place_on(free_ports(4 * validators)), genesis)
     try:
         for node in devnet.places:

@@ -2,9 +2,9 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Ending(IntEnum):
@@ -19,7 +19,7 @@ class Book:
     """Flat arrays by number: a run has hundreds of thousands of transactions."""
 
     def __init__(self, count: int) -> None:
-        self.count: Final = count
+        self.count = count
         self.intended: Final = array("d", bytes(8 * count))
         self.sent: Final = array("d", bytes(8 * count))
         self.done: Final = array("d", bytes(8 * count))
@@ -93,3 +93,34 @@ class Book:
         return sum(
             1 for n in range(self.released) if self.ending[n] == Ending.COMMITTED and start <= self.done[n] < end
         )
+
+    def plain(self) -> dict[str, Any]:
+        """For another process; see book_of."""
+        arrays = {name: bytes(getattr(self, name)[: self.released]) for name in _COLUMNS}
+        return {"count": self.count, "released": self.released, "open": self.open, **arrays}
+
+
+_COLUMNS: Final = ("intended", "sent", "done", "ending", "code", "height", "uncertain", "attempts")
+
+
+def book_of(plain: dict[str, Any]) -> Book:
+    """The book that another process wrote down, as far as it was released."""
+    book = Book(plain["released"])
+    for name in _COLUMNS:
+        column = getattr(book, name)
+        column[:] = column[:0]
+        column.extend(plain[name]) if isinstance(column, bytearray) else column.frombytes(plain[name])
+    book.released, book.open = plain["released"], plain["open"]
+    return book
+
+
+def together(books: Sequence[Book]) -> Book:
+    """One book of everything that was released; numbers are those of the books, one behind the other."""
+    every = Book(0)
+    for name in _COLUMNS:
+        column = getattr(every, name)
+        for book in books:
+            column += getattr(book, name)[: book.released]
+    every.count = every.released = sum(book.released for book in books)
+    every.open = sum(book.open for book in books)
+    return every

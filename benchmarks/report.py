@@ -28,6 +28,23 @@ class Settings(msgspec.Struct, frozen=True):
     validators: int
     tourists: int
     operations: int = 1  # of a transaction
+    generators: int = 1  # processes
+
+    def transactions(self, rate_max: int, operations_max: int) -> int:
+        """How many are signed for the run; a closed loop takes as many as it can, up to these rates."""
+        seconds = self.warmup + self.duration
+        if not self.outstanding:
+            return int(self.rate * seconds)
+        return int(min(rate_max, operations_max // self.operations) * seconds)
+
+
+class Signing(msgspec.Struct, frozen=True):
+    """Before the clock started: transactions at hand, how many of them were signed for this run, and how long it took.
+    No part of any other figure."""
+
+    count: int
+    fresh: int
+    seconds: float
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -78,6 +95,7 @@ class Result(msgspec.Struct, frozen=True):
     cost: Cost
     baseline: Baseline
     chain: Chain
+    signing: Signing | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -98,6 +116,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 def result_of(
     book: Book, settings: Settings, hardware: Hardware, baseline: Baseline, spent: Spent, chain: Chain,
+    signing: Signing | None = None,
 ) -> Result:  # fmt: skip
     """Put the figures together."""
     start, end = settings.warmup, settings.warmup + settings.duration
@@ -134,6 +153,7 @@ def result_of(
         ),
         baseline=baseline,
         chain=chain,
+        signing=signing,
     )  # fmt: skip
 
 
@@ -175,7 +195,7 @@ def text_of(result: Result) -> str:
         (t("longest gap between commits", "提交最长间隔"), f"{result.longest_gap_ms:,.0f} ms"),
         (t("CPU of all nodes", "全部节点 CPU"),
          f"{cost.nodes_us_per_transaction:,.0f} us/tx, {cost.nodes_cores:.2f} " + t("cores", "核")),
-        (t("CPU of the generator", "压测端 CPU"), f"{cost.generator_cores:.2f} " + t("cores", "核")),
+        (t("CPU of the generators", "压测端 CPU"), _generators_text(result)),
         (t("memory, largest node", "内存（最大节点）"), f"{max(cost.memory_mib.values(), default=0):,.0f} MiB"),
         (t("ledger growth per node", "账本增长（每节点）"),
          f"{max(cost.ledger_bytes.values(), default=0) / 2**20:,.1f} MiB"),
@@ -195,6 +215,16 @@ def _rate_text(result: Result) -> str:
     text = f"{result.committed_per_s:,.0f} tx/s"
     if result.operations_per_s != result.committed_per_s:
         text += f" = {result.operations_per_s:,.0f} " + t("operations/s", "操作/秒")
+    return text
+
+
+def _generators_text(result: Result) -> str:
+    count = result.settings.generators
+    text = f"{result.cost.generator_cores:.2f} " + t("cores", "核")
+    text += t(f", {count} processes", f"，{count} 个进程") if count > 1 else ""
+    if (signing := result.signing) is not None:
+        text += t(f"; before the clock: {signing.fresh:,} of {signing.count:,} signed in {signing.seconds:.1f} s",
+                  f"；计时前签名 {signing.fresh:,} / {signing.count:,} 笔，用时 {signing.seconds:.1f} 秒")  # fmt: skip
     return text
 
 

@@ -1,39 +1,46 @@
 """One run from beginning to end: people and points, signatures, baseline, load, drain, and the look at the chain."""
 
 import asyncio
-import gc
 import resource
 import secrets
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from benchmarks.aftermath import Reader, inspect, standing
-from benchmarks.generator import Generator, Lane, Plan, send_times
+from benchmarks.fleet import Fleet, LoadFailed
+from benchmarks.generator import Generator, Plan
 from benchmarks.http_lane import HttpLane
-from benchmarks.ingress_lane import IngressLane
+from benchmarks.load_process import Orders
 from benchmarks.machine import Usage, folder_bytes, hardware, verifies_per_second
 from benchmarks.network import Network, midnight_of
 from benchmarks.network_clock import MovedClock
-from benchmarks.outcomes import Book, Ending
-from benchmarks.report import Baseline, Result, Settings, Spent, result_of
-from benchmarks.signing import signed
+from benchmarks.outcomes import Book, Ending, together
+from benchmarks.report import Baseline, Result, Settings, Signing, Spent, result_of
+from benchmarks.signed_file import Recipe, SignedFile, read_recipe
+from benchmarks.signing import PART, sign_into
 from benchmarks.workload import FUNDED_UNITS, Profile, Scene, Writer, scene_of, units_for
 from primitives.address import encode_address
+from primitives.codec import Malformed
 from primitives.transaction import decode_transaction, signature_checks
 
 LIFETIME_MAX: Final = 570.0  # seconds: a node takes valid_until up to 600 s ahead, and signing takes time
 AFTER_SECONDS: Final = 40.0  # transactions live so much longer than the sending lasts
 DRAIN_SECONDS: Final = 15.0  # beyond their life: what is still open then stays unresolved
 SAMPLE_SECONDS: Final = 0.25
-CLOSED_RATE_MAX: Final = 8_000  # transactions signed per second of a closed loop
+CLOSED_RATE_MAX: Final = 10_000  # transactions signed per second of a closed loop
 CLOSED_OPERATIONS_MAX: Final = 80_000  # the same of operations in envelopes
 SIGNED_PER_SECOND: Final = 4_000  # a guess, on the safe side
 PREPARE_SECONDS: Final = 60.0
 PREPARE_OUTSTANDING: Final = 200
 SIGNATURE_SAMPLE: Final = 500
+POKES: Final = 60
+SUPPLY_SECONDS: Final = 0.5  # before the end of a closed loop at which nothing may be left to send
+BEGIN_SECONDS: Final = 600  # after the genesis of a network whose clock the run moves: then the load begins
 
 Tell = Callable[[str, float], None]  # what is done, and how much of it (0 to 1)
 
@@ -44,13 +51,14 @@ class RunFailed(Exception):
 
 @dataclass(slots=True)
 class Timeline:
-    """CPU seconds of the nodes and of this process, sampled while the load runs."""
+    """CPU seconds of the nodes and of the generators (this process counts as one), sampled while the load runs."""
 
-    usage: Usage
-    samples: list[tuple[float, float, float]]
+    nodes: Usage = field(default_factory=Usage)
+    generators: Usage = field(default_factory=Usage)
+    samples: list[tuple[float, float, float]] = field(default_factory=list)
 
     def between(self, start: float, end: float) -> tuple[float, float]:
-        """(nodes, generator) seconds within the window, to the nearest samples."""
+        """(nodes, generators) seconds within the window, to the nearest samples."""
         first = min(self.samples, key=lambda sample: abs(sample[0] - start))
         last = min(self.samples, key=lambda sample: abs(sample[0] - end))
         return last[1] - first[1], last[2] - first[2]
@@ -103,100 +111,150 @@ def _first_that_answers(urls: Sequence[str]) -> Reader:
     raise OSError(f"none of {', '.join(urls)} answers")
 
 
-def measure(network: Network, settings: Settings, profile: Profile, tell: Tell) -> Result:
-    """The whole run. Raises: RunFailed, OSError if no node answers at the beginning."""
+def measure(
+    network: Network, settings: Settings, profile: Profile, tell: Tell, signed: Path | None = None
+) -> Result:  # fmt: skip
+    """The whole run. `signed`: keep the transactions there, or take those that are there (see recipe_of).
+
+    Raises: RunFailed, OSError if no node answers at the beginning.
+    """
+    _check(network, settings, profile)
+    tell("prepare", 0.0)
+    if isinstance(network.clock, MovedClock):
+        network.clock.set(network.clock.now())
+    recipe = recipe_of(network, settings, profile, signed)
+    count = recipe.count
+    writer = Writer(network.cast, secrets.token_hex(4), int(network.clock.now() + LIFETIME_MAX), secrets.randbits(32))
+    prepare(network, writer, units_for(count, len(network.cast.tourists)))
+    with tempfile.TemporaryDirectory(prefix="hnchain-load-") as folder:
+        path = signed or Path(folder) / "signed"
+        began = time.monotonic()
+        try:
+            fresh = sign_into(path, network.cast, recipe, lambda done: tell("sign", done / count))
+            signing = Signing(count, fresh, time.monotonic() - began)
+            with SignedFile(path) as file:
+                return _measure(network, settings, Path(folder), path, file, signing, tell)
+        except (LoadFailed, Malformed) as error:
+            raise RunFailed(str(error)) from error
+
+
+def _check(network: Network, settings: Settings, profile: Profile) -> None:
     seconds = settings.warmup + settings.duration
     if seconds + AFTER_SECONDS > LIFETIME_MAX - 60:
         raise RunFailed(f"a run of {seconds:.0f} s: transactions live at most 600 s, so at most 470 s")
     if scene_of(profile) != Scene() and not network.owned:
         raise RunFailed(f"{profile}: only in a network made for the run, its genesis holds what the profile needs")
-    run = secrets.token_hex(4)
-    if isinstance(network.clock, MovedClock):
-        network.clock.set(network.clock.now())
-    tell("prepare", 0.0)
-    count = _count(settings, seconds)
-    lifetime = min(LIFETIME_MAX, seconds + AFTER_SECONDS + (0 if network.clock.is_ours else count / SIGNED_PER_SECOND))
-    people = Writer(network.cast, run, int(network.clock.now() + LIFETIME_MAX), secrets.randbits(32))
-    prepare(network, people, units_for(count, len(network.cast.tourists)))
-    begin = midnight_of(network.genesis) - seconds / 2 if network.clock.is_ours else time.time()
-    valid_until = int(begin + lifetime)
-    raws = signed(
-        network.cast, run, valid_until, profile, settings.operations, count, lambda done: tell("sign", done / count)
-    )
-    checks = [len(signature_checks(decode_transaction(raw))) for raw in raws[:SIGNATURE_SAMPLE]]
+    if settings.outstanding and settings.outstanding < settings.generators:
+        raise RunFailed(f"{settings.outstanding} outstanding: fewer than generators ({settings.generators})")
+
+
+def recipe_of(network: Network, settings: Settings, profile: Profile, signed: Path | None = None) -> Recipe:
+    """What is to be signed: what is in the file, if there is one and it fits.
+
+    Raises: RunFailed if it does not.
+    """
+    seconds = settings.warmup + settings.duration
+    count = settings.transactions(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX)
+    ours, genesis = network.clock.is_ours, network.genesis
+    begin = float(genesis.time + BEGIN_SECONDS) if ours else time.time()
+    if scene_of(profile).midnight:
+        begin = midnight_of(genesis) - seconds / 2
+    lifetime = min(LIFETIME_MAX, seconds + AFTER_SECONDS + (0 if ours else count / SIGNED_PER_SECOND + 10))
+    recipe = Recipe(
+        network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), genesis.time, len(genesis.validators),
+        len(network.cast.tourists), profile, settings.operations, secrets.token_hex(4), int(begin),
+        int(begin + lifetime), count, PART,
+    )  # fmt: skip
+    if signed is None or not signed.exists():
+        return recipe
+    try:
+        kept = read_recipe(signed)
+    except Malformed as error:
+        raise RunFailed(str(error)) from error
+    for name in ("chain_id", "tourists", "profile", "operations"):
+        if getattr(kept, name) != getattr(recipe, name):
+            raise RunFailed(f"{signed} was signed with another {name}: {getattr(kept, name)!r}")
+    if kept.count < count or kept.valid_until - kept.begin_s < int(seconds + AFTER_SECONDS):
+        raise RunFailed(f"{signed} holds {kept.count} transactions for a shorter run, this one needs {count}")
+    return kept
+
+
+def _measure(
+    network: Network, settings: Settings, folder: Path, path: Path, file: SignedFile, signing: Signing, tell: Tell
+) -> Result:  # fmt: skip
+    recipe = file.recipe
+    checks = [len(signature_checks(decode_transaction(file.raw(n)))) for n in range(min(len(file), SIGNATURE_SAMPLE))]
     folders = {place.name: network.devnet.folder(place) for place in network.devnet.places}
     first = min((place[0] for place in standing(network).values() if place is not None), default=0)
-    sizes = {name: folder_bytes(folder) for name, folder in folders.items()}
+    sizes = {name: folder_bytes(one) for name, one in folders.items()}
     before = verifies_per_second()
-    pokes = [Writer(network.cast, f"{run}.poke", valid_until + 60, n).poke() for n in range(60)]
-    gc.collect()
-    gc.freeze()  # the transactions are no garbage: nothing to look through during the run
     if isinstance(network.clock, MovedClock):
-        network.clock.set(begin)
-    book, timeline = asyncio.run(_load(network, settings, raws, pokes, valid_until - network.clock.now(), tell))
-    gc.unfreeze()
+        network.clock.set(recipe.begin_s)
+    orders = orders_for(network, settings, folder, path, recipe)
+    books, timeline = asyncio.run(_load(network, settings, orders, tell))
     after = verifies_per_second()
     tell("inspect", 0.0)
-    ids = {
-        decode_transaction(raws[n]).id.hex() for n in range(book.released) if book.ending[n] == Ending.COMMITTED
-    }
-    chain = inspect(network, first, ids)
-    nodes, generator = timeline.between(settings.warmup, seconds)
-    growth = {name: folder_bytes(folder) - sizes[name] for name, folder in folders.items()}
-    spent = Spent(nodes, generator, timeline.usage.memory_mib, growth)
+    _check_supply(settings, books)
+    chain = inspect(network, first, set(_committed_ids(file, books)))
+    nodes, generators = timeline.between(settings.warmup, settings.warmup + settings.duration)
+    growth = {name: folder_bytes(one) - sizes[name] for name, one in folders.items()}
+    spent = Spent(nodes, generators, timeline.nodes.memory_mib, growth)
     baseline = Baseline(before, after, sum(checks) / len(checks))
-    return result_of(book, settings, hardware(), baseline, spent, chain)
+    return result_of(together(books), settings, hardware(), baseline, spent, chain, signing)
 
 
-def _count(settings: Settings, seconds: float) -> int:
+def orders_for(network: Network, settings: Settings, folder: Path, signed: Path, recipe: Recipe) -> list[Orders]:
+    """One share per generator process; the first one also makes blocks when the chain's time has to pass."""
+    parts, seconds = settings.generators, settings.warmup + settings.duration
+    lifetime = recipe.valid_until - network.clock.now()
+    late = recipe.valid_until + POKES
+    pokes = [Writer(network.cast, f"{secrets.token_hex(4)}.poke", late, n).poke() for n in range(POKES)]
+    share, rest = divmod(settings.outstanding, parts)
+    return [
+        Orders(
+            signed=str(signed), answer=str(folder / f"answer{part}"), part=part, parts=parts, urls=list(network.urls),
+            ingress=network.ingress() if settings.transport == "ingress" else [], rate=settings.rate,
+            outstanding=share + (part < rest), seconds=seconds, lifetime=lifetime, give_up=lifetime + DRAIN_SECONDS,
+            pokes=pokes if part == 0 else [], count=settings.transactions(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX),
+        )
+        for part in range(parts)
+    ]  # fmt: skip
+
+
+def _committed_ids(file: SignedFile, books: Sequence[Book]) -> Iterator[str]:
+    for part, book in enumerate(books):
+        for n in range(book.released):
+            if book.ending[n] == Ending.COMMITTED:
+                yield file.id(part + len(books) * n).hex()
+
+
+def _check_supply(settings: Settings, books: Sequence[Book]) -> None:
+    """A closed loop that had nothing left to send would be told as a slow network. Raises: RunFailed."""
     if not settings.outstanding:
-        return int(settings.rate * seconds)
-    return int(min(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX // settings.operations) * seconds)
+        return
+    last = max((book.intended[book.released - 1] for book in books if book.released), default=0.0)
+    wanted = settings.warmup + settings.duration
+    if wanted - last > SUPPLY_SECONDS and not any(book.open for book in books):
+        sent = sum(book.released for book in books)
+        raise RunFailed(f"all {sent} signed transactions were sent after {last:.1f} s of {wanted:.1f} s")
 
 
 async def _load(
-    network: Network, settings: Settings, raws: list[bytes], pokes: list[bytes], lifetime: float, tell: Tell
-) -> tuple[Book, Timeline]:
-    seconds = settings.warmup + settings.duration
-    due = [] if settings.outstanding else send_times(settings.rate, seconds)
-    bulk = max(1, settings.outstanding // 16) if settings.outstanding else 256
-    plan = Plan(due, settings.outstanding, seconds, lifetime + DRAIN_SECONDS, min(bulk, 256))
-    count = len(raws)
-    everything = raws + pokes
-    left = list(range(count, len(everything)))
-    async with AsyncExitStack() as stack:
-        asking: list[HttpLane] = []
-
-        def poke() -> None:
-            if left:
-                asking[0].send([left.pop()])
-
-        generator = Generator(count, plan, poke, lifetime)
-        for url in network.urls:
-            asking.append(await stack.enter_async_context(HttpLane(url, everything, generator)))
-        lanes: list[Lane] = list(asking)
-        if settings.transport == "ingress":
-            ids = [decode_transaction(raw).id for raw in raws]
-            lanes = [
-                await stack.enter_async_context(IngressLane(host, port, raws, ids, generator))
-                for host, port in network.ingress()
-            ]
-        generator.attach(lanes, asking)
-        timeline = Timeline(Usage(), [])
-        beside = [
-            asyncio.create_task(_sample(network, generator, timeline, seconds, tell)),
-            asyncio.create_task(network.clock.drive()),
-        ]  # fmt: skip
+    network: Network, settings: Settings, orders: Sequence[Orders], tell: Tell
+) -> tuple[list[Book], Timeline]:  # fmt: skip
+    timeline = Timeline()
+    async with Fleet(orders) as fleet:
+        loading = asyncio.create_task(fleet.run())
+        driving = asyncio.create_task(network.clock.drive())
+        seconds = settings.warmup + settings.duration
         try:
-            return await generator.run(), timeline
+            while not loading.done():
+                at = time.monotonic() - fleet.started
+                generators = timeline.generators.sample(fleet.processes) + own_cpu_seconds()
+                timeline.samples.append((at, timeline.nodes.sample(network.processes()), generators))
+                tell("load", min(max(at / seconds, 0.0), 1.0))
+                await asyncio.wait([loading], timeout=SAMPLE_SECONDS)
+            return await loading, timeline
         finally:
-            for task in beside:
-                task.cancel()
-
-
-async def _sample(network: Network, generator: Generator, timeline: Timeline, seconds: float, tell: Tell) -> None:
-    while True:
-        at = generator.now()
-        timeline.samples.append((at, timeline.usage.sample(network.processes()), own_cpu_seconds()))
-        tell("load", min(at / seconds, 1.0))
-        await asyncio.sleep(SAMPLE_SECONDS)
+            loading.cancel()
+            driving.cancel()

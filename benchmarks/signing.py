@@ -1,40 +1,52 @@
-"""The transactions of a run, signed on all cores before the clock starts."""
+"""The transactions of a run, signed on all cores into a file before the clock starts."""
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
-from typing import Final
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Final, cast
 
+from benchmarks.signed_file import Recipe, SignedWriter, part_of
 from benchmarks.workload import Cast, Profile, Writer
 
-CHUNK: Final = 2_000
+PART: Final = 2_000
 
-_cast: list[Cast] = []  # of a worker process: sent once, not with every chunk
-
-
-def _enter(cast: Cast) -> None:
-    _cast[:] = [cast]
+_known: list[tuple[Cast, Recipe]] = []  # of a worker process: sent once, not with every part
 
 
-def _chunk(run: str, valid_until: int, profile: Profile, operations: int, number: int, count: int) -> list[bytes]:
-    writer = Writer(_cast[0], f"{run}.{number}", valid_until, number)
-    return list(writer.transactions(profile, count, number * CHUNK, operations))
+def _enter(cast: Cast, recipe: Recipe) -> None:
+    _known[:] = [(cast, recipe)]
 
 
-def signed(
-    cast: Cast, run: str, valid_until: int, profile: Profile, operations: int, count: int, tell: Callable[[int], None]
-) -> list[bytes]:
-    """`count` transactions in order; `tell` hears how many there are as they are made."""
-    sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
-    if len(sizes) <= 1:
-        _enter(cast)
-        return _chunk(run, valid_until, profile, operations, 0, count)
-    found: list[bytes] = []
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=_enter, initargs=(cast,)) as pool:
-        same = (repeat(run), repeat(valid_until), repeat(profile), repeat(operations))
-        chunks = pool.map(_chunk, *same, range(len(sizes)), sizes)
-        for chunk in chunks:
-            found += chunk
-            tell(len(found))
-    return found
+def _part(number: int) -> bytes:
+    people, recipe = _known[0]
+    writer = Writer(people, f"{recipe.run}.{number}", recipe.valid_until, number)
+    profile = cast(Profile, recipe.profile)
+    size = recipe.sizes[number]
+    return part_of(list(writer.transactions(profile, size, number * recipe.part, recipe.operations)))
+
+
+def sign_into(path: Path, people: Cast, recipe: Recipe, tell: Callable[[int], None]) -> int:
+    """Fill the file; what is in it already stays. `tell` hears how many transactions are in it as they are made.
+
+    Returns: how many were signed now. Raises: Malformed if the file is for something else or damaged; OSError.
+    """
+    with SignedWriter(path, recipe) as file:
+        todo = range(file.done, len(recipe.sizes))
+        if len(todo) <= 1:
+            _enter(people, recipe)
+            for number in todo:
+                file.append(_part(number))
+            return sum(recipe.sizes[file.done :])
+        workers = len(os.sched_getaffinity(0))
+        with ProcessPoolExecutor(workers, initializer=_enter, initargs=(people, recipe)) as pool:
+            waiting: deque[Future[bytes]] = deque()
+            for number in todo:
+                waiting.append(pool.submit(_part, number))
+                if len(waiting) > 2 * workers:  # so that parts do not pile up in memory
+                    file.append(waiting.popleft().result())
+                    tell((number - 2 * workers) * recipe.part)
+            while waiting:
+                file.append(waiting.popleft().result())
+        return sum(recipe.sizes[file.done :])

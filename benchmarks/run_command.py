@@ -1,0 +1,98 @@
+"""`hnchain bench run`: one load, and what became of it."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from benchmarks.chosen_network import TOURISTS, TOURISTS_RUNNING, chosen_network, progress
+from benchmarks.durations import Seconds
+from benchmarks.report import Result, Settings, text_of
+from benchmarks.run import RunFailed, measure
+from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile
+from cli.language import example, t
+from cli.output import answer, say, with_output
+from cli.verdicts import Refusal, Verdict, usage
+from primitives.codes import Code
+from primitives.kinds import OPERATIONS_MAX
+
+
+@click.command(
+    help=t(
+        "Send signed issues and redemptions at a fixed rate and report what became of each. Without --dir: the network "
+        "of .devnet if it runs, else a throw-away one.",
+        "以固定速率发送已签名的发放与核销交易，并报告每笔结果。"
+        "未指定 --dir 时使用运行中的 .devnet 网络，否则临时新建一个。",
+    ),
+    epilog=example("hnchain bench run --rate 200 --duration 20s"),
+)
+@click.option("--rate", type=click.FloatRange(min=0.1), default=200.0, show_default=True,
+              help=t("Transactions per second.", "每秒交易数。"))  # fmt: skip
+@click.option("--duration", type=Seconds(), default="20s", show_default=True,
+              help=t("Measured time.", "测量时长。"))  # fmt: skip
+@click.option("--warmup", type=Seconds(), default="2s", show_default=True,
+              help=t("Load before the measured time.", "测量前的预热时长。"))  # fmt: skip
+@click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True,
+              help=t("Which transactions.", "交易类型组合。"))  # fmt: skip
+@click.option("--operations", type=click.IntRange(1, OPERATIONS_MAX),
+              help=t(f"Of each envelope, with --profile batch; default {BATCH_OPERATIONS}.",
+                     f"每个信封的操作数，用于 --profile batch；默认 {BATCH_OPERATIONS}。"))  # fmt: skip
+@click.option("--transport", type=click.Choice(["http", "ingress"]), default="http", show_default=True,
+              help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
+@click.option("--outstanding", type=click.IntRange(1, 100_000), metavar="N",
+              help=t("Closed loop: N at a time, --rate is ignored.", "闭环：保持 N 笔在途，忽略 --rate。"))  # fmt: skip
+@click.option("--generators", type=click.IntRange(1, 64), default=1, show_default=True,
+              help=t("Processes that send.", "发送进程数。"))  # fmt: skip
+@click.option("--dir", "directory", type=click.Path(path_type=Path), metavar="DIR",
+              help=t("A running devnet's folder.", "运行中的 devnet 目录。"))  # fmt: skip
+@click.option("--node", "nodes", multiple=True, metavar="URL",
+              help=t("Send only to these nodes of it; repeatable.", "仅发往这些节点，可重复。"))  # fmt: skip
+@click.option("--validators", type=click.IntRange(4, 22), default=4, show_default=True,
+              help=t("Of a throw-away network.", "临时网络的验证节点数。"))  # fmt: skip
+@click.option("--tourists", type=click.IntRange(1, 20_000),
+              help=t(f"Accounts; default {TOURISTS}, on a running network {TOURISTS_RUNNING}.",
+                     f"账户数；默认 {TOURISTS}，已运行的网络为 {TOURISTS_RUNNING}。"))  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json",
+              help=t("Keep the result with its raw histograms.", "保存结果与原始直方图。"))  # fmt: skip
+@click.option("--signed", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help=t("Transactions signed once: kept there, used again in a network made again for them.",
+                     "已签名交易文件：首次保存，之后在重建的同一网络中复用。"))  # fmt: skip
+@with_output
+def run(
+    rate: float, duration: float, warmup: float, profile: Profile, operations: int | None, transport: str,
+    outstanding: int | None, generators: int, directory: Path | None, nodes: tuple[str, ...], validators: int,
+    tourists: int | None, report: Path | None, signed: Path | None,
+) -> None:  # fmt: skip
+    if operations and profile != "batch":
+        raise usage(t("--operations goes with --profile batch", "--operations 须与 --profile batch 同用"))
+    if nodes and transport == "ingress":
+        raise usage(t("--node names HTTP addresses: it goes with --transport http", "--node 仅适用于 --transport http"))
+    if report is not None and not (folder := report.absolute().parent).is_dir():
+        raise usage(t(f"--report: no folder {folder}", f"--report：目录 {folder} 不存在"))
+    with chosen_network(directory, nodes, validators, tourists, profile, signed) as network:
+        settings = Settings(
+            profile, transport, 0.0 if outstanding else rate, duration, warmup, outstanding or 0,
+            len(network.devnet.places), len(network.cast.tourists),
+            (operations or BATCH_OPERATIONS) if profile == "batch" else 1, generators,
+        )  # fmt: skip
+        try:
+            result = measure(network, settings, profile, progress(), signed)
+        except RunFailed as error:
+            raise usage(str(error)) from error
+        except OSError as error:
+            raise Refusal(Verdict.UNREACHABLE, Code.NODE_UNREACHABLE, str(error)) from error
+    raw = msgspec.json.encode(result)
+    if report is not None:
+        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
+    answer(msgspec.json.decode(raw), text_of(result))
+    if not result.is_sound:
+        raise SystemExit(_unsound(result))
+
+
+def _unsound(result: Result) -> int:
+    chain = result.chain
+    say(t(f"not sound: lost {chain.lost}, unresolved {result.endings['unresolved']}, nodes agree: {chain.agreed}, "
+          f"broken invariants: {len(chain.invariants or ())}",
+          f"结果不可信：丢失 {chain.lost}，未决 {result.endings['unresolved']}，节点一致：{chain.agreed}，"
+          f"被破坏的不变量：{len(chain.invariants or ())}"))  # fmt: skip
+    return int(Verdict.REJECTED if chain.lost or chain.invariants else Verdict.UNKNOWN)
