@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo fast verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro year midnight lock clean
+.PHONY: demo fast verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro year midnight peers bench-peers lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -68,11 +68,18 @@ year: $(STAMP)            ## a simulated year of 1,000,000 transactions: how the
 midnight: $(STAMP)        ## begin_block at a midnight at which 100,000 accounts hold expiring points: below 5 ms
 	$(BIN)/hnchain bench midnight --report benchmarks/results/midnight.json
 
+peers: $(STAMP)           ## clients of PostgreSQL, Redis and etcd; the servers: apt-get install postgresql redis-server etcd-server
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-peers.lock
+
+bench-peers: peers        ## the same transfers on PostgreSQL, Redis, etcd and a network of ours, side by side
+	$(BIN)/hnchain bench peers
+
 lock:                     ## renew requirements.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
 	$(VENV)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra node --extra bench --extra export --extra dev --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 	printf '%s\n' "intel-cmplr-lib-rt>=2026.2" "ipp-crypto>=2026.2" | $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --output-file requirements-fast.lock -
+	printf '%s\n' "aetcd>=1.0" "asyncpg>=0.30" "hiredis>=3" "redis>=6" | $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --constraint requirements.lock --no-emit-index-url --no-emit-find-links --output-file requirements-peers.lock -
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

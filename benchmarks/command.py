@@ -9,6 +9,9 @@ import click
 
 from benchmarks.compare_command import compare
 from benchmarks.growth_command import growth
+from benchmarks.knee_command import knee
+from benchmarks.page_command import report
+from benchmarks.peers_command import peers_command
 from benchmarks.rules_command import midnight, year
 from benchmarks.run_command import run
 from benchmarks.stages_command import stages
@@ -26,12 +29,15 @@ def bench() -> None:
 
 
 bench.add_command(run)
+bench.add_command(knee)
 bench.add_command(year)
 bench.add_command(midnight)
 bench.add_command(table)
+bench.add_command(peers_command)
 bench.add_command(soak)
 bench.add_command(compare)
 bench.add_command(growth)
+bench.add_command(report)
 bench.add_command(stages)
 
 
