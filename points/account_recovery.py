@@ -32,8 +32,8 @@ from points.open_recoveries import (
     put_recoveries,
     recovery_cancelled,
 )
-from points.state import NEVER, Account, Frozen
-from points.turn import Turn, frozen_mode
+from points.state import NEVER, Account
+from points.turn import Turn, is_shut
 from primitives.codes import Code
 from primitives.kinds import RecoveryStart
 from primitives.kinds_identity import RecoveryApprove, RecoveryCancel, RecoveryFinish
@@ -163,7 +163,7 @@ def apply_recovery_finish(turn: Turn, body: RecoveryFinish) -> Code:
 
 
 def _check_not_stopped(turn: Turn, account: Account) -> Code:
-    return Code.ACCOUNT_FROZEN if frozen_mode(account, turn.time) is Frozen.ALL else Code.OK
+    return Code.ACCOUNT_FROZEN if is_shut(account, turn.time) else Code.OK
 
 
 def _hashes(recovery: Recovery) -> tuple[tuple[str, bytes], ...]:

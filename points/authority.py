@@ -4,22 +4,30 @@ The cryptographic check of an envelope is done once, at admission; here the sign
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from points.keys import CUSTODIANS_KEY, account_key, daily_key
 from points.state import FUND, NOBODY, Account, AccountKind, Daily, Holdings, Role
 from points.turn import Turn
+from primitives.codec import U64_MAX
 from primitives.kinds import AccountKey, KeyRole
 from primitives.transaction import KeySignature
+
+_TOURIST: Final = AccountKind.TOURIST
+
+
+def key_of(account: Account, public_key: bytes) -> tuple[AccountKey, ...]:
+    """The key of the account with these bytes, alone; () if it has none."""
+    for key in account.keys:
+        if key.key == public_key:
+            return (key,)
+    return ()
 
 
 def signing_keys(account: Account, signatures: Sequence[KeySignature]) -> tuple[AccountKey, ...]:
     """The keys of the account among the signatures; a key counts once however often it signs."""
     if len(signatures) == 1:
-        signer = signatures[0].key
-        for key in account.keys:
-            if key.key == signer:
-                return (key,)
-        return ()
+        return key_of(account, signatures[0].key)
     signed = {signature.key for signature in signatures}
     return tuple(key for key in account.keys if key.key in signed)
 
@@ -76,8 +84,10 @@ def charge_kyc(turn: Turn, account: Account, holdings: Holdings, fen: int) -> tu
 
     Tier 0 is limited over the account's life, 1 and 2 per calendar year of UTC+8 (D20).
     """
-    life = turn.add(holdings.redeemed, fen)
-    in_year = turn.add(holdings.redeemed_year if holdings.year == turn.year else 0, fen)
+    life = holdings.redeemed + fen
+    in_year = fen + (holdings.redeemed_year if holdings.year == turn.year else 0)
+    if life > U64_MAX or in_year > U64_MAX:
+        turn.overflow = True
     tier, params = tier_of(account, turn.time), turn.params
     if tier == 0:
         allowed = life <= params.kyc0_lifetime
@@ -111,4 +121,4 @@ def acts_for(turn: Turn, participant: bytes) -> bool:
 
 def is_tourist(account: Account | None) -> bool:
     """Only tourists hold and pay (D3)."""
-    return account is not None and account.kind is AccountKind.TOURIST
+    return account is not None and account.kind is _TOURIST

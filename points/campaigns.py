@@ -22,11 +22,11 @@ from msgspec.structs import replace
 from points.authority import charge_daily, charge_keys, is_tourist
 from points.campaign_records import BatchOrder, Campaign, Grant
 from points.days import DAY_SECONDS
-from points.issuing import check_open, check_room, credit, tell_near_cap
+from points.issuing import Program, check_open, check_room, credit, program_of, tell_near_cap
 from points.keys import account_key, campaign_key, class_key, daily_key, grant_key, order_key
 from points.orders import find_order
 from points.state import NEVER, UY_PER_FEN, Account, Class, Frozen
-from points.turn import Fields, Turn, frozen_mode
+from points.turn import Fields, Turn, frozen_mode, is_shut
 from points.view import View
 from primitives.codes import Code
 from primitives.kinds_campaigns import (
@@ -57,7 +57,7 @@ def apply_campaign_create(turn: Turn, body: CampaignCreate) -> Code:
         return Code.CLASS_UNKNOWN
     if of.issuer != turn.sender:
         return Code.NOT_ISSUER
-    code = check_open(turn, of)
+    code = check_open(turn, program_of(turn, body.class_id, of))
     if code:
         return code
     if of.earn_cap_bps:
@@ -161,7 +161,7 @@ def _check_entries(turn: Turn, entries: Sequence[Entry]) -> Code:
             return turn.refuse(Code.ACCOUNT_UNKNOWN, f"entry {number}")
         if not is_tourist(to):
             return turn.refuse(Code.NOT_AUTHORISED, f"entry {number}: only tourists hold points")
-        if frozen_mode(to, turn.time) is Frozen.ALL:
+        if is_shut(to, turn.time):
             return turn.refuse(Code.ACCOUNT_FROZEN, f"entry {number}")
     return Code.OK
 
@@ -194,7 +194,8 @@ def _grant(
 
     The issuer's keys are charged for what they sign: batches, not claims.
     """
-    code = check_open(turn, of)
+    program = program_of(turn, campaign.class_id, of)
+    code = check_open(turn, program)
     if code:
         return code
     if of.earn_cap_bps:  # by decision of the committee since the campaign began
@@ -211,12 +212,12 @@ def _grant(
     value = total * of.uv
     if not claimed and not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, of, value)
+    code = check_room(turn, program, value)
     if code:
         return code
     new = 0
     for (account, units), grant in zip(entries, grants, strict=True):
-        code = _credit_entry(turn, campaign_id, campaign.class_id, of, account, units)
+        code = _credit_entry(turn, campaign_id, program, account, units)
         if code:
             return code
         key = grant_key(campaign_id, account)
@@ -225,7 +226,7 @@ def _grant(
     turn.put(
         campaign_key(campaign_id), replace(campaign, granted=campaign.granted + total, accounts=campaign.accounts + new)
     )
-    tell_near_cap(turn, of.issuer, value)
+    tell_near_cap(turn, of.issuer, program.cap, value)
     return Code.OK
 
 
@@ -237,12 +238,13 @@ def _with_more(turn: Turn, campaign_id: str, entry: Entry, claimed: bool) -> Gra
     return Grant(before.units + entry[1], claimed or before.claimed)
 
 
-def _credit_entry(turn: Turn, campaign_id: str, class_id: str, of: Class, to: bytes, units: int) -> Code:
-    lot = credit(turn, class_id, of, to, units)
+def _credit_entry(turn: Turn, campaign_id: str, program: Program, to: bytes, units: int) -> Code:
+    lot = credit(turn, program, to, units)
     if isinstance(lot, Code):
         return lot
+    of = program.of
     fields: Fields = (
-        ("campaign", campaign_id), ("class", class_id), ("units", units), ("value", units * of.uv),
+        ("campaign", campaign_id), ("class", program.class_id), ("units", units), ("value", units * of.uv),
         ("reason", "CAMPAIGN"), ("cash_value", 0), ("bucket", lot.bucket), ("from_day", lot.from_day),
     )  # fmt: skip
     turn.events.append(Event("Issued", fields, (("merchant", of.issuer), ("to", to))))

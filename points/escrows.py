@@ -19,8 +19,8 @@ from points.holds import CAPTURING, Aside, authorize, close_hold, give_back, put
 from points.keys import hold_key, merchant_key
 from points.lot_events import released_events
 from points.redemption import record_order
-from points.state import UY_PER_FEN, Account, Frozen, Hold, HoldLeg, HoldState, Merchant
-from points.turn import Turn, frozen_mode
+from points.state import UY_PER_FEN, Account, Hold, HoldLeg, HoldState, Merchant
+from points.turn import Turn, is_shut
 from primitives.codes import Code
 from primitives.hashing import TAG_ESCROW, tagged_hash
 from primitives.kinds import Authorize, RedeemByToken
@@ -53,7 +53,7 @@ def apply_offline_escrow(turn: Turn, body: OfflineEscrow) -> Code:
 
 def check_escrow(turn: Turn, hold: Hold, payer: Account) -> Code:
     """Whether the sender may take from the escrow now; the rules of a capture (D9, D19)."""
-    if frozen_mode(payer, turn.time) is Frozen.ALL:
+    if is_shut(payer, turn.time):
         return Code.ACCOUNT_FROZEN
     merchant: Merchant = turn.get(merchant_key(hold.merchant))
     return Code.OK if merchant.status in CAPTURING else Code.MERCHANT_SUSPENDED

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from points.authority import charge_keys
 from points.clearing import book, bucket_moves, count, owe
 from points.days import issue_expiry
-from points.issuing import ISSUING, tell_near_cap, with_lots, within_cap
+from points.issuing import ISSUING, cap_of, tell_near_cap, with_lots, within_fences
 from points.keys import books_key, class_key, counters_key, holdings_key, merchant_key
 from points.lot_events import LotUnits, taken_events
 from points.lots import add_units, touched
@@ -116,10 +116,11 @@ def apply_exchange(turn: Turn, body: Exchange) -> Code:
     _book(turn, body, source, target, terms)
     turn.events += taken_events(taken)
     books: Books = turn.get(books_key(target.issuer))
-    if not within_cap(turn, taker, books.outstanding + books.payable, in_sandbox=False):
+    used, cap = books.outstanding + books.payable, cap_of(turn, taker)
+    if used > cap or not within_fences(turn, taker, used, in_sandbox=False):
         return Code.RESERVE_EXCEEDED
     if source.issuer != target.issuer:
-        tell_near_cap(turn, target.issuer, terms.out * target.uv)
+        tell_near_cap(turn, target.issuer, cap, terms.out * target.uv)
     return Code.OK
 
 

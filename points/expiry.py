@@ -35,6 +35,8 @@ _WINDOW_PARTS: Final = (b"Y", b"E", b"N", b"lw")  # obligations first: they ask 
 # Errata, recoveries, assets, anchors, challenges, their applicants and alerts know the second from which they count no
 # more.
 _LAPSING: Final = b"cdefnqx"
+_TOLD: Final = b"lt"
+_MORTAL: Final = frozenset(b"OHWUDl" + _CAMPAIGNS + _LAPSING)  # no other record is ever noted
 
 
 def begin(turn: Turn, previous_s: int) -> None:
@@ -133,11 +135,6 @@ def _remove(turn: Turn, key: bytes) -> None:
     turn.put(key, None)
 
 
-def _is_new(order: Any, before: Any) -> bool:
-    """Not merely refunded or reversed: listed twice in one second, it would take the place of its first list."""
-    return before is None or before.tx != order.tx
-
-
 def _is_settled(window: Window | None) -> bool:
     return window is not None and window.state is WindowState.SETTLED
 
@@ -150,14 +147,19 @@ def _expires_anew(record: Any, before: Any) -> bool:
 def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
     """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
     retention = turn.retention()
-    dead: dict[int, list[bytes]] = {}
+    before = below.get
+    orders: list[bytes] = []
+    dead = {turn.time + retention + 1: orders}
     for key, record in changes.items():
         kind = key[0]
-        if record is None:
+        if kind not in _MORTAL or record is None:
             continue
-        if (
-            (kind == _ORDER and _is_new(record, below.get(key)))
-            or (kind == _HOLD and record.state is not HoldState.OPEN)
+        if kind == _ORDER:
+            found = before(key)
+            if found is None or found.tx != record.tx:  # not merely refunded: its first list stands
+                orders.append(key)
+        elif (
+            (kind == _HOLD and record.state is not HoldState.OPEN)
             or (kind == _WINDOW and _is_settled(record) and not _is_settled(below.get(key)))
         ):
             dead.setdefault(turn.time + retention + 1, []).append(key)
@@ -167,7 +169,7 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
             dead.setdefault(turn.time + life + 1, []).append(key)
         elif kind in _LAPSING and _expires_anew(record, below.get(key)):
             dead.setdefault(record.expires, []).append(key)
-        elif key[:2] == b"lt":
+        elif key[:2] == _TOLD:
             dead.setdefault(turn.time + told_seconds(record) + 1, []).append(key)
         elif kind == _DAILY and below.get(key) is None:
             dead.setdefault(expiry_after(turn.day), []).append(key)

@@ -17,7 +17,7 @@ from points.authority import charge_keys, charge_kyc, shares_key
 from points.clearing import book, bucket_moves, count
 from points.keys import account_key, due_hold_key, hold_key, holdings_key, merchant_key
 from points.lot_events import held_events
-from points.lots import add_units, after_spending, touched
+from points.lots import add_units, after_spending, legs_of, touched
 from points.memo import check_memo, memo_field
 from points.orders import find_order, operation_digest
 from points.redemption import check_payee, record_order, repeated_payment
@@ -27,7 +27,6 @@ from points.state import (
     UY_PER_FEN,
     Account,
     Due,
-    Frozen,
     Hold,
     Holdings,
     HoldLeg,
@@ -36,7 +35,7 @@ from points.state import (
     Merchant,
     MerchantStatus,
 )
-from points.turn import Turn, frozen_mode
+from points.turn import Turn, is_shut
 from primitives.codes import Code
 from primitives.kinds import Authorize, Capture, Void
 from primitives.receipt import Event
@@ -97,9 +96,7 @@ def _set_aside(turn: Turn, body: Authorize, merchant: Merchant, aside: Aside) ->
     spends = Purse(turn, body.merchant, merchant, lots, aside=True).choose(body.value * UY_PER_FEN)
     if isinstance(spends, Code):
         return spends
-    legs = tuple(
-        HoldLeg((lot := lots[s.position]).class_id, lot.bucket, lot.ext, s.units, s.pay, s.over) for s in spends
-    )
+    legs = tuple(legs_of(lots, spends))
     for leg in legs:
         bucket_moves(turn, leg.class_id, leg.bucket, -leg.units, leg.units)
     left = tuple(after_spending(lots, spends, hold=True))
@@ -138,7 +135,7 @@ def apply_capture(turn: Turn, body: Capture) -> Code:
     if hold.state is not HoldState.OPEN:
         return turn.refuse(Code.HOLD_NOT_OPEN, hold.state.name)
     payer_account: Account = turn.get(account_key(hold.payer))
-    if frozen_mode(payer_account, turn.time) is Frozen.ALL:
+    if is_shut(payer_account, turn.time):
         return Code.ACCOUNT_FROZEN
     merchant: Merchant = turn.get(merchant_key(turn.sender))
     if merchant.status not in CAPTURING:

@@ -8,19 +8,19 @@ reverse_issue: ACCOUNT_FROZEN, BAD_AMOUNT, MEMO_*, ORDER_UNKNOWN, RETURN_WINDOW,
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import replace
 
 from points.alerts import raise_alert
 from points.authority import charge_keys, is_tourist
-from points.clearing import book, bucket_moves, count
+from points.clearing import book, book_granted, bucket_moves, count, count_granted
 from points.days import DAY_SECONDS, issue_expiry
-from points.keys import account_key, books_key, class_key, holdings_key, merchant_key, order_key
+from points.keys import account_key, books_key, holdings_key, merchant_key, order_key
 from points.lot_events import LotUnits, taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
-from points.orders import find_order
+from points.orders import find_order, order_at
 from points.sandbox_limits import apart, check_grant, free_reserve
 from points.state import (
     BPS,
@@ -30,15 +30,15 @@ from points.state import (
     Account,
     Books,
     Class,
-    Frozen,
     Holdings,
     IssueOrder,
     Lot,
     Merchant,
     MerchantStatus,
 )
-from points.turn import Fields, Turn, frozen_mode
-from primitives.codes import Code
+from points.turn import Fields, Turn, is_shut
+from primitives.codec import Record
+from primitives.codes import OK, Code
 from primitives.kinds import Issue, ReverseIssue
 from primitives.receipt import Event
 
@@ -47,7 +47,8 @@ ISSUING: Final = (MerchantStatus.ACTIVE, MerchantStatus.ACCEPT_SUSPENDED)  # 2.8
 
 def apply_issue(turn: Turn, body: Issue) -> Code:
     """A merchant grants points of its own class for an order."""
-    order = find_order(turn, turn.sender, body.order_id)
+    where = order_key(turn.sender, body.order_id)
+    order = order_at(turn, where)
     if order is not None:
         same = isinstance(order, IssueOrder) and (
             order.to, order.class_id, order.units, order.reason, order.cash_value,
@@ -65,21 +66,38 @@ def apply_issue(turn: Turn, body: Issue) -> Code:
         return Code.ACCOUNT_UNKNOWN
     if not is_tourist(to):
         return turn.refuse(Code.NOT_AUTHORISED, "only tourists hold points")
-    if frozen_mode(to, turn.time) is Frozen.ALL:
+    if is_shut(to, turn.time):
         return Code.ACCOUNT_FROZEN
-    of: Class | None = turn.get(class_key(body.class_id))
+    of: Class | None = turn.class_of(body.class_id)  # of any name
     if of is None:
         return Code.CLASS_UNKNOWN
     if of.issuer != turn.sender:
         return Code.NOT_ISSUER
-    return _check_limits(turn, body, of) or _grant(turn, body, of)
+    program = program_of(turn, body.class_id, of)
+    return _check_limits(turn, body, program) or _grant(turn, body, program, where)
 
 
-def _check_limits(turn: Turn, body: Issue, of: Class) -> Code:
+class Program(Record):
+    """A class with its issuer, as all that bounds a grant looks at them."""
+
+    class_id: str
+    of: Class
+    merchant: Merchant
+    cap: int  # uY that the issuer's outstanding and payable may reach (INV-7)
+
+
+def program_of(turn: Turn, class_id: str, of: Class) -> Program:
+    """The class with its issuer as of now."""
+    merchant: Merchant = turn.get(merchant_key(of.issuer))
+    return Program(class_id, of, merchant, cap_of(turn, merchant))
+
+
+def _check_limits(turn: Turn, body: Issue, program: Program) -> Code:
     """Everything that bounds how much a merchant may issue (2.7)."""
-    code = check_open(turn, of)
+    code = check_open(turn, program)
     if code:
         return code
+    of = program.of
     if of.kind == "RESTRICTED":
         return turn.refuse(Code.BAD_CLASS, "points of a RESTRICTED class are claimed from a campaign's list")
     if body.units > of.max_per_order:
@@ -87,46 +105,46 @@ def _check_limits(turn: Turn, body: Issue, of: Class) -> Code:
     value = body.units * of.uv
     if not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, of, value)
+    code = check_room(turn, program, value)
     if code:
         return code
     if of.earn_cap_bps and value * BPS > body.cash_value * UY_PER_FEN * of.earn_cap_bps:
         return Code.EARN_CAP
-    return Code.OK
+    return OK
 
 
-def check_open(turn: Turn, of: Class) -> Code:
+def check_open(turn: Turn, program: Program) -> Code:
     """Whether anything may be issued in a class now: MERCHANT_SUSPENDED, PROGRAM_ENDED, BAD_CLASS (retired)."""
-    merchant: Merchant = turn.get(merchant_key(of.issuer))
-    end = turn.params.program_end
-    if merchant.status not in ISSUING:
-        return turn.refuse(Code.MERCHANT_SUSPENDED, merchant.status.name)
+    status, end = program.merchant.status, turn.params.program_end
+    if status not in ISSUING:
+        return turn.refuse(Code.MERCHANT_SUSPENDED, status.name)
     if end and turn.time >= end:
         return Code.PROGRAM_ENDED
-    if of.retired:
+    if program.of.retired:
         return turn.refuse(Code.BAD_CLASS, "the class is retired")
-    return Code.OK
+    return OK
 
 
-def check_room(turn: Turn, of: Class, value: int) -> Code:
+def check_room(turn: Turn, program: Program, value: int) -> Code:
     """Whether so many uY more may be issued in a class: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
-    merchant: Merchant = turn.get(merchant_key(of.issuer))
+    of, merchant = program.of, program.merchant
     books: Books = turn.get(books_key(of.issuer)) or NO_BOOKS
-    if not within_cap(turn, merchant, books.outstanding + books.payable + value, bool(of.sandbox)):
+    used = books.outstanding + books.payable + value
+    if used > program.cap or not within_fences(turn, merchant, used, bool(of.sandbox)):
         return Code.RESERVE_EXCEEDED
     quota = merchant.quota or turn.params.quota
     if quota:
         issued = value + (books.period_issued if books.period == turn.window else 0)
         if issued > quota * UY_PER_FEN:
             return Code.QUOTA_EXCEEDED
-    return Code.OK
+    return OK
 
 
-def within_cap(turn: Turn, merchant: Merchant, used: int, in_sandbox: bool) -> bool:
-    """Whether a merchant's outstanding and payable may be `used` uY (INV-7); ordinary points only by what is not set
-    apart for its sandboxes, whose own are carried by that."""
-    if used > cap_of(turn, merchant):
-        return False
+def within_fences(turn: Turn, merchant: Merchant, used: int, in_sandbox: bool) -> bool:
+    """Whether a merchant whose cap allows `used` uY may have them outstanding and payable (INV-7).
+
+    Ordinary points only by what is not set apart for its sandboxes, whose own are carried by that.
+    """
     if in_sandbox or not merchant.sandboxes:
         return True
     free = replace(merchant, reserve=free_reserve(turn, merchant))
@@ -145,49 +163,48 @@ def ratio_of(turn: Turn, merchant: Merchant) -> int:
     return BPS if stale else merchant.reserve_ratio_bps or params.reserve_ratio_bps
 
 
-def tell_near_cap(turn: Turn, issuer: bytes, value: int) -> None:
+def tell_near_cap(turn: Turn, issuer: bytes, cap: int, value: int) -> None:
     """Alert if the last `value` uY made a merchant cross the line below its cap; its issue was counted already."""
     bps = turn.params.alert_cap_bps
     books: Books = turn.get(books_key(issuer))
-    used = (books.outstanding + books.payable) * BPS
-    line = cap_of(turn, turn.get(merchant_key(issuer))) * bps
+    used, line = (books.outstanding + books.payable) * BPS, cap * bps
     if bps and used - value * BPS < line <= used:
         raise_alert(turn, "NEAR_CAP", issuer, used // BPS // UY_PER_FEN, line // BPS // UY_PER_FEN)
 
 
-class Credited(NamedTuple):
+class Credited(Record):
     """The lot that a grant became."""
 
     bucket: int
     from_day: int
 
 
-def _grant(turn: Turn, body: Issue, of: Class) -> Code:
-    lot = credit(turn, body.class_id, of, body.to, body.units)
+def _grant(turn: Turn, body: Issue, program: Program, where: bytes) -> Code:
+    lot = credit(turn, program, body.to, body.units)
     if isinstance(lot, Code):
         return lot
-    value = body.units * of.uv
-    turn.put(
-        order_key(turn.sender, body.order_id),
-        IssueOrder(
-            body.to, body.class_id, body.units, body.reason, body.cash_value, lot.bucket, lot.from_day, turn.time,
-            turn.tx, turn.height, turn.index,
-        ),
+    value = body.units * program.of.uv
+    order = IssueOrder(
+        body.to, body.class_id, body.units, body.reason, body.cash_value, lot.bucket, lot.from_day, turn.time,
+        turn.tx, turn.height, turn.index,
     )  # fmt: skip
+    turn.put(where, order)
     fields: Fields = (
         ("order_id", body.order_id), ("class", body.class_id), ("units", body.units), ("value", value),
         ("reason", body.reason), ("cash_value", body.cash_value), ("bucket", lot.bucket), ("from_day", lot.from_day),
-        *memo_field(body.memo),
     )  # fmt: skip
+    if body.memo:
+        fields += memo_field(body.memo)
     turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", body.to))))
-    tell_near_cap(turn, turn.sender, value)
-    return Code.OK
+    tell_near_cap(turn, turn.sender, program.cap, value)
+    return OK
 
 
-def credit(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> Credited | Code:
+def credit(turn: Turn, program: Program, to: bytes, units: int) -> Credited | Code:
     """New units for a tourist, with everything that counts them; SANDBOX_LIMIT or HOLDER_LIMIT if the account may not
     have them."""
-    code = check_grant(turn, class_id, of, to, units) if of.sandbox else Code.OK
+    class_id, of = program.class_id, program.of
+    code = check_grant(turn, class_id, of, to, units) if of.sandbox else OK
     if code:
         return code
     bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
@@ -202,22 +219,10 @@ def credit(turn: Turn, class_id: str, of: Class, to: bytes, units: int) -> Credi
     if limit and value_of(turn, lots) > limit * UY_PER_FEN:
         return Code.HOLDER_LIMIT
     turn.put(where, with_lots(holdings, lots))
-    value = units * of.uv
     bucket_moves(turn, class_id, bucket, units)
-    count(turn, class_id, issued=units)
-    book(turn, of.issuer, outstanding=value, issued=value)
-    _count_period(turn, of.issuer, value)
+    count_granted(turn, class_id, units)
+    book_granted(turn, of.issuer, program.merchant, units * of.uv)
     return Credited(bucket, from_day)
-
-
-def _count_period(turn: Turn, issuer: bytes, value: int) -> None:
-    """The quota's period is the settlement window."""
-    key = books_key(issuer)
-    books: Books = turn.get(key)
-    if not (turn.params.quota or turn.get(merchant_key(issuer)).quota):
-        return
-    issued = turn.add(books.period_issued if books.period == turn.window else 0, value)
-    turn.put(key, replace(books, period=turn.window, period_issued=issued))
 
 
 def value_of(turn: Turn, lots: Sequence[Lot]) -> int:
@@ -227,7 +232,7 @@ def value_of(turn: Turn, lots: Sequence[Lot]) -> int:
 
 def with_lots(holdings: Holdings, lots: Sequence[Lot]) -> Holdings:
     """The same holdings with other lots."""
-    return Holdings(tuple(lots), holdings.open_holds, holdings.redeemed, holdings.year, holdings.redeemed_year)
+    return replace(holdings, lots=tuple(lots))
 
 
 def apply_reverse_issue(turn: Turn, body: ReverseIssue) -> Code:

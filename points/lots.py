@@ -5,16 +5,17 @@ payee's own points (D6). Functions return new lists.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import replace
 
-from points.state import Lot
+from points.state import HoldLeg, Lot
+from primitives.codec import Record
 
 LOTS_MAX: Final = 1024  # per account; a payment looks at all of them, so nobody may fill a wallet with crumbs
 
 
-class Spend(NamedTuple):
+class Spend(Record):
     """A leg of a payment: units of lots[position], the uY credited, and the uY of its last unit beyond the price."""
 
     position: int
@@ -49,15 +50,19 @@ def add_units(
     lots: list[Lot], bucket: int, class_id: str, ext: int, from_day: int, avail: int, held: int = 0
 ) -> None:
     """Add to the lot with this identity, in place; a new one is inserted where it belongs, an empty one removed."""
-    wanted = (bucket, class_id, -ext, from_day)
     position = len(lots)
     while position:
         lot = lots[position - 1]
-        found = (lot.bucket, lot.class_id, -lot.ext, lot.from_day)
+        if lot.bucket < bucket:
+            break
+        found, wanted = (lot.bucket, lot.class_id, -lot.ext, lot.from_day), (bucket, class_id, -ext, from_day)
         if found == wanted:
             avail, held = lot.avail + avail, lot.held + held
             assert avail >= 0 and held >= 0, "a lot fell below zero"
-            lots[position - 1 : position] = [Lot(bucket, class_id, ext, from_day, avail, held)] if avail or held else []
+            if avail or held:
+                lots[position - 1] = Lot(bucket, class_id, ext, from_day, avail, held)
+            else:
+                del lots[position - 1]
             return
         if found < wanted:
             break
@@ -71,11 +76,22 @@ def only_class(lots: Sequence[Lot], class_id: str) -> list[Lot]:
     return [lot if lot.class_id == class_id else replace(lot, avail=0) for lot in lots]
 
 
+def legs_of(lots: Sequence[Lot], spends: Sequence[Spend]) -> list[HoldLeg]:
+    """What is taken of which lots."""
+    legs = []
+    for spend in spends:
+        lot = lots[spend.position]
+        legs.append(HoldLeg(lot.class_id, lot.bucket, lot.ext, spend.units, spend.pay, spend.over))
+    return legs
+
+
 def after_spending(lots: Sequence[Lot], spends: Sequence[Spend], hold: bool = False) -> list[Lot]:
     """The lots without the units spent, or with them held."""
     left = list(lots)
+    emptied = False
     for spend in spends:
         lot = left[spend.position]
         avail, held = lot.avail - spend.units, lot.held + (spend.units if hold else 0)
         left[spend.position] = Lot(lot.bucket, lot.class_id, lot.ext, lot.from_day, avail, held)
-    return [lot for lot in left if lot.avail or lot.held]
+        emptied = emptied or not (avail or held)
+    return [lot for lot in left if lot.avail or lot.held] if emptied else left

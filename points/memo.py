@@ -5,7 +5,7 @@ Explicit ranges only: consensus must not depend on the Unicode version of the in
 
 from typing import Final
 
-from primitives.codes import Code
+from primitives.codes import OK, Code
 
 MEMO_BYTES_MAX: Final = 128  # 42 Chinese characters
 
@@ -18,7 +18,7 @@ _FORBIDDEN: Final = (
 def check_memo(memo: bytes) -> Code:
     """OK, MEMO_TOO_LONG or MEMO_CHARSET, in this order."""
     if not memo:
-        return Code.OK
+        return OK
     if len(memo) > MEMO_BYTES_MAX:
         return Code.MEMO_TOO_LONG
     try:

@@ -8,10 +8,18 @@ from points.turn import Turn
 from primitives.hashing import TAG_HOLD, tagged_hash
 
 
-def find_order(turn: Turn, merchant: bytes, order_id: str) -> Any:
-    """The live order, or None. One past its time counts as gone before it is physically removed (D20)."""
-    order: Order | None = turn.get(order_key(merchant, order_id))
+def order_at(turn: Turn, where: bytes) -> Any:
+    """The live order under an order key, or None.
+
+    One past its time counts as gone before it is physically removed (D20).
+    """
+    order: Order | None = turn.get(where)
     return order if order is not None and turn.active(order) else None
+
+
+def find_order(turn: Turn, merchant: bytes, order_id: str) -> Any:
+    """The live order of a merchant, or None."""
+    return order_at(turn, order_key(merchant, order_id))
 
 
 def operation_digest(turn: Turn) -> bytes:

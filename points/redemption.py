@@ -9,14 +9,14 @@ ISSUER_RESERVE_EXHAUSTED, INSUFFICIENT, OVERFLOW.
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from points.authority import charge_daily, charge_keys, charge_kyc, may, shares_key
-from points.clearing import book, bucket_moves, count, owe
+from points.authority import charge_daily, charge_keys, charge_kyc, key_of, may, shares_key
+from points.clearing import book_spent, bucket_moves, count_spent, owe
 from points.days import DAY_SECONDS
 from points.keys import account_key, daily_key, holdings_key, merchant_key, order_key
-from points.lots import after_spending, only_class, touched
+from points.lots import after_spending, legs_of, only_class, touched
 from points.memo import check_memo, memo_field
 from points.merchant_exit import note_trade
-from points.orders import find_order, static_order_id
+from points.orders import order_at, static_order_id
 from points.selection import Purse
 from points.state import (
     BPS,
@@ -24,7 +24,6 @@ from points.state import (
     NO_HOLDINGS,
     UY_PER_FEN,
     Account,
-    Frozen,
     Holdings,
     HoldLeg,
     Merchant,
@@ -32,8 +31,8 @@ from points.state import (
     OrderLeg,
     SpendOrder,
 )
-from points.turn import Fields, Turn, frozen_mode
-from primitives.codes import Code
+from points.turn import Fields, Turn, is_shut
+from primitives.codes import OK, Code
 from primitives.kinds import PaymentRequest, Redeem
 from primitives.receipt import Event
 from primitives.transaction import request_digest
@@ -50,27 +49,35 @@ def apply_redeem(turn: Turn, body: Redeem) -> Code:
     merchant: Merchant | None = turn.get(merchant_key(request.merchant))
     if payee is None or merchant is None:
         return Code.ACCOUNT_UNKNOWN if payee is None else Code.MERCHANT_UNKNOWN
-    signer = tuple([key for key in payee.keys if key.key == request.key])
-    if not signer or not turn.signed(request.key, lambda: request_digest(turn.chain_id, request), request.sig):
+    signer = key_of(payee, request.key)
+    if not signer or not _is_signed(turn, request):
         return turn.refuse(Code.BAD_SIGNATURE, "the payment request is not signed by a key of its merchant")
     if not may(payee, signer, "pos") or shares_key(turn.account, payee):
         return Code.NOT_AUTHORISED
-    value = body.max_value if request.static else request.value
-    order_id = request.order_id if request.order_id is not None and not request.static else static_order_id(turn)
-    order = find_order(turn, request.merchant, order_id)
+    static, order_id = request.static, request.order_id
+    value = body.max_value if static else request.value
+    if static or order_id is None:
+        order_id = static_order_id(turn)
+    order = order_at(turn, order_key(request.merchant, order_id))
     if order is not None:
         return repeated_payment(turn, order, "redeem", turn.sender, value)
     if turn.frozen():
         return Code.ACCOUNT_FROZEN
-    if not value or body.max_value < value or request.static != (request.order_id is None):
+    if not value or body.max_value < value or static != (request.order_id is None):
         return Code.BAD_AMOUNT
-    if request.static and request.value:
+    if static and request.value:
         return turn.refuse(Code.BAD_AMOUNT, "a static request names no value")
     return (
         check_memo(body.memo)
         or check_payee(turn, payee, merchant)
         or _check_request(turn, request, value)
         or pay(turn, "redeem", (turn.sender, turn.account), (request.merchant, merchant), order_id, value, body.memo)
+    )
+
+
+def _is_signed(turn: Turn, request: PaymentRequest) -> bool:
+    return turn.verify is None or turn.signed(
+        request.key, lambda: request_digest(turn.chain_id, request), request.sig
     )
 
 
@@ -84,9 +91,9 @@ def repeated_payment(turn: Turn, order: Any, kind: PaymentKind, payer: bytes, va
 
 def check_payee(turn: Turn, payee: Account, merchant: Merchant) -> Code:
     """Whether the merchant may take points now (2.8)."""
-    if frozen_mode(payee, turn.time) is Frozen.ALL:
+    if is_shut(payee, turn.time):
         return Code.ACCOUNT_FROZEN
-    return Code.OK if merchant.status in ACCEPTING else Code.MERCHANT_SUSPENDED
+    return OK if merchant.status in ACCEPTING else Code.MERCHANT_SUSPENDED
 
 
 def _check_request(turn: Turn, request: PaymentRequest, value: int) -> Code:
@@ -95,8 +102,8 @@ def _check_request(turn: Turn, request: PaymentRequest, value: int) -> Code:
         return Code.REQUEST_EXPIRED
     if request.static:
         where = daily_key(turn.day, b"q", turn.sender + request.merchant)
-        return Code.OK if charge_daily(turn, where, value, turn.params.static_cap) else Code.STATIC_QR_LIMIT
-    return Code.TTL_TOO_LONG if request.expires_at > turn.time + DAY_SECONDS else Code.OK
+        return OK if charge_daily(turn, where, value, turn.params.static_cap) else Code.STATIC_QR_LIMIT
+    return Code.TTL_TOO_LONG if request.expires_at > turn.time + DAY_SECONDS else OK
 
 
 def pay(
@@ -118,11 +125,8 @@ def pay(
         return spends
     left = tuple(after_spending(lots, spends))
     turn.put(where, Holdings(left, holdings.open_holds, charged[0], turn.year, charged[1]))
-    parts = [
-        HoldLeg((lot := lots[s.position]).class_id, lot.bucket, lot.ext, s.units, s.pay, s.over) for s in spends
-    ]
-    record_order(turn, kind, payer[0], payee[0], order_id, value, parts, memo=memo)
-    return Code.OK
+    record_order(turn, kind, payer[0], payee[0], order_id, value, legs_of(lots, spends), memo=memo)
+    return OK
 
 
 def record_order(
@@ -131,8 +135,10 @@ def record_order(
 ) -> None:  # fmt: skip
     """Write the order of a payment and all that its legs change but the payer's lots."""
     fields: Fields = (
-        ("order_id", order_id), ("by", kind), ("value", value), ("window", turn.window), *memo_field(memo),
+        ("order_id", order_id), ("by", kind), ("value", value), ("window", turn.window),
     )  # fmt: skip
+    if memo:
+        fields += memo_field(memo)
     accounts = (("merchant", merchant), ("payer", payer))
     turn.events.append(Event("Redeemed", fields, accounts, (("hold", hold_id),) if hold_id else ()))
     legs = tuple([_book_leg(turn, merchant, part, bool(hold_id)) for part in parts])
@@ -152,15 +158,14 @@ def _book_leg(turn: Turn, merchant: bytes, leg: HoldLeg, held: bool) -> OrderLeg
     issuer, pay, over, units = of.issuer, leg.pay, leg.over, leg.units
     assert units * of.uv == pay + over, "a leg is worth what it pays and overshoots"
     bucket_moves(turn, leg.class_id, leg.bucket, 0 if held else -units, -units if held else 0)
-    count(turn, leg.class_id, redeemed=units)
+    count_spent(turn, leg.class_id, units)
     if issuer == merchant:
         fee = 0
-        debt = owe(turn, issuer, FUND, over)
-        book(turn, issuer, outstanding=-pay - over, payable=debt, iss_out=debt, self_redeemed=pay)
+        book_spent(turn, issuer, pay + over, owe(turn, issuer, FUND, over), pay)
     else:
         fee = pay * turn.params.fee_bps // BPS
         debt = owe(turn, issuer, merchant, pay - fee) + owe(turn, issuer, FUND, fee + over)
-        book(turn, issuer, outstanding=-pay - over, payable=debt, iss_out=debt)
+        book_spent(turn, issuer, pay + over, debt, 0)
         note_trade(turn, issuer)
     fields = (
         ("class", leg.class_id), ("bucket", leg.bucket), ("units", units), ("pay", pay), ("fee", fee), ("over", over),

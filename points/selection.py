@@ -9,6 +9,8 @@ from points.state import NO_BOOKS, UY_PER_FEN, Books, Class, Lot, Merchant, Merc
 from points.turn import Turn
 from primitives.codes import Code
 
+_WIND_DOWN, _SUSPENDED = MerchantStatus.WIND_DOWN, MerchantStatus.SUSPENDED
+
 # Why a lot is passed over, in the order of precedence of the answers.
 _SKIPS = (Code.SCOPE_DENIED, Code.CLASS_PAUSED, Code.ISSUER_RESERVE_EXHAUSTED)
 
@@ -16,13 +18,14 @@ _SKIPS = (Code.SCOPE_DENIED, Code.CLASS_PAUSED, Code.ISSUER_RESERVE_EXHAUSTED)
 class Purse:
     """One payer's lots before one payee. `aside`: they are chosen for a hold, not for a payment."""
 
-    __slots__ = ("_aside", "_left", "_lots", "_merchant", "_payee", "_skipped", "_turn")
+    __slots__ = ("_aside", "_left", "_lots", "_merchant", "_payee", "_skipped", "_turn", "_winding_down")
 
     def __init__(self, turn: Turn, payee: bytes, merchant: Merchant, lots: Sequence[Lot], aside: bool = False) -> None:
         self._aside = aside
         self._turn = turn
         self._payee = payee
         self._merchant = merchant
+        self._winding_down = merchant.status is _WIND_DOWN  # takes its own points only
         self._lots = lots
         # uY that suspended issuers' points still pay: in all (None), of each sandbox, of their other points ("")
         self._left: dict[tuple[bytes, str | None], int] | None = None
@@ -66,31 +69,32 @@ class Purse:
             while stop < count and lots[stop].bucket == bucket:
                 stop += 1
             if stop - start > 1:
-                own = [i for i in range(start, stop) if class_of(lots[i].class_id).issuer == payee]
-                yield from own
-                for i in range(start, stop):
-                    if i not in own:
-                        yield i
+                others = []
+                for position in range(start, stop):
+                    if class_of(lots[position].class_id).issuer == payee:
+                        yield position
+                    else:
+                        others.append(position)
+                yield from others
             else:
                 yield start
             start = stop
 
     def _passed_over(self, class_id: str, of: Class, taken: int, whole: int) -> bool:
         """Whether a lot of this class may not be used here; its whole value is remembered for the answer."""
-        merchant, turn = self._merchant, self._turn
-        fault: Code | None = None
         foreign = of.issuer != self._payee
-        winding_down = merchant.status is MerchantStatus.WIND_DOWN  # takes its own points only
-        off_list = of.sandbox and not pays_at(turn, class_id, of, self._payee, self._aside)
-        if off_list or (of.scope and merchant.category not in of.scope) or (foreign and winding_down):
-            fault = Code.SCOPE_DENIED
-        elif turn.time < of.paused_until:
-            fault = Code.CLASS_PAUSED
+        if (
+            (of.sandbox and not pays_at(self._turn, class_id, of, self._payee, self._aside))
+            or (of.scope and self._merchant.category not in of.scope)
+            or (foreign and self._winding_down)
+        ):
+            self._skip(Code.SCOPE_DENIED, whole)
+        elif self._turn.time < of.paused_until:
+            self._skip(Code.CLASS_PAUSED, whole)
         elif foreign and not self._covered(class_id, of, taken):
-            fault = Code.ISSUER_RESERVE_EXHAUSTED
-        if fault is None:
+            self._skip(Code.ISSUER_RESERVE_EXHAUSTED, whole)
+        else:
             return False
-        self._skip(fault, whole)
         return True
 
     def _skip(self, fault: Code, value: int) -> None:
@@ -102,7 +106,7 @@ class Purse:
         """Whether a suspended issuer's reserve covers what it owes with this leg (D12); a true answer counts it."""
         issuer, turn = of.issuer, self._turn
         merchant: Merchant = turn.get(merchant_key(issuer))
-        if merchant.status is not MerchantStatus.SUSPENDED:
+        if merchant.status is not _SUSPENDED:
             return True
         books: Books = turn.get(books_key(issuer)) or NO_BOOKS
         found = sandbox_of(turn, class_id, of) if of.sandbox else None

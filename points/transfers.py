@@ -13,8 +13,8 @@ from points.lot_events import taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
 from points.sandbox_limits import check_receiver
-from points.state import NO_HOLDINGS, UY_PER_FEN, Account, Class, Frozen, Holdings
-from points.turn import Fields, Turn, frozen_mode
+from points.state import NO_HOLDINGS, UY_PER_FEN, Account, Class, Holdings
+from points.turn import Fields, Turn, is_shut
 from primitives.codes import Code
 from primitives.kinds import Transfer
 from primitives.receipt import Event
@@ -36,7 +36,7 @@ def apply_transfer(turn: Turn, body: Transfer) -> Code:
         return turn.refuse(Code.NOT_AUTHORISED, "only tourists hold points")
     if shares_key(turn.account, to):
         return Code.NOT_AUTHORISED
-    if frozen_mode(to, turn.time) is Frozen.ALL:
+    if is_shut(to, turn.time):
         return Code.ACCOUNT_FROZEN
     of: Class | None = turn.get(class_key(body.class_id))
     if of is None:

@@ -9,7 +9,7 @@ then the kind's own list, which stands at the top of its file, NETWORK_PAUSED in
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from points import (
     account_recovery,
@@ -48,7 +48,8 @@ from points.validator_changes import by_operator
 from points.validators import EpochNote, end_block
 from points.view import Changes, Overlay, View
 from primitives import kinds, kinds_campaigns, kinds_validators
-from primitives.codes import Code
+from primitives.codec import Record
+from primitives.codes import OK, Code
 from primitives.genesis import Genesis
 from primitives.hashing import Digest
 from primitives.kinds import AccountOpen, BatchOperations, Body, KeyRole, ReserveAttest
@@ -75,7 +76,7 @@ MERCHANT: Final = (AccountKind.MERCHANT,)
 ANYBODY: Final = tuple(AccountKind)
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """How a kind is applied, and who may send it: one of `senders`, or an account with one of the bits in `bits`."""
 
     apply: Callable[[Turn, Any], Code]
@@ -260,19 +261,19 @@ def _check_envelope(turn: Turn, envelope: Envelope) -> Code:
         return turn.refuse(Code.EXPIRED_TX, f"valid until {envelope.valid_until}, block time {turn.time}")
     if envelope.valid_until > turn.time + VALIDITY_SECONDS_MAX:
         return turn.refuse(Code.TTL_TOO_LONG, f"valid until {envelope.valid_until}, block time {turn.time}")
-    return Code.OK
+    return OK
 
 
 def _apply_single(turn: Turn, body: Body, signatures: Sequence[KeySignature]) -> Code:
     if isinstance(body, AccountOpen):
         code = accounts.apply_account_open(turn, body, signatures)
-    else:
-        code = _identify(turn, signatures, isinstance(body, ReserveAttest))
-        if not code and isinstance(body, ReserveAttest):
+    elif isinstance(body, ReserveAttest):
+        code = _identify(turn, signatures, cosigned=True)
+        if not code:
             code = Code.ACCOUNT_FROZEN if turn.frozen() else merchants.apply_reserve_attest(turn, body, signatures)
-        elif not code:
-            code = _run(turn, body)
-    return Code.OVERFLOW if not code and turn.overflow else code
+    else:
+        code = _identify(turn, signatures, cosigned=False) or _run(turn, body)
+    return Code.OVERFLOW if turn.overflow and not code else code
 
 
 def _apply_batch(
@@ -292,12 +293,12 @@ def _apply_batch(
     for number, operation in enumerate(body.operations):
         turn.operation = number
         code = _run(turn, operation)
-        if code not in (Code.OK, Code.OK_DUPLICATE):
+        if code and code is not Code.OK_DUPLICATE:
             return code, number
         if turn.overflow:
             return Code.OVERFLOW, number
     turn.first = None
-    return Code.OK, None
+    return OK, None
 
 
 def _identify(turn: Turn, signatures: Sequence[KeySignature], cosigned: bool) -> Code:
@@ -312,12 +313,13 @@ def _identify(turn: Turn, signatures: Sequence[KeySignature], cosigned: bool) ->
     turn.account, turn.signers = account, signers
     if len(signers) != len(signatures) and not (cosigned and signers):
         return turn.refuse(Code.BAD_SIGNATURE, "a signature by a key that the sender does not have")
-    return Code.OK
+    return OK
 
 
 def _run(turn: Turn, body: Body) -> Code:
     """The checks that all kinds share, then the kind's rule."""
-    rule = RULES.get(type(body))
+    kind = type(body)
+    rule = RULES.get(kind)
     if rule is None:
         return Code.KIND_DISABLED
     account = turn.account
@@ -330,6 +332,6 @@ def _run(turn: Turn, body: Body) -> Code:
     if turn.sender == FUND and not isinstance(body, _LEG_KINDS):
         return rule.refusal
     code = rule.apply(turn, body)
-    if not code and pauses.stops(turn, type(body)):
+    if turn.paused_until and not code and pauses.stops(turn, kind):
         return turn.refuse(Code.NETWORK_PAUSED, f"until {turn.paused_until}, now {turn.time}")
     return code

@@ -10,7 +10,7 @@ from typing import Any, Final
 from points.days import DAY_SECONDS, date_of, day_of
 from points.keys import HEAD_KEY, PARAMS_KEY, PAUSE_KEY, class_key
 from points.state import NOBODY, Account, Class, Frozen
-from points.view import Overlay
+from points.view import Overlay, Remembered
 from primitives.codec import U64_MAX
 from primitives.codes import Code
 from primitives.genesis import Parameters
@@ -29,10 +29,9 @@ class Turn:
     """
 
     __slots__ = (
-        "_classes", "account", "chain_id", "day", "detail", "draft", "events", "first", "get", "height", "index",
-        "obligations",
-        "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time", "tx", "verify",
-        "window", "year",
+        "_classes", "account", "chain_id", "class_of", "day", "detail", "draft", "events", "first", "get", "height",
+        "index", "obligations", "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time",
+        "tx", "verify", "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
@@ -47,7 +46,9 @@ class Turn:
         self.verify: Final = verify
         self.params: Parameters = draft.get(PARAMS_KEY)
         self.paused_until = 0  # no value moves before this second
-        self._classes: Final[dict[str, Class]] = {}
+        self._classes: Final = Remembered(lambda class_id: draft.get(class_key(class_id)))
+        # The class of points that somebody holds; it exists. Remembered for the block: every payment asks.
+        self.class_of: Final[Callable[[str], Class]] = self._classes.__getitem__
         self.reload()
         self.window = 0
         self.obligations = b""  # the first bytes of every obligation key of the open window
@@ -79,13 +80,6 @@ class Turn:
         self.overflow = False
         self.events: list[Event] = []
 
-    def class_of(self, class_id: str) -> Class:
-        """The class of points that somebody holds; it exists. Remembered for the block: every payment asks."""
-        found = self._classes.get(class_id)
-        if found is None:
-            found = self._classes[class_id] = self.get(class_key(class_id))
-        return found
-
     def put_class(self, class_id: str, record: Class) -> None:
         """Write a class; the only way to do so."""
         self._classes.pop(class_id, None)
@@ -106,7 +100,8 @@ class Turn:
 
     def frozen(self) -> bool:
         """Whether the sender is frozen in either mode: it may start nothing (D19)."""
-        return frozen_mode(self.account, self.time) is not Frozen.NO
+        account = self.account
+        return bool(account.frozen) and self.time < account.frozen_until
 
     def signed(self, key: bytes, digest: Callable[[], bytes], signature: bytes) -> bool:
         """Whether a signature inside a body is valid; the digest is not computed where admission has checked it."""
@@ -128,8 +123,17 @@ class Turn:
         return Code.OK_DUPLICATE
 
 
+_NOT_FROZEN: Final = Frozen.NO
+_FROZEN_ALL: Final = Frozen.ALL
+
+
 def frozen_mode(account: Account, time_s: int) -> Frozen:
     """The freeze in force: it ends by itself at frozen_until."""
     if account.frozen and time_s < account.frozen_until:
         return account.frozen
-    return Frozen.NO
+    return _NOT_FROZEN
+
+
+def is_shut(account: Account, time_s: int) -> bool:
+    """Whether the account is frozen in mode ALL: nothing may come in either (D19)."""
+    return account.frozen is _FROZEN_ALL and time_s < account.frozen_until

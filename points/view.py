@@ -2,7 +2,7 @@
 
 An Overlay is the draft of one block: a dict over a view, with a log of what each write replaced. Transactions and the
 operations of a batch are savepoints in that log (`mark`, `rollback`), so a commit costs nothing and a reject costs only
-what it wrote. Reads look in one dict, then in the view below.
+what it wrote. The view below is asked once for a key; then one dict holds what was read and what was written.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,15 +52,30 @@ class Memory:
 _ABSENT: Final = object()  # not written here, as opposed to None: deleted here
 
 
-def _reader(changes: dict[bytes, Any], below: View) -> Callable[[bytes], Any]:
-    """`get` of an overlay; a closure, because every transaction calls it a dozen times."""
-    written, get_below = changes.get, below.get
+class Remembered(dict[Any, Any]):
+    """A dict that finds what it has not, and keeps it: reading again costs no call of Python."""
 
-    def get(key: bytes) -> Any:
-        found = written(key, _ABSENT)
-        return get_below(key) if found is _ABSENT else found
+    __slots__ = ("_find",)
 
-    return get
+    def __init__(self, find: Callable[[Any], Any]) -> None:
+        self._find: Final = find
+
+    def __missing__(self, key: Any) -> Any:
+        found = self[key] = self._find(key)
+        return found
+
+
+def _writer(
+    changes: Changes, known: dict[bytes, Any], log: list[tuple[bytes, Any]]
+) -> Callable[[bytes, Record | None], None]:
+    """`put` of an overlay; a closure, because every transaction calls it half a dozen times."""
+    before, note = changes.get, log.append
+
+    def put(key: bytes, record: Record | None) -> None:
+        note((key, before(key, _ABSENT)))
+        changes[key] = known[key] = record
+
+    return put
 
 
 class Overlay:
@@ -69,19 +84,15 @@ class Overlay:
     A savepoint is a position in the log: everything written after it can be taken back, in reverse.
     """
 
-    __slots__ = ("_log", "below", "changes", "get")
+    __slots__ = ("_known", "_log", "below", "changes", "get", "put")
 
     def __init__(self, below: View) -> None:
         self.below = below
-        self.changes: dict[bytes, Any] = {}
-        self.get: Final = _reader(self.changes, below)
-        self._log: list[tuple[bytes, Any]] = []
-
-    def put(self, key: bytes, record: Record | None) -> None:
-        """Write a record; None deletes."""
-        changes = self.changes
-        self._log.append((key, changes.get(key, _ABSENT)))
-        changes[key] = record
+        self.changes: Changes = {}
+        self._known: Final = Remembered(below.get)
+        self._log: Final[list[tuple[bytes, Any]]] = []
+        self.get: Final = self._known.__getitem__  # the record under a key, or None
+        self.put: Final = _writer(self.changes, self._known, self._log)  # write a record; None deletes
 
     def mark(self) -> int:
         """A savepoint for `rollback` and `since`."""
@@ -89,13 +100,13 @@ class Overlay:
 
     def rollback(self, mark: int) -> None:
         """Take back every write since the savepoint."""
-        log, changes = self._log, self.changes
+        log, changes, known = self._log, self.changes, self._known
         while len(log) > mark:
             key, before = log.pop()
             if before is _ABSENT:
-                del changes[key]
+                del changes[key], known[key]
             else:
-                changes[key] = before
+                changes[key] = known[key] = before
 
     def since(self, mark: int) -> Changes:
         """The writes since the savepoint, each key with its newest record."""

@@ -1,5 +1,7 @@
 """Envelopes, batches, repetitions of ids, memos: what holds for every kind."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -163,9 +165,29 @@ def test_overlay_is_a_dict_with_savepoints() -> None:
     draft.put(b"Wd", two)
     assert list(draft.range(b"W", b"X")) == [(b"Wb", three), (b"Wc", one), (b"Wd", two)]
     assert draft.since(mark) == {b"Wb": three, b"Wa": None, b"Wd": two}
+    assert [draft.get(key) for key in (b"Wa", b"Wb", b"Wc", b"Wd")] == [None, three, one, two]
     draft.rollback(mark)
+    assert [draft.get(key) for key in (b"Wa", b"Wb", b"Wc", b"Wd")] == [one, two, one, None]
     assert list(draft.range(b"W", b"X")) == [(b"Wa", one), (b"Wb", two), (b"Wc", one)]
     assert draft.changes == {b"Wb": two}
+
+
+def test_an_overlay_asks_below_once_for_a_key() -> None:
+    """Also for one that is not there, and after it was written and taken back once more."""
+    asked: list[bytes] = []
+
+    class Below(Memory):
+        def get(self, key: bytes) -> Any:
+            asked.append(key)
+            return super().get(key)
+
+    draft = Overlay(Below())
+    assert [draft.get(b"Wa"), draft.get(b"Wa"), draft.get(b"Wb")] == [None] * 3
+    assert asked == [b"Wa", b"Wb"]
+    mark = draft.mark()
+    draft.put(b"Wa", market_head)
+    draft.rollback(mark)
+    assert (draft.get(b"Wa"), draft.get(b"Wa"), asked[2:]) == (None, None, [b"Wa"])
 
 
 def test_transfers_have_a_daily_limit_only_where_one_is_set() -> None:
