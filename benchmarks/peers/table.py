@@ -10,6 +10,7 @@ from benchmarks.peers.systems import Duty
 from cli.language import t
 from cli.output import table
 
+WHOLE_CORE: Final = 0.95  # a load generator has one thread
 MEMORY_FILESYSTEMS: Final = ("tmpfs", "ramfs")
 
 
@@ -71,13 +72,15 @@ def notes_of(comparison: Comparison) -> list[str]:
     base, machine = comparison.baselines, comparison.hardware
     checks = statistics.median(b.verifies_per_s for b in base)
     sync = statistics.median(b.sync_ms for b in base)
-    cores = max((figure.load_cores for figure in comparison.figures), default=0.0)
+    full = sorted({f"{f.system} {f.load.outstanding}" for f in comparison.figures if f.load_cores >= WHOLE_CORE})
     notes = [
         t("Closed loop: a stall sends less and hardly shows in the latency. CPU: of all processes of the system, per "
           "transfer. Per check: transfers per signature check of one core in the same time.",
           "闭环：停顿时发送减少，时延中几乎看不出。CPU：系统全部进程，每笔。每次验签：单核每验一次签名的时间内完成的笔数。"),
-        t(f"Load and system share {machine.cores} cores; the load took up to {cores:.2f} of them.",
-          f"压测端与系统共用 {machine.cores} 个核，压测端最多占 {cores:.2f} 个。"),
+        t(f"The load is made on the same {machine.cores} cores.", f"压测端与系统共用 {machine.cores} 个核。"),
+        *(t(f"{name}: the load took a whole core; the system may do more.",
+            f"{name}：压测端占满一个核，实际上限可能更高。")
+          for name in full),
         t(f"{checks:,.0f} signature checks/s on one core; {sync:.2f} ms to append and sync 200 bytes "
           f"({comparison.filesystem}).",
           f"单核每秒验签 {checks:,.0f} 次；追加并落盘 200 字节需 {sync:.2f} 毫秒（{comparison.filesystem}）。"),

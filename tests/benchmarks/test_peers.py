@@ -132,9 +132,12 @@ def test_the_window_counts_by_end_and_latency_by_beginning() -> None:
     assert figure.cpu_us == pytest.approx(100_000) and figure.load_cores == pytest.approx(0.2)
 
 
-def figure(system: str, number: int, per_s: float, outstanding: int = 64, faults: tuple[str, ...] = ()) -> Figure:
+def figure(
+    system: str, number: int, per_s: float, outstanding: int = 64, faults: tuple[str, ...] = (), load_cpu: float = 0.5
+) -> Figure:
     load = Load(outstanding, 1.0, 2.0, 100, number)
-    return Figure(system, number, load, Measured(per_s, 5.0, 9.0, int(per_s * 2), per_s * 0.0001, 0.5, {}, faults, ""))
+    done = Measured(per_s, 5.0, 9.0, int(per_s * 2), per_s * 0.0001, load_cpu, {}, faults, "")
+    return Figure(system, number, load, done)
 
 
 def comparison(*figures: Figure, missing: str = "", filesystem: str = "ext4") -> Comparison:
@@ -171,6 +174,11 @@ def test_what_makes_figures_worthless_is_said() -> None:
     found = comparison(figure("PostgreSQL", 2, 4.0, faults=("1 unresolved",)))
     assert found.faults == ["PostgreSQL, 64, round 2: 1 unresolved"]
     assert "NOT SOUND: PostgreSQL, 64, round 2: 1 unresolved" in table.text_of(found)
+
+
+def test_a_load_that_took_all_it_could_is_said() -> None:
+    said = table.text_of(comparison(figure("PostgreSQL", 1, 4.0), figure("Redis", 1, 4.0, load_cpu=1.96)))
+    assert "Redis 64: the load took a whole core" in said and "PostgreSQL 64: the load" not in said
 
 
 def plan(folder: Path, names: Sequence[str], rounds: int = 1) -> Plan:
