@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from benchmarks.network import Network, Origin, running_network, throwaway_network
-from benchmarks.run import Tell
+from benchmarks.run import RunFailed, Tell
 from benchmarks.signed_file import read_recipe
 from benchmarks.workload import Profile, Scene, scene_of
 from chainnode.devnet import is_devnet, open_devnet
@@ -19,11 +19,19 @@ from chainnode.failures import NodeFailure
 from cli.language import t
 from cli.network import DEVNET_DIRECTORY
 from cli.output import say
-from cli.verdicts import usage
+from cli.verdicts import Refusal, Verdict, usage
 from primitives.codec import Malformed
+from primitives.codes import Code
 
 TOURISTS: Final = 1_000
 TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
+
+
+def failed(error: RunFailed | OSError) -> Refusal:
+    """What a command says of a load that could not be made."""
+    if isinstance(error, OSError):
+        return Refusal(Verdict.UNREACHABLE, Code.NODE_UNREACHABLE, str(error))
+    return Refusal(Verdict.USAGE if error.code is Code.USAGE else Verdict.UNKNOWN, error.code, str(error))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from benchmarks.signing import PART, sign_into
 from benchmarks.workload import FUNDED_UNITS, Profile, Scene, Writer, scene_of, units_for
 from primitives.address import encode_address
 from primitives.codec import Malformed
+from primitives.codes import Code
 from primitives.transaction import decode_transaction, signature_checks
 
 LIFETIME_MAX: Final = 570.0  # seconds: a node takes valid_until up to 600 s ahead, and signing takes time
@@ -46,7 +47,11 @@ Tell = Callable[[str, float], None]  # what is done, and how much of it (0 to 1)
 
 
 class RunFailed(Exception):
-    """The run could not be made; nothing was measured."""
+    """The run could not be made; nothing was measured. USAGE: it cannot be made so; else something went wrong."""
+
+    def __init__(self, detail: str, code: Code = Code.USAGE) -> None:
+        super().__init__(detail)
+        self.code: Final = code
 
 
 @dataclass(slots=True)
@@ -96,7 +101,8 @@ def prepare(network: Network, writer: Writer, units: int = FUNDED_UNITS) -> None
         done = book.count_of(range(book.count))
         if done["committed"] != len(raws):
             codes = {ending.name: dict(book.codes(range(book.count), ending)) for ending in Ending}
-            raise RunFailed(f"{what} for the run: {done['committed']} of {len(raws)} committed, codes {codes}")
+            detail = f"{what} for the run: {done['committed']} of {len(raws)} committed, codes {codes}"
+            raise RunFailed(detail, Code.OUTCOME_UNKNOWN)
 
 
 def _first_that_answers(urls: Sequence[str]) -> Reader:
@@ -134,8 +140,10 @@ def measure(
             signing = Signing(count, fresh, time.monotonic() - began)
             with SignedFile(path) as file:
                 return _measure(network, settings, Path(folder), path, file, signing, tell)
-        except (LoadFailed, Malformed) as error:
+        except Malformed as error:
             raise RunFailed(str(error)) from error
+        except LoadFailed as error:
+            raise RunFailed(str(error), Code.OUTCOME_UNKNOWN) from error
 
 
 def _check(network: Network, settings: Settings, profile: Profile) -> None:

@@ -5,15 +5,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.chosen_network import TOURISTS, TOURISTS_RUNNING, chosen_network, progress
+from benchmarks.chosen_network import TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
 from benchmarks.durations import Seconds
 from benchmarks.report import Result, Settings, text_of
 from benchmarks.run import RunFailed, measure
 from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile
 from cli.language import example, t
 from cli.output import answer, say, with_output
-from cli.verdicts import Refusal, Verdict, usage
-from primitives.codes import Code
+from cli.verdicts import Verdict, usage
 from primitives.kinds import OPERATIONS_MAX
 
 
@@ -77,10 +76,8 @@ def run(
         )  # fmt: skip
         try:
             result = measure(network, settings, profile, progress(), signed)
-        except RunFailed as error:
-            raise usage(str(error)) from error
-        except OSError as error:
-            raise Refusal(Verdict.UNREACHABLE, Code.NODE_UNREACHABLE, str(error)) from error
+        except (RunFailed, OSError) as error:
+            raise failed(error) from error
     raw = msgspec.json.encode(result)
     if report is not None:
         report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
