@@ -17,7 +17,6 @@ from chainnode.problem import Refused
 from chainnode.proofs import certify, epoch_of, handovers_from
 from chainnode.record_view import StateMoment, open_state
 from ledger.chain import Chain
-from ledger.state_tree import StateTree
 from primitives.codes import Code
 from primitives.light_client import Certified
 from primitives.state_evidence import EVIDENCE_FORMAT, StateEvidence, StateRecord
@@ -92,7 +91,7 @@ def _first_certified(
 async def build_evidence(chain: Chain, proven: ProvenState, keys: Sequence[bytes], epoch: int) -> StateEvidence:
     """Values and tree nodes of these keys, the certified header, and the handovers from `epoch` on, at most
     HANDOVERS_LISTED of them."""
-    tree = StateTree(proven.state.snapshot, proven.state.head.state_root, cache_nodes=0)
+    tree = proven.state.raw.tree()
     numbers: dict[bytes, int] = {}
     records = []
     for position, key in enumerate(keys):

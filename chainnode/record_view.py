@@ -40,7 +40,7 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class StateMoment:
-    """The state after one block. `raw`: stored bytes; `snapshot` also holds the tree nodes, for proofs."""
+    """The state after one block. `raw`: stored bytes, and the tree for proofs."""
 
     view: RecordView
     raw: StateView

@@ -37,7 +37,7 @@ from ledger.schema import (
     unpack_place,
     unpack_roots,
 )
-from ledger.state_tree import TreeUpdate
+from ledger.state_tree import Layer, StateTree, TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
 from ledger.stored_blocks import block_operation, load_block, load_mentions
 from primitives.block import Block, Header, batch_digest, batches_root, header_digest
@@ -78,9 +78,14 @@ class Entry:
 class StateView:
     """The state after one block. A View of raw bytes; hold a Snapshot as reader if blocks are appended meanwhile."""
 
-    def __init__(self, reader: Reader, head: Head) -> None:
+    def __init__(self, reader: Reader, head: Head, layers: Sequence[Layer] = ()) -> None:
         self.reader: Final = reader
         self.head: Final = head
+        self._layers: Final = layers
+
+    def tree(self) -> StateTree:
+        """The tree of this state, to prove from and not to update. Raises LedgerDamaged."""
+        return StateTree(self.reader, self.head.state_root, cache_nodes=0, layers=self._layers)
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a state key, or None."""
@@ -102,6 +107,7 @@ class Chain:
         self._anchor = anchor
         self.chain_id: Final = chain_id
         self.head = head
+        self._layers: tuple[Layer, ...] = ()  # of the blocks since the state tree's last flush that were appended here
         floor = store.get(FLOOR_KEY)
         self.floor = 0 if floor is None else unpack_height(floor)  # lowest height whose body is here; only rises
 
@@ -177,7 +183,12 @@ class Chain:
             *entry.tree.operations,
             (HEAD_KEY, pack_head(head)),
         ]
+        layer = entry.tree.layer
+        if layer is not None:
+            self._layers = (*self._layers, layer)  # before the write: who sees the block also sees its layer
         self.store.write(operations)
+        if layer is not None and layer.flushed:
+            self._layers = ()
         self._anchor.advance(height, head.block_hash)
         self.head = head
         return head
@@ -300,11 +311,15 @@ class Chain:
 
     def snapshot(self) -> tuple[StateView, Snapshot]:
         """The state at one head for readers beside the executor, and the snapshot to close after use."""
-        snapshot = self.store.snapshot()
+        while True:
+            layers, snapshot = self._layers, self.store.snapshot()
+            if layers is self._layers:
+                break
+            snapshot.close()  # an append in another thread came between the two
         raw = snapshot.get(HEAD_KEY)
         if raw is None:
             raise LedgerDamaged("the head record is gone")
-        return StateView(snapshot, unpack_head(raw)), snapshot
+        return StateView(snapshot, unpack_head(raw), layers), snapshot
 
     def _required(self, prefix: bytes, height: int) -> bytes:
         raw = self.store.get(height_key(prefix, height))

@@ -195,6 +195,9 @@ def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
         opened.callback(store.close)
         ledger = Chain.open(store, anchor, chain)
         tree = StateTree(store, ledger.head.state_root)
+        unstored = tree.flush()
+        if unstored:
+            store.write(unstored)  # else every proof would play the log back until a block stores the nodes
         abstain = store.get(ABSTAIN_KEY)
         opened.pop_all()
     abstains_in = None if abstain is None else unpack_height(abstain)

@@ -13,7 +13,7 @@ from ledger.failures import DirectoryRefused, LedgerDamaged
 from ledger.store import Operation, Reader
 from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
 
-SCHEMA_VERSION: Final = 2  # another number: another program wrote this; there is no silent migration
+SCHEMA_VERSION: Final = 3  # another number: another program wrote this; there is no silent migration
 
 IDENTITY_KEY: Final = b"i"
 HEAD_KEY: Final = b"h"
@@ -24,7 +24,8 @@ MENTIONS: Final = b"m"  # + height -> transaction ids in order, 32 bytes each
 BATCH: Final = b"d"  # + batch digest -> raw batch
 TRANSACTION: Final = b"t"  # + transaction id -> height, index of its receipt
 STATE: Final = b"s"  # + state key -> state value
-NODE: Final = b"n"  # + hex digits of the path -> node of the state tree
+NODE: Final = b"n"  # + hex digits of the path -> node of the state tree as of the last flush
+TREE_LOG: Final = b"q"  # + number -> hashed keys and value digests (zeros: deleted) of one update since then
 ROOTS: Final = b"o"  # + height -> state root after the block, hash of the validator set pending then (zeros: none)
 HANDOVER: Final = b"e"  # + epoch that it closes -> canonical Handover
 RENAMED: Final = b"a"  # + batch digest -> highest height that names it, for one that several blocks name

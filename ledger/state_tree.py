@@ -1,16 +1,20 @@
 """The authenticated state: a trie over hashed keys, updated once per block, only where something changed.
 
-Nodes are stored by their path and checked against their parent's digest when they are loaded. The store holds the tree
-after the newest appended block only; `prove` over a snapshot of the store proves the state of that moment.
+Nodes are stored by their path and checked against their parent's digest when they are loaded. A block does not store
+the nodes that it changes but one record of the log: 64 bytes for each changed key. The changed nodes wait in memory
+until there are enough of them; then one block stores them all, each once however often it changed, and clears the log
+(the flush). Opening the tree plays the log back, so the tree is always that of the newest appended block.
 """
 
-from collections.abc import Iterator, Mapping
+from binascii import hexlify
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import NODE
+from ledger.schema import NODE, TREE_LOG, height_key
 from ledger.store import Operation, Reader
-from primitives.hashing import Digest
+from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.state_proof import (
     BRANCH,
     BRANCH_BYTES,
@@ -25,76 +29,107 @@ from primitives.state_proof import (
 )
 
 CACHE_NODES: Final = 32_768  # per generation; about 40 MB when both are full
+UNSTORED_NODES_MAX: Final = 8_192  # then they are flushed: 3 MB, some 20 ms in the thread that writes
+LOG_ENTRIES_MAX: Final = 16_384  # then too: 1 MB, and less than 0.1 s to play back
 _EMPTY_BUCKET: Final = b"\x00"
 _EMPTY_BRANCH: Final = b"\x01" + bytes(BRANCH_BYTES - 1)
-_DIGESTS_AT: Final = 1 + FANOUT
-_DIGITS: Final = [b"%x" % digit for digit in range(FANOUT)]
+_BUCKET_BYTES_MAX: Final = 1 + BUCKET_ENTRIES_MAX * ENTRY_BYTES
+_DIGITS: Final = b"0123456789abcdef"  # a path is a string of these; iterating over it or a path gives integers
+_COUNT_AT: Final = {digit: 1 + child for child, digit in enumerate(_DIGITS)}  # in a branch, by the digit of the child
+_DIGEST_AT: Final = {digit: 1 + FANOUT + 32 * child for child, digit in enumerate(_DIGITS)}
+_GONE: Final = ZERO_DIGEST  # in place of a value's digest: the key is deleted
 
-_Entry = tuple[bytes, Digest | None]  # hashed key, digest of the new value or None to delete
-_Child = tuple[int, bytes]  # entry count as in a branch, digest (any if the count is 0)
+_Entry = tuple[Digest, Digest]  # hashed key, digest of the new value or _GONE
+_Child = tuple[int, bytes]  # entry count as in a branch, digest (zeros if the count is 0)
+
+
+class Layer(NamedTuple):
+    """What one update changed. Layers since the last flush, on top of the store, are the tree without playing back.
+
+    `sequence` is that of its record in the log; `nodes` are by path, None for one that is gone; `flushed`: the update
+    stores these and all before them.
+    """
+
+    sequence: int
+    nodes: Mapping[bytes, bytes | None]
+    flushed: bool
 
 
 class TreeUpdate(NamedTuple):
-    """The root after a block and the writes that store the nodes; append them in the block's own batch."""
+    """The root after a block and the writes that make it durable; append them in the block's own batch."""
 
     root: Digest
     operations: list[Operation]
-
-
-def _digit(hashed: bytes, depth: int) -> int:
-    byte = hashed[depth >> 1]
-    return byte & 15 if depth & 1 else byte >> 4
+    layer: Layer | None = None  # None: nothing changed
 
 
 class StateTree:
-    """The tree whose nodes are in `reader`. One owner; about 7 us per changed key in blocks of 1,000."""
+    """The tree in `reader`. One owner; about 4 us per changed key in blocks of 1,000."""
 
-    def __init__(self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_nodes: int = CACHE_NODES) -> None:
-        """Raises LedgerDamaged if `reader` does not hold a node with the digest `root`."""
+    def __init__(
+        self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_nodes: int = CACHE_NODES,
+        unstored_nodes: int = UNSTORED_NODES_MAX, layers: Sequence[Layer] = (),
+    ) -> None:  # fmt: skip
+        """`layers`, where they cover the log, spare playing it back.
+
+        Raises LedgerDamaged if `reader` does not hold the tree with the digest `root`.
+        """
         self._reader = reader
         self._cache_nodes = cache_nodes
-        self._young: dict[bytes, bytes] = {}  # used since the last turn of generations
+        self._unstored_nodes = unstored_nodes
+        self._young: dict[bytes, bytes] = {}  # used since the last turn of generations, and all that is not stored
         self._old: dict[bytes, bytes] = {}
-        self._writes: dict[bytes, bytes | None] = {}  # of the update under way; never evicted before it ends
-        self.root: Digest = root
+        self._unstored: dict[bytes, bytes | None] = {}  # changed since the last flush, None if gone
+        self._writes: dict[bytes, bytes | None] = {}  # of the update under way
+        first, last = _log_ends(reader)
+        self._log_from, self._sequence = first, last  # records of the log: [_log_from, _sequence)
+        self._logged = 0  # entries in them
+        known = [layer for layer in layers if first <= layer.sequence < last]
+        if len(known) == last - first:
+            self.root = root
+            for layer in known:
+                self._unstored.update(layer.nodes)
+            self._young.update((path, node) for path, node in self._unstored.items() if node is not None)
+        else:
+            self._play_back(root)
         self._load(b"", root)
 
     def update(self, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
         """Apply the changes (None deletes, also a key that is absent) and return the new root and the writes.
 
-        The operations must be in the store before the update after the next one: by then the cache may drop nodes.
+        The operations must be in the store before the next update.
         """
-        if len(self._young) > self._cache_nodes:
-            self._old, self._young = self._young, {}
-        entries: list[_Entry] = [(key_hash(k), None if v is None else value_digest(v)) for k, v in changes.items()]
+        if len(self._young) > self._cache_nodes + len(self._unstored):
+            self._old = self._young
+            self._young = {path: node for path, node in self._unstored.items() if node is not None}
+        entries = [(key_hash(k), _GONE if v is None else value_digest(v)) for k, v in changes.items()]
         if not entries:
             return TreeUpdate(self.root, [])
-        entries.sort()
-        writes = self._writes = {}
-        root = self._load(b"", self.root)
-        self.root = Digest(self._apply(b"", _count(root), self.root, entries)[1])
-        for path, node in writes.items():
-            if node is None:
-                self._young.pop(path, None)
-                self._old.pop(path, None)
-            else:
-                self._young[path] = node
-        if self.root == EMPTY_STATE_ROOT:
-            self._young[b""] = _EMPTY_BUCKET
-        self._writes = {}
-        return TreeUpdate(self.root, [(NODE + path, node) for path, node in writes.items()])
+        nodes = self._apply(entries)
+        sequence = self._sequence
+        self._sequence += 1
+        self._logged += len(entries)
+        flush = len(self._unstored) > self._unstored_nodes or self._logged > LOG_ENTRIES_MAX
+        record = (height_key(TREE_LOG, sequence), b"".join(chain.from_iterable(entries)))
+        return TreeUpdate(self.root, self.flush() if flush else [record], Layer(sequence, nodes, flush))
+
+    def flush(self) -> list[Operation]:
+        """The writes that store every changed node and clear the log; the tree stays what it is."""
+        operations: list[Operation] = [(NODE + path, node) for path, node in self._unstored.items()]
+        operations += [(height_key(TREE_LOG, number), None) for number in range(self._log_from, self._sequence)]
+        self._unstored.clear()
+        self._log_from, self._logged = self._sequence, 0
+        return operations
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what `key` holds or that it is absent; see primitives.state_proof.verify_state_proof."""
-        hashed = key_hash(key)
+        digits = hexlify(key_hash(key))
         nodes = [self._load(b"", self.root, keep=False)]
-        path = b""
         while nodes[-1][0]:
-            branch, child = nodes[-1], _digit(hashed, len(path))
-            if not branch[1 + child]:
+            branch, depth = nodes[-1], len(nodes)
+            if not branch[_COUNT_AT[digits[depth - 1]]]:
                 break
-            path += _DIGITS[child]
-            nodes.append(self._load(path, _child_digest(branch, child), keep=False))
+            nodes.append(self._load(digits[:depth], _child_digest(branch, digits[depth - 1]), keep=False))
         return StateProof(tuple(nodes))
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -104,12 +139,29 @@ class StateTree:
             path, digest = stack.pop()
             node = self._load(path, digest, keep=False)
             if node[0]:
-                for child in reversed(range(FANOUT)):
-                    if node[1 + child]:
-                        stack.append((path + _DIGITS[child], _child_digest(node, child)))
+                for digit in reversed(_DIGITS):
+                    if node[_COUNT_AT[digit]]:
+                        stack.append((path + bytes((digit,)), _child_digest(node, digit)))
                 continue
             for at in range(1, len(node), ENTRY_BYTES):
                 yield node[at : at + 32], node[at + 32 : at + 64]
+
+    def _play_back(self, root: Digest) -> None:
+        """From the nodes of the last flush and the log to the newest tree, which must have this root."""
+        stored = self._reader.get(NODE)
+        self.root = EMPTY_STATE_ROOT if stored is None else node_digest(stored)
+        newest: dict[Digest, Digest] = {}
+        for number in range(self._log_from, self._sequence):
+            raw = self._reader.get(height_key(TREE_LOG, number))
+            if raw is None or len(raw) % ENTRY_BYTES:
+                raise LedgerDamaged(f"record {number} of the state tree's log is missing or damaged")
+            for at in range(0, len(raw), ENTRY_BYTES):
+                newest[Digest(raw[at : at + 32])] = Digest(raw[at + 32 : at + 64])
+            self._logged += len(raw) // ENTRY_BYTES
+        if newest:
+            self._apply(list(newest.items()))
+        if self.root != root:
+            raise LedgerDamaged(f"state tree node b'' is {self.root.hex()}, the head says {root.hex()}")
 
     def _load(self, path: bytes, digest: bytes, keep: bool = True) -> bytes:
         node = self._young.get(path)
@@ -127,78 +179,137 @@ class StateTree:
             self._young[path] = node
         return node
 
-    def _apply(self, path: bytes, count: int, digest: bytes, entries: list[_Entry]) -> _Child:
-        """The child at `path` after the sorted entries; the nodes that changed are in _writes."""
-        if count != BRANCH:
-            bucket = self._load(path, digest) if count else _EMPTY_BUCKET
-            return self._apply_to_bucket(path, count, bucket, entries)
-        node = bytearray(self._load(path, digest))
-        depth, start = len(path), 0
-        while start < len(entries):
-            child = _digit(entries[start][0], depth)
-            end = start + 1
-            while end < len(entries) and _digit(entries[end][0], depth) == child:
-                end += 1
-            at = _DIGESTS_AT + 32 * child
-            node[1 + child], node[at : at + 32] = self._apply(
-                path + _DIGITS[child], node[1 + child], bytes(node[at : at + 32]), entries[start:end]
-            )
-            start = end
-        counts = node[1:_DIGESTS_AT]
-        if BRANCH not in counts and sum(counts) <= BUCKET_ENTRIES_MAX:
-            return self._collapse(path, bytes(node))
-        return self._put(path, BRANCH, bytes(node))
-
-    def _apply_to_bucket(self, path: bytes, count: int, bucket: bytes, entries: list[_Entry]) -> _Child:
-        if len(entries) == 1 and entries[0][1] is not None:  # by far the most frequent: one known key gets a new value
-            at = bucket.find(entries[0][0])
-            if at % ENTRY_BYTES == 1:
-                return self._put(path, count, bucket[: at + 32] + entries[0][1] + bucket[at + 64 :])
-        held = {bucket[at : at + 32]: bucket[at + 32 : at + 64] for at in range(1, len(bucket), ENTRY_BYTES)}
-        for hashed, value in entries:
-            if value is None:
-                held.pop(hashed, None)
+    def _apply(self, entries: Sequence[_Entry]) -> Mapping[bytes, bytes | None]:
+        """Change the tree: first the buckets, then the branches above them, each once, from the bottom up."""
+        writes = self._writes = {}
+        levels: list[dict[bytes, list[tuple[int, _Child]]]] = []  # by length of path: branches, their changed children
+        for path, (bucket, found) in self._by_bucket(entries).items():
+            child = self._into_bucket(path, bucket, found)
+            if not path:
+                self.root = Digest(child[1])
+                break
+            while len(levels) < len(path):
+                levels.append({})
+            levels[len(path) - 1].setdefault(path[:-1], []).append((path[-1], child))
+        while levels:
+            above = levels[-2] if len(levels) > 1 else None
+            for path, children in levels.pop().items():
+                child = self._into_branch(path, children)
+                if above is None:
+                    self.root = Digest(child[1])
+                else:
+                    above.setdefault(path[:-1], []).append((path[-1], child))
+        for path, node in writes.items():
+            if node is None:
+                self._young.pop(path, None)
+                self._old.pop(path, None)
             else:
-                held[hashed] = value
-        return self._build(path, sorted(key + value for key, value in held.items()))
+                self._young[path] = node
+        if self.root == EMPTY_STATE_ROOT:
+            self._young[b""] = _EMPTY_BUCKET
+        self._unstored.update(writes)
+        return writes
+
+    def _by_bucket(self, entries: Sequence[_Entry]) -> dict[bytes, tuple[bytes, list[_Entry]]]:
+        """The bucket where each entry belongs, by path. All branches on the way are in the young generation then."""
+        groups: dict[bytes, tuple[bytes, list[_Entry]]] = {}
+        top, young = self._load(b"", self.root), self._young.get
+        for entry in entries:
+            node, depth, digits = top, 0, hexlify(entry[0])
+            while node[0]:
+                digit = digits[depth]
+                depth += 1
+                path = digits[:depth]
+                if node[_COUNT_AT[digit]]:
+                    node = young(path) or self._load(path, _child_digest(node, digit))
+                else:
+                    node = _EMPTY_BUCKET
+            path = digits[:depth]
+            group = groups.get(path)
+            if group is None:
+                groups[path] = node, [entry]
+            else:
+                group[1].append(entry)
+        return groups
+
+    def _into_bucket(self, path: bytes, bucket: bytes, entries: list[_Entry]) -> _Child:
+        for hashed, value in entries:
+            at = bucket.find(hashed)
+            if at % ENTRY_BYTES == 1 and value != _GONE:
+                bucket = bucket[: at + 32] + value + bucket[at + 64 :]
+                continue
+            at = size = len(bucket)
+            for start in range(1, size, ENTRY_BYTES):
+                if bucket[start : start + 32] >= hashed:
+                    at = start
+                    break
+            end = at + ENTRY_BYTES if bucket[at : at + 32] == hashed else at
+            bucket = bucket[:at] + (b"" if value == _GONE else hashed + value) + bucket[end:]
+        if len(bucket) > _BUCKET_BYTES_MAX:
+            return self._build(path, [bucket[at : at + ENTRY_BYTES] for at in range(1, len(bucket), ENTRY_BYTES)])
+        return self._put_bucket(path, bucket)
+
+    def _into_branch(self, path: bytes, children: list[tuple[int, _Child]]) -> _Child:
+        node = bytearray(self._young[path])
+        shrunk = False
+        for digit, (count, digest) in children:
+            at = _COUNT_AT[digit]
+            shrunk |= count < node[at]
+            node[at] = count
+            at = _DIGEST_AT[digit]
+            node[at : at + 32] = digest
+        if shrunk:
+            counts = node[1 : 1 + FANOUT]
+            if BRANCH not in counts and sum(counts) <= BUCKET_ENTRIES_MAX:
+                return self._collapse(path, bytes(node))
+        return self._put_branch(path, bytes(node))
 
     def _build(self, path: bytes, entries: list[bytes]) -> _Child:
         """The canonical subtree of these sorted bucket entries."""
         if len(entries) <= BUCKET_ENTRIES_MAX:
-            return self._put(path, len(entries), _EMPTY_BUCKET + b"".join(entries))
-        groups: list[list[bytes]] = [[] for _ in range(FANOUT)]
+            return self._put_bucket(path, _EMPTY_BUCKET + b"".join(entries))
+        depth = len(path)
+        groups: dict[int, list[bytes]] = {}
         for entry in entries:
-            groups[_digit(entry, len(path))].append(entry)
+            groups.setdefault(hexlify(entry)[depth], []).append(entry)
         node = bytearray(_EMPTY_BRANCH)
-        for child, group in enumerate(groups):
-            if group:
-                at = _DIGESTS_AT + 32 * child
-                node[1 + child], node[at : at + 32] = self._build(path + _DIGITS[child], group)
-        return self._put(path, BRANCH, bytes(node))
+        for digit, group in groups.items():
+            at = _DIGEST_AT[digit]
+            node[_COUNT_AT[digit]], node[at : at + 32] = self._build(path + bytes((digit,)), group)
+        return self._put_branch(path, bytes(node))
 
     def _collapse(self, path: bytes, branch: bytes) -> _Child:
         """One bucket instead of a branch whose children hold no more than a bucket may."""
-        entries = b""
-        for child in range(FANOUT):
-            if branch[1 + child]:
-                below = path + _DIGITS[child]
-                bucket = self._writes.get(below)
-                entries += (bucket or self._load(below, _child_digest(branch, child)))[1:]
+        entries = _EMPTY_BUCKET
+        for digit in _DIGITS:
+            if branch[_COUNT_AT[digit]]:
+                below = path + bytes((digit,))
+                entries += (self._writes.get(below) or self._load(below, _child_digest(branch, digit)))[1:]
                 self._writes[below] = None
-        return self._put(path, len(entries) // ENTRY_BYTES, _EMPTY_BUCKET + entries)
+        return self._put_bucket(path, entries)
 
-    def _put(self, path: bytes, count: int, node: bytes) -> _Child:
-        if count == 0:
+    def _put_bucket(self, path: bytes, bucket: bytes) -> _Child:
+        if bucket == _EMPTY_BUCKET:
             self._writes[path] = None
-            return 0, bytes(32) if path else EMPTY_STATE_ROOT
-        self._writes[path] = node
-        return count, node_digest(node)
+            return 0, ZERO_DIGEST if path else EMPTY_STATE_ROOT
+        self._writes[path] = bucket
+        return len(bucket) // ENTRY_BYTES, node_digest(bucket)
+
+    def _put_branch(self, path: bytes, branch: bytes) -> _Child:
+        self._writes[path] = branch
+        return BRANCH, node_digest(branch)
 
 
-def _count(node: bytes) -> int:
-    return BRANCH if node[0] else len(node) // ENTRY_BYTES
+def _log_ends(reader: Reader) -> tuple[int, int]:
+    """The first record of the log and the one behind the last; equal if the log is empty."""
+    stop = bytes((TREE_LOG[0] + 1,))
+    first = next(reader.range(TREE_LOG, stop), None)
+    last = next(reader.range(TREE_LOG, stop, reverse=True), None)
+    if first is None or last is None:
+        return 0, 0
+    return int.from_bytes(first[0][1:], "big"), int.from_bytes(last[0][1:], "big") + 1
 
 
-def _child_digest(branch: bytes, child: int) -> bytes:
-    at = _DIGESTS_AT + 32 * child
+def _child_digest(branch: bytes, digit: int) -> bytes:
+    at = _DIGEST_AT[digit]
     return branch[at : at + 32]

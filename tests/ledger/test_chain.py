@@ -1,6 +1,7 @@
 """A chain gives back exactly what was appended, refuses what does not follow, and the same on every store."""
 
 import errno
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from ledger.schema import (
     MENTIONS,
     RECEIPTS,
     TRANSACTION,
+    TREE_LOG,
     height_key,
     item_at,
     pack_items,
     unpack_items,
 )
 from ledger.state_tree import StateTree, TreeUpdate
-from ledger.store import MemoryStore, Store
+from ledger.store import MemoryStore, Operation, Store
 from primitives.block import batch_digest, header_digest
 from primitives.codec import encode
 from primitives.state_proof import verify_state_proof
@@ -151,8 +153,7 @@ def test_a_snapshot_stays_at_its_block(store: Store) -> None:
     builder.add(b"x=2", b"b=")
     assert (view.head.height, view.get(b"x"), view.get(b"b")) == (1, b"1", b"2")
     assert dict(view.range(b"", None)) == {**GENESIS_STATE, b"x": b"1"}
-    tree = StateTree(view.reader, view.head.state_root)
-    assert verify_state_proof(view.head.state_root, b"x", b"1", tree.prove(b"x"))
+    assert verify_state_proof(view.head.state_root, b"x", b"1", view.tree().prove(b"x"))
     snapshot.close()
     assert builder.chain.state().get(b"x") == b"2"
 
@@ -255,3 +256,48 @@ def test_items_pack_and_unpack() -> None:
         item_at(whole[:-1], 1)
     with pytest.raises(LedgerDamaged):
         item_at(b"", 0)
+
+
+class LookedAt(MemoryStore):
+    """Somebody reads before and after each write, as a thread beside the one that appends does."""
+
+    look: Callable[[], None] = staticmethod(lambda: None)
+
+    def write(self, operations: Sequence[Operation], sync: bool = True) -> None:
+        self.look()
+        super().write(operations, sync)
+        self.look()
+
+
+def test_who_reads_beside_an_append_sees_a_whole_block_and_proves_without_the_log() -> None:
+    store = LookedAt()
+    builder = new_chain(store)
+    seen = []
+
+    def look() -> None:
+        view, snapshot = builder.chain.snapshot()
+        assert isinstance(snapshot, MemoryStore)
+        for key, _ in list(snapshot.range(TREE_LOG, bytes([TREE_LOG[0] + 1]))):
+            snapshot.write([(key, b"unreadable")])
+        tree = view.tree()
+        value = view.get(b"x")
+        assert verify_state_proof(view.head.state_root, b"x", value, tree.prove(b"x"))
+        seen.append((view.head.height, value))
+
+    store.write(builder.tree.flush())  # as at the start of a node
+    store.look = look  # type: ignore[method-assign]
+    for number in range(3):
+        builder.add(b"x=%d" % number)
+    before = [(height, b"%d" % (height - 1) if height else None) for height in range(4)]
+    assert seen == [before[0], before[1], before[1], before[2], before[2], before[3]]
+
+
+def test_layers_end_where_the_tree_is_stored() -> None:
+    builder = new_chain()
+    layers = []
+    for number in range(5):
+        builder.add(*(b"k%d=%d" % (key, number) for key in range(4000)))
+        view, _ = builder.chain.snapshot()
+        layers.append(len(view._layers))
+        assert view.tree().prove(b"k7") == builder.tree.prove(b"k7")
+    assert layers == [1, 2, 3, 4, 0], "the log has room for 16,384 entries"

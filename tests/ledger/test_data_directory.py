@@ -12,6 +12,8 @@ from ledger.audit import tree_difference
 from ledger.chain import Entry
 from ledger.data_directory import initialise, open_data_directory
 from ledger.failures import DirectoryRefused, FatalError, JournalDamaged, LedgerDamaged
+from ledger.schema import TREE_LOG
+from ledger.state_tree import StateTree
 from tests.ledger.builders import CHAIN_ID, GENESIS, GENESIS_STATE, Builder, make_genesis
 
 
@@ -178,4 +180,13 @@ def test_killed_at_any_moment_everything_acknowledged_is_there(tmp_path: Path) -
         assert tree_difference(data.store, data.chain.head.state_root) is None
         if len(data.journal_records) > height:
             data.journal.rotate(data.journal_records[:height])
+        data.close()
+
+
+def test_a_node_starts_with_a_stored_tree_and_an_empty_log(tmp_path: Path) -> None:
+    initialise(tmp_path / "data", GENESIS, GENESIS_STATE)
+    for _ in range(2):
+        data = open_data_directory(tmp_path / "data", GENESIS)
+        assert list(data.store.range(TREE_LOG, bytes([TREE_LOG[0] + 1]))) == []
+        assert StateTree(data.store, data.tree.root).prove(b"a") == data.tree.prove(b"a")
         data.close()

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import NODE
-from ledger.state_tree import StateTree
+from ledger.schema import NODE, TREE_LOG
+from ledger.state_tree import LOG_ENTRIES_MAX, Layer, StateTree
 from ledger.store import MemoryStore
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.state_proof import (
     BUCKET_ENTRIES_MAX,
     EMPTY_STATE_ROOT,
+    ENTRY_BYTES,
     StateProof,
     key_hash,
     node_digest,
@@ -31,24 +32,33 @@ def grown(content: dict[bytes, bytes]) -> StateTree:
     store = MemoryStore()
     tree = StateTree(store)
     store.write(tree.update(content).operations)
+    store.write(tree.flush())
     return tree
 
 
-@given(st.lists(CHANGES, max_size=8), st.integers(0, 40))
-@settings(deadline=None, max_examples=150)
-def test_tree_is_a_dict_whatever_its_history(steps: list[dict[bytes, bytes | None]], cache_nodes: int) -> None:
+@given(st.lists(CHANGES, max_size=8), st.integers(0, 40), st.integers(0, 60))
+@settings(deadline=None, max_examples=200)
+def test_tree_is_a_dict_whatever_its_history(
+    steps: list[dict[bytes, bytes | None]], cache_nodes: int, unstored_nodes: int
+) -> None:
     store, model = MemoryStore(), {}
-    tree = StateTree(store, cache_nodes=cache_nodes)
+    tree = StateTree(store, cache_nodes=cache_nodes, unstored_nodes=unstored_nodes)
+    layers: list[Layer] = []
     for changes in steps:
         update = tree.update(changes)
         store.write(update.operations)
+        layers += [update.layer] if update.layer else []
         model = {k: v for k, v in {**model, **changes}.items() if v is not None}
-        again = StateTree(store, update.root)  # reopened, nothing cached
+        beside = StateTree(store, update.root, cache_nodes=0, layers=layers)
+        again = StateTree(store, update.root)  # reopened, nothing cached, the log played back
+        assert list(beside.entries()) == list(again.entries())
         assert dict(again.entries()) == {key_hash(k): value_digest(v) for k, v in model.items()}
+    store.write(tree.flush())
     whole = grown(model)
     assert tree.root == whole.root
-    nodes = {key for key, _ in store.range(NODE, b"o")}
-    assert nodes == {key for key, _ in whole._reader.range(NODE, b"o")}, "no node is left behind"
+    nodes = dict(store.range(NODE, b"o"))
+    assert nodes == dict(whole._reader.range(NODE, b"o")), "no node is left behind"
+    assert next(store.range(TREE_LOG, b"r"), None) is None
     for number in range(62):
         key = b"key%d" % number
         proof = tree.prove(key)
@@ -169,3 +179,68 @@ def test_updates_of_unchanged_or_absent_keys_keep_the_root() -> None:
     assert tree.update({}).root == root
     assert tree.update({b"7": b"value"}).root == root
     assert tree.update({b"absent": None}).root == root
+
+
+def test_changed_nodes_are_stored_when_there_are_enough_of_them_and_each_once() -> None:
+    store = MemoryStore()
+    tree = StateTree(store, unstored_nodes=300)
+    written, flushes = 0, 0
+    for number in range(60):
+        update = tree.update({b"%d" % key: b"%d" % number for key in range(0, 2000, 37)})
+        stored = [key for key, _ in update.operations if key[:1] == NODE]
+        assert len(stored) == len(set(stored))
+        assert update.layer is not None
+        assert bool(stored) == update.layer.flushed
+        written += len(stored)
+        flushes += update.layer.flushed
+        store.write(update.operations)
+    assert flushes == 0, "the same keys change the same nodes: they are few"
+    assert len(list(store.range(TREE_LOG, b"r"))) == 60
+    update = tree.update({b"%d" % key: b"all" for key in range(6000)})
+    store.write(update.operations)
+    assert update.layer is not None
+    assert update.layer.flushed
+    assert not list(store.range(TREE_LOG, b"r")), "what is stored needs no log"
+    assert dict(StateTree(store, tree.root).entries()) == {
+        key_hash(b"%d" % key): value_digest(b"all") for key in range(6000)
+    }
+
+
+def test_the_log_is_bounded_by_its_entries_too() -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    keys = [b"%d" % key for key in range(1000)]
+    longest = 0
+    for number in range(40):
+        store.write(tree.update(dict.fromkeys(keys, b"%d" % number)).operations)
+        longest = max(longest, sum(len(raw) // ENTRY_BYTES for _, raw in store.range(TREE_LOG, b"r")))
+    assert 10_000 < longest <= LOG_ENTRIES_MAX
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete", "cut", "roll back"])
+def test_a_damaged_log_is_noticed_when_the_tree_is_opened(damage: str) -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    for number in range(3):
+        store.write(tree.update({b"%d" % key: b"%d" % number for key in range(100)}).operations)
+    key, raw = list(store.range(TREE_LOG, b"r"))[{"roll back": 2}.get(damage, 1)]
+    held = {"flip": raw[:-1] + bytes([raw[-1] ^ 1]), "cut": raw[:-1]}.get(damage)
+    if damage == "flip":
+        store.write([(k, None) for k, _ in list(store.range(TREE_LOG, b"r"))[2:]])
+    store.write([(key, held)])
+    with pytest.raises(LedgerDamaged, match="state tree"):
+        StateTree(store, tree.root)
+
+
+def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    layers = []
+    for number in range(4):
+        update = tree.update({b"%d" % key: b"%d" % number for key in range(number, 100)})
+        store.write(update.operations)
+        assert update.layer is not None
+        layers.append(update.layer)
+    expected = list(StateTree(store, tree.root).entries())
+    for some in (layers, layers[1:], layers[:3], []):
+        assert list(StateTree(store, tree.root, cache_nodes=0, layers=some).entries()) == expected
