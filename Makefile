@@ -7,7 +7,7 @@ SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
 
-.PHONY: demo fast verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro year midnight peers bench-peers lock clean
+.PHONY: demo fast verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro bench bench-growth soak year midnight peers bench-peers lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,18 @@ play-devnet: $(STAMP)     ## every scenario on four real nodes gives what it giv
 
 micro: $(STAMP)           ## micro-benchmarks of the hot path
 	$(BIN)/python -m pytest -q --benchmark-only tests/benchmarks/micro
+
+bench: $(STAMP)           ## every target, measured and judged: make bench ROWS=best,w512 AGAIN=1; ends 1 if a gate is missed
+	-$(BIN)/hnchain bench stages
+	$(BIN)/hnchain bench table $(if $(ROWS),--rows $(ROWS)) $(if $(AGAIN),--again); code=$$?; \
+	$(BIN)/hnchain bench report && exit $$code
+
+bench-growth: $(STAMP)    ## cost by validators, operations per envelope, hot keys, accounts; then the report
+	$(BIN)/hnchain bench growth $(if $(AGAIN),--again)
+	$(BIN)/hnchain bench report
+
+soak: $(STAMP)            ## an hour at 60 % load: does the memory of the nodes grow?
+	$(BIN)/hnchain bench soak --duration 1h
 
 year: $(STAMP)            ## a simulated year of 1,000,000 transactions: how the live state grows, and what leaves it
 	$(BIN)/hnchain bench year --report benchmarks/results/year.json

@@ -49,3 +49,8 @@ def encoded(histogram: HdrHistogram) -> str:
     """The histogram's own compressed text form, which every HdrHistogram tool reads."""
     text: bytes = histogram.encode()
     return text.decode("ascii")
+
+
+def decoded(text: str) -> HdrHistogram:
+    """What `encoded` wrote."""
+    return HdrHistogram.decode(text.encode("ascii"))

@@ -11,15 +11,18 @@ import msgspec
 
 from benchmarks.machine import Hardware, git, hardware
 from benchmarks.targets import FIGURES, Figure, Judgement, figures_of, judge, ratio
+from chainnode import eight_lanes, executor
 from cli.language import t
 from cli.output import table
+from ledger import state_tree
+from points import transition
 
 FORMAT: Final = 1
 DRIFT: Final = 0.15  # of the base line between the runs of a row: beyond it the row says that it is noisy
 STRANGERS: Final = 0.2  # cores used by neither the nodes nor the load: beyond it the row says that it was not alone
 LIGHTS: Final[Mapping[Judgement, tuple[str, str]]] = {
     "goal": ("goal reached", "达到目标"), "holds": ("holds", "达标"), "misses": ("MISSES", "未达标"),
-    "told": ("", ""), "not measured": ("not measured", "未测"),
+    "told": ("", ""), "not judged": ("not judged", "未判定"), "not measured": ("not measured", "未测"),
 }  # fmt: skip
 
 
@@ -34,13 +37,15 @@ class Trace(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """What a trial gave. `figures`: by name, a value per run. `verify_us`: libsodium's check on one core, beside each
-    run. `strangers`: cores used by others meanwhile. `sound`: nothing lost, all nodes agree. `notes`: English, Chinese.
+    run. `strangers`: cores used by others meanwhile. `sound`: nothing lost, all nodes agree. `judged`: it lasted long
+    enough to be judged. `notes`: English, Chinese.
     """
 
     figures: dict[str, list[float]]
     verify_us: list[float] = []
     strangers: float = 0.0
     sound: bool = True
+    judged: bool = True
     notes: list[tuple[str, str]] = []
     traces: list[Trace] = []
 
@@ -64,10 +69,26 @@ class Board(msgspec.Struct, frozen=True):
 
 
 def sources_key() -> str:
-    """The commit and, if the checkout differs from it, a digest of the difference. "" without git."""
+    """The commit, a digest of what the checkout changed of it, and the optional paths: all that a figure depends on
+    besides the machine. "" without git."""
     commit = git("rev-parse", "HEAD")
+    if not commit:
+        return ""
     changed = git("diff", "HEAD")
-    return commit + (f"+{hashlib.sha256(changed.encode()).hexdigest()[:12]}" if changed else "")
+    key = commit + (f"+{hashlib.sha256(changed.encode()).hexdigest()[:12]}" if changed else "")
+    lanes = "/lanes" if eight_lanes.find("auto") is not None else "/libsodium"
+    return key + lanes + ("/compiled" if is_compiled() else "")
+
+
+def is_compiled() -> bool:
+    """Whether the nodes run a compiled build of these sources."""
+    return any(str(module.__file__).endswith((".so", ".pyd")) for module in (transition, state_tree, executor))
+
+
+def sources_text(key: str) -> str:
+    """The same for people: a short commit, + for changes, the paths."""
+    commit, *paths = key.split("/")
+    return " ".join([commit[:12] + "+" * ("+" in commit), *paths])
 
 
 def load_board(path: Path) -> Board:
@@ -122,6 +143,8 @@ def median_of(board: Board, name: str) -> float | None:
 def verdict_of(board: Board, figure: Figure) -> Judgement:
     """See targets.judge."""
     row = board.rows.get(figure.trial)
+    if row is not None and not row.outcome.judged and values_of(board, figure):
+        return "not judged"
     return judge(figure, values_of(board, figure), row is None or row.outcome.sound)
 
 
@@ -163,7 +186,7 @@ def rows_of(board: Board, figures: Iterable[Figure] = FIGURES) -> list[tuple[str
             t(figure.english, figure.chinese), figure.unit,
             "" if figure.gate is None else number(figure.gate), "" if figure.goal is None else number(figure.goal),
             measured, span, "" if against is None else number(against), t(*LIGHTS[verdict_of(board, figure)]),
-            "; ".join(doubts),
+            t("; ", "；").join(doubts),
         ))  # fmt: skip
     return found
 
@@ -181,7 +204,7 @@ def text_of(board: Board, sources: str) -> str:
     machine = board.hardware
     older = [trial for trial, row in board.rows.items() if row.sources != sources]
     lines = [table(heads(), rows_of(board)), "", f"{machine.processor}, {machine.cores} {t('cores', '核')}, "
-             f"Python {machine.python}, {sources[:12]}{'+' * ('+' in sources)}"]  # fmt: skip
+             f"Python {machine.python}, {sources_text(sources)}"]  # fmt: skip
     lines.append(t("in checks: a rate as a share of libsodium's checks per second on one core in the same run, a time "
                    "as a number of checks",
                    "以验签计：速率为同次运行中单核 libsodium 每秒验签数的占比，时间折合验签次数"))  # fmt: skip

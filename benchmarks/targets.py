@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 Better = Literal["more", "less", "neither"]  # neither: told, not judged
-Judgement = Literal["goal", "holds", "misses", "told", "not measured"]
+Judgement = Literal["goal", "holds", "misses", "told", "not judged", "not measured"]
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -55,6 +55,7 @@ class Tally:
     verify_us: list[float] = field(default_factory=list)
     strangers: list[float] = field(default_factory=list)
     sound: bool = True
+    judged: bool = True
     notes: list[tuple[str, str]] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
 
@@ -70,7 +71,7 @@ class Tally:
     def outcome(self) -> Outcome:
         """All of it."""
         strangers = max(self.strangers, default=0.0)
-        return Outcome(self.figures, self.verify_us, strangers, self.sound, self.notes, self.traces)
+        return Outcome(self.figures, self.verify_us, strangers, self.sound, self.judged, self.notes, self.traces)
 
 
 def load(

@@ -3,7 +3,9 @@
 import statistics
 from typing import Final
 
+from benchmarks.knee import KEPT_SHARE, Step, find, knee_of, step_of
 from benchmarks.report import Result
+from benchmarks.run import RunFailed
 from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand, Tally, load
 from benchmarks.workload import BATCH_OPERATIONS
@@ -14,8 +16,12 @@ BEST_SECONDS: Final = 60.0
 SECONDS: Final = 12.0
 BATCHES_OUTSTANDING: Final = 64
 IDLE_RATE: Final = 5.0
-HALF_SECONDS: Final = 15.0
-RATE_UNKNOWN: Final = 2_000.0  # of a knee that was not measured
+STEP_SECONDS: Final = 6.0  # of a load that looks for the knee
+FIRST_SHARE: Final = 0.7  # of the best, where the search begins
+RATE_MAX: Final = 40_000.0
+PRECISION: Final = 0.08
+KNEE_P99_MS: Final = 500.0
+RATE_UNKNOWN: Final = 2_000.0  # of what was not measured
 
 
 def best(stand: Stand) -> Outcome:
@@ -68,6 +74,30 @@ def batch(stand: Stand) -> Outcome:
             result = load(stand, tally, network, seconds, outstanding=BATCHES_OUTSTANDING, profile="batch",
                           operations=BATCH_OPERATIONS)  # fmt: skip
             tally.add("batch", result.operations_per_s)
+    return tally.outcome()
+
+
+def half(stand: Stand) -> Outcome:
+    """The knee, once, and the latency at half of it. Raises: RunFailed if no rate is kept up with."""
+    tally = Tally()
+    with stand.network() as network:
+
+        def attempt(rate: float, seconds: float) -> Step:
+            return step_of(load(stand, tally, network, seconds, rate=rate))
+
+        first = stand.found.get("best", RATE_UNKNOWN) * FIRST_SHARE
+        precision = 1.0 if stand.short else PRECISION
+        steps = find(attempt, first, RATE_MAX, precision, KNEE_P99_MS, stand.seconds(STEP_SECONDS))
+        knee = knee_of(steps, KNEE_P99_MS)
+        if not knee:
+            raise RunFailed(f"no knee: not even {min(step.rate for step in steps):,.0f} tx/s were kept up with")
+        tally.add("knee", knee)
+        for _ in range(stand.runs):
+            latency = load(stand, tally, network, stand.seconds(SECONDS), rate=knee / 2).latency["all"]
+            tally.add("half_p50", latency.p50)
+            tally.add("half_p99", latency.p99)
+    tally.note(f"a rate is kept up with if {KEPT_SHARE:.0%} are committed in time and p99 <= {KNEE_P99_MS:.0f} ms",
+               f"跟上：{KEPT_SHARE:.0%} 按时提交且 p99 ≤ {KNEE_P99_MS:.0f} ms")  # fmt: skip
     return tally.outcome()
 
 

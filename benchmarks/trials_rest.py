@@ -20,6 +20,7 @@ SETTLE_SECONDS: Final = 8.0  # after the start: what a node writes then belongs 
 SILENCE_SECONDS: Final = 60.0
 MEMORY_SECONDS: Final = 120.0  # of one load; a longer time is made of several
 MEMORY_LOAD: Final = 0.6  # of the knee
+JUDGED_SECONDS: Final = 3_000.0  # a slope per hour of less time says nothing: caches fill first
 SAMPLE_SECONDS: Final = 1.0
 DEPLOYED_TOURISTS: Final = 10
 
@@ -92,7 +93,8 @@ def soak(stand: Stand, seconds: float) -> Outcome:
     ends = [points[-1][1] for points in samples.values() if points]
     tally.note(f"{lasted:.0f} s at {rate:,.0f} tx/s, {max(ends, default=0):,.0f} MiB at the end",
                f"{rate:,.0f} 笔/秒，历时 {lasted:.0f} 秒，结束时 {max(ends, default=0):,.0f} MiB")  # fmt: skip
-    if lasted < 3000:
+    tally.judged = lasted >= JUDGED_SECONDS
+    if not tally.judged:
         tally.note("too short to judge a slope per hour: make soak", "时长不足以判断每小时斜率：make soak")
     return tally.outcome()
 
