@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,13 @@ class Member:
 
     orders: Orders
     process: asyncio.subprocess.Process
+
+
+class Books(NamedTuple):
+    """What one process brought back."""
+
+    sent: Book
+    asked: Book
 
 
 class Fleet:
@@ -65,7 +72,7 @@ class Fleet:
     ) -> None:
         await self._end()
 
-    async def run(self) -> list[Book]:
+    async def run(self) -> list[Books]:
         """Set all off and wait for their books, in the order of `orders`. Raises: LoadFailed."""
         self.started = time.monotonic() + HEAD_START_SECONDS
         for member in self._members:
@@ -82,7 +89,7 @@ class Fleet:
         if line != READY:
             raise await _failure(member)
 
-    async def _book(self, member: Member) -> Book:
+    async def _book(self, member: Member) -> Books:
         limit = HEAD_START_SECONDS + member.orders.give_up + LATE_SECONDS
         try:
             async with asyncio.timeout(limit):
@@ -92,7 +99,8 @@ class Fleet:
         if member.process.returncode:
             raise await _failure(member)
         raw = await asyncio.to_thread(Path(member.orders.answer).read_bytes)
-        return book_of(msgspec.msgpack.decode(raw, type=Answer).book)
+        answer = msgspec.msgpack.decode(raw, type=Answer)
+        return Books(book_of(answer.book), book_of(answer.queries))
 
     async def _end(self) -> None:
         for member in self._members:

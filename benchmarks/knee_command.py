@@ -8,7 +8,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from benchmarks.chosen_network import TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
+from benchmarks.chosen_network import GENERATORS_MAX, TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
 from benchmarks.durations import Seconds
 from benchmarks.knee import FORMAT, IDLE_RATE, KEPT_SHARE, Knee, Step, find, knee_of, step_of
 from benchmarks.machine import hardware
@@ -46,7 +46,7 @@ LONGER: Final = 2  # times as long as a step: the loads at half the knee and of 
               help=t("Which transactions.", "交易类型组合。"))  # fmt: skip
 @click.option("--transport", type=click.Choice(["http", "ingress"]), default="ingress", show_default=True,
               help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
-@click.option("--generators", type=click.IntRange(1, 64), default=1, show_default=True,
+@click.option("--generators", type=click.IntRange(1, GENERATORS_MAX), default=1, show_default=True,
               help=t("Processes that send.", "发送进程数。"))  # fmt: skip
 @click.option("--dir", "directory", type=click.Path(path_type=Path), metavar="DIR",
               help=t("A running devnet's folder.", "运行中的 devnet 目录。"))  # fmt: skip

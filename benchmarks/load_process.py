@@ -7,6 +7,7 @@ end, and writes what it knows to a file.
 
 import asyncio
 import gc
+import random
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks import queries
 from benchmarks.generator import Generator, Lane, Plan
-from benchmarks.http_lane import HttpLane
+from benchmarks.http_lane import CONNECTIONS, HttpLane
 from benchmarks.ingress_lane import IngressLane
-from benchmarks.outcomes import Book
+from benchmarks.outcomes import Book, Ending
 from benchmarks.signed_file import Share, SignedFile
 from primitives.hashing import Digest
 
@@ -44,21 +46,30 @@ class Orders(msgspec.Struct, frozen=True):
     give_up: float
     pokes: list[bytes]
     count: int  # of all parts; the file may hold more
+    queries: float = 0.0  # per second, of all parts
+    accounts: list[str] = []  # addresses that are asked for
 
     def due(self, count: int) -> list[float]:
         """Send times of its transactions: every `parts`-th of the run's, made before the run and never moved."""
         return [] if self.outstanding else [(self.part + self.parts * n) / self.rate for n in range(count)]
 
 
+    def queries_due(self) -> list[float]:
+        """When its queries are asked: every `parts`-th of all, as long as there is load."""
+        return [n / self.queries for n in range(self.part, int(self.queries * self.seconds), self.parts)]
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """What a process brings back: see outcomes.Book.plain."""
+    """What a process brings back: see outcomes.Book.plain. `queries`: as queries.QueryLoad fills it."""
 
     book: dict[str, Any]
+    queries: dict[str, Any]
 
 
-async def load(orders: Orders, file: SignedFile) -> Book:
-    """Connect, wait for the start, send."""
-    raws = Share(file, range(orders.part, orders.count, orders.parts), orders.pokes)
+async def load(orders: Orders, file: SignedFile) -> tuple[Book, Book]:
+    """Connect, wait for the start, send and ask; (transactions, queries)."""
+    numbers = range(orders.part, orders.count, orders.parts)
+    raws = Share(file, numbers, orders.pokes)
     count = len(raws) - len(orders.pokes)
     due = orders.due(count)
     bulk = min(max(1, orders.outstanding // 16), BULK_MAX) if orders.outstanding else BULK_MAX
@@ -73,16 +84,40 @@ async def load(orders: Orders, file: SignedFile) -> Book:
 
         generator = Generator(count, plan, poke, orders.lifetime)
         for url in orders.urls:
-            asking.append(await stack.enter_async_context(HttpLane(url, raws, generator)))
+            lane = HttpLane(url, raws, generator, max(1, CONNECTIONS // orders.parts))
+            asking.append(await stack.enter_async_context(lane))
         lanes: Sequence[Lane] = asking
         if orders.ingress:
-            ids = [Digest(one) for one in Share(file, range(orders.part, orders.count, orders.parts), ids=True)]
+            ids = [Digest(one) for one in Share(file, numbers, ids=True)]
             lanes = [
                 await stack.enter_async_context(IngressLane(host, port, raws, ids, generator))
                 for host, port in orders.ingress
             ]
         generator.attach(lanes, asking)
-        return await generator.run(await _start())
+        wanted = Wanted(orders.accounts, generator.book, Share(file, numbers, ids=True))
+        connections = max(1, queries.CONNECTIONS // orders.parts)
+        asker = queries.QueryLoad(orders.urls, orders.queries_due(), wanted.path_of, connections)
+        start = await _start()
+        asked = asyncio.create_task(asker.run(start))
+        return await generator.run(start), await asked
+
+
+class Wanted:
+    """What is asked for: in turn an account, and a transaction that this process knows to be committed."""
+
+    def __init__(self, accounts: Sequence[str], book: Book, ids: Sequence[bytes]) -> None:
+        self._accounts: Final = accounts
+        self._book: Final = book
+        self._ids: Final = ids
+        self._random: Final = random.Random(len(ids))  # not a secret: it only has to spread
+
+    def path_of(self, number: int) -> str:
+        """Of the query with this number."""
+        if number % 2 and self._book.released:
+            one = self._random.randrange(self._book.released)
+            if self._book.ending[one] == Ending.COMMITTED:
+                return f"/v1/transactions/{self._ids[one].hex()}"
+        return f"/v1/accounts/{self._random.choice(self._accounts)}"
 
 
 async def _start() -> float:
@@ -102,8 +137,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who gave the orders ends this process
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     with SignedFile(Path(orders.signed)) as file:
-        book = asyncio.run(load(orders, file))
-    Path(orders.answer).write_bytes(msgspec.msgpack.encode(Answer(book.plain())))
+        book, asked = asyncio.run(load(orders, file))
+    Path(orders.answer).write_bytes(msgspec.msgpack.encode(Answer(book.plain(), asked.plain())))
 
 
 if __name__ == "__main__":

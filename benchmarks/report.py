@@ -1,5 +1,6 @@
 """The result of a run: what the file keeps, and what a person reads. Milliseconds, seconds, MiB; rates per second."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
     tourists: int
     operations: int = 1  # of a transaction
     generators: int = 1  # processes
+    queries_per_second: float = 0.0
 
     def transactions(self, rate_max: int, operations_max: int) -> int:
         """How many are signed for the run; a closed loop takes as many as it can, up to these rates."""
@@ -45,6 +47,17 @@ class Signing(msgspec.Struct, frozen=True):
     count: int
     fresh: int
     seconds: float
+
+
+class Queries(msgspec.Struct, frozen=True):
+    """Queries beside the load, in the measured window. Latency over all, from when each was due; `failed`: by HTTP
+    status, 0: no answer."""
+
+    offered_per_s: float
+    answered_per_s: float
+    latency: Percentiles
+    histogram: str
+    failed: dict[int, int]
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -96,6 +109,7 @@ class Result(msgspec.Struct, frozen=True):
     baseline: Baseline
     chain: Chain
     signing: Signing | None = None
+    queries: Queries | None = None  # None: none were asked
 
     @property
     def is_sound(self) -> bool:
@@ -157,6 +171,20 @@ def result_of(
     )  # fmt: skip
 
 
+def queries_of(asked: Book, settings: Settings) -> Queries | None:
+    """Of a book as queries.QueryLoad fills it."""
+    if not asked.released:
+        return None
+    numbers = asked.between(settings.warmup, settings.warmup + settings.duration)
+    answered = [n for n in numbers if asked.ending[n] == Ending.COMMITTED]
+    failed = Counter(asked.code[n] for n in numbers if asked.ending[n] != Ending.COMMITTED)
+    histogram = histogram_of(asked.latencies(numbers))
+    return Queries(
+        len(numbers) / settings.duration, len(answered) / settings.duration, percentiles(histogram),
+        encoded(histogram), dict(sorted(failed.items())),
+    )  # fmt: skip
+
+
 def _named(codes: Mapping[int, int]) -> dict[str, int]:
     known = {int(code): code.name for code in Code}
     return {known.get(number, code_text(number)): count for number, count in sorted(codes.items())}
@@ -189,12 +217,14 @@ def text_of(result: Result) -> str:
     if result.latency["failed"].count:
         rows.append((t("latency, failed", "时延（失败）"), _latency_text(result.latency["failed"])))
     rows += [
+        *_queries_rows(result.queries),
         (t("outcomes", "结果"), _counts(result.endings)),
         (t("rejected by code", "按代码拒绝"), _counts(result.rejected)),
         (t("refused by code", "按代码拒收"), _counts(result.refused)),
         (t("longest gap between commits", "提交最长间隔"), f"{result.longest_gap_ms:,.0f} ms"),
         (t("CPU of all nodes", "全部节点 CPU"),
-         f"{cost.nodes_us_per_transaction:,.0f} us/tx, {cost.nodes_cores:.2f} " + t("cores", "核")),
+         f"{cost.nodes_us_per_transaction:,.0f} us/tx, {cost.nodes_cores:.2f} " + t("cores", "核")
+         + (t(" (queries included)", "（含查询）") if result.queries else "")),
         (t("CPU of the generators", "压测端 CPU"), _generators_text(result)),
         (t("memory, largest node", "内存（最大节点）"), f"{max(cost.memory_mib.values(), default=0):,.0f} MiB"),
         (t("ledger growth per node", "账本增长（每节点）"),
@@ -216,6 +246,18 @@ def _rate_text(result: Result) -> str:
     if result.operations_per_s != result.committed_per_s:
         text += f" = {result.operations_per_s:,.0f} " + t("operations/s", "操作/秒")
     return text
+
+
+def _queries_rows(queries: Queries | None) -> list[tuple[str, object]]:
+    if queries is None:
+        return []
+    rows: list[tuple[str, object]] = [
+        (t("queries", "查询"), f"{queries.offered_per_s:,.0f} / {queries.answered_per_s:,.0f} "
+         + t("asked / answered per s", "次/秒（发出 / 应答）")),
+        (t("latency, queries", "时延（查询）"), _latency_text(queries.latency)),
+    ]  # fmt: skip
+    failed = {t("no answer", "无应答") if not status else f"HTTP {status}": n for status, n in queries.failed.items()}
+    return [*rows, (t("queries that failed", "失败的查询"), _counts(failed))] if failed else rows
 
 
 def _generators_text(result: Result) -> str:

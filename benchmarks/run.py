@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from benchmarks.aftermath import Reader, inspect, standing
-from benchmarks.fleet import Fleet, LoadFailed
+from benchmarks.fleet import Books, Fleet, LoadFailed
 from benchmarks.generator import Generator, Plan
 from benchmarks.http_lane import HttpLane
 from benchmarks.load_process import Orders
@@ -20,7 +22,7 @@ from benchmarks.machine import Usage, folder_bytes, hardware, verifies_per_secon
 from benchmarks.network import Network, midnight_of
 from benchmarks.network_clock import MovedClock
 from benchmarks.outcomes import Book, Ending, together
-from benchmarks.report import Baseline, Result, Settings, Signing, Spent, result_of
+from benchmarks.report import Baseline, Result, Settings, Signing, Spent, queries_of, result_of
 from benchmarks.signed_file import Recipe, SignedFile, read_recipe
 from benchmarks.signing import PART, sign_into
 from benchmarks.workload import FUNDED_UNITS, Profile, Scene, Writer, scene_of, units_for
@@ -40,6 +42,7 @@ PREPARE_SECONDS: Final = 60.0
 PREPARE_OUTSTANDING: Final = 200
 SIGNATURE_SAMPLE: Final = 500
 POKES: Final = 60
+ASKED_ACCOUNTS: Final = 1_000
 SUPPLY_SECONDS: Final = 0.5  # before the end of a closed loop at which nothing may be left to send
 BEGIN_SECONDS: Final = 600  # after the genesis of a network whose clock the run moves: then the load begins
 
@@ -199,7 +202,8 @@ def _measure(
     if isinstance(network.clock, MovedClock):
         network.clock.set(recipe.begin_s)
     orders = orders_for(network, settings, folder, path, recipe)
-    books, timeline = asyncio.run(_load(network, settings, orders, tell))
+    found, timeline = asyncio.run(_load(network, settings, orders, tell))
+    books, asked = [one.sent for one in found], together([one.asked for one in found])
     after = verifies_per_second()
     tell("inspect", 0.0)
     _check_supply(settings, books)
@@ -208,7 +212,8 @@ def _measure(
     growth = {name: folder_bytes(one) - sizes[name] for name, one in folders.items()}
     spent = Spent(nodes, generators, timeline.nodes.memory_mib, growth)
     baseline = Baseline(before, after, sum(checks) / len(checks))
-    return result_of(together(books), settings, hardware(), baseline, spent, chain, signing)
+    result = result_of(together(books), settings, hardware(), baseline, spent, chain, signing)
+    return replace(result, queries=queries_of(asked, settings))
 
 
 def orders_for(network: Network, settings: Settings, folder: Path, signed: Path, recipe: Recipe) -> list[Orders]:
@@ -218,12 +223,14 @@ def orders_for(network: Network, settings: Settings, folder: Path, signed: Path,
     late = recipe.valid_until + POKES
     pokes = [Writer(network.cast, f"{secrets.token_hex(4)}.poke", late, n).poke() for n in range(POKES)]
     share, rest = divmod(settings.outstanding, parts)
+    accounts = [encode_address(tourist.address) for tourist in network.cast.tourists[:ASKED_ACCOUNTS]]
     return [
         Orders(
             signed=str(signed), answer=str(folder / f"answer{part}"), part=part, parts=parts, urls=list(network.urls),
             ingress=network.ingress() if settings.transport == "ingress" else [], rate=settings.rate,
             outstanding=share + (part < rest), seconds=seconds, lifetime=lifetime, give_up=lifetime + DRAIN_SECONDS,
             pokes=pokes if part == 0 else [], count=settings.transactions(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX),
+            queries=settings.queries_per_second, accounts=accounts,
         )
         for part in range(parts)
     ]  # fmt: skip
@@ -249,7 +256,7 @@ def _check_supply(settings: Settings, books: Sequence[Book]) -> None:
 
 async def _load(
     network: Network, settings: Settings, orders: Sequence[Orders], tell: Tell
-) -> tuple[list[Book], Timeline]:  # fmt: skip
+) -> tuple[list[Books], Timeline]:  # fmt: skip
     timeline = Timeline()
     async with Fleet(orders) as fleet:
         loading = asyncio.create_task(fleet.run())

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.chosen_network import TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
+from benchmarks.chosen_network import GENERATORS_MAX, TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
 from benchmarks.durations import Seconds
 from benchmarks.report import Result, Settings, text_of
 from benchmarks.run import RunFailed, measure
@@ -40,8 +40,10 @@ from primitives.kinds import OPERATIONS_MAX
               help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
 @click.option("--outstanding", type=click.IntRange(1, 100_000), metavar="N",
               help=t("Closed loop: N at a time, --rate is ignored.", "闭环：保持 N 笔在途，忽略 --rate。"))  # fmt: skip
-@click.option("--generators", type=click.IntRange(1, 64), default=1, show_default=True,
+@click.option("--generators", type=click.IntRange(1, GENERATORS_MAX), default=1, show_default=True,
               help=t("Processes that send.", "发送进程数。"))  # fmt: skip
+@click.option("--queries-per-second", "queries", type=click.FloatRange(min=0, max=100_000), default=0.0, metavar="Q",
+              help=t("Balances and outcomes asked for beside it.", "施压同时查询余额与交易结果的速率。"))  # fmt: skip
 @click.option("--dir", "directory", type=click.Path(path_type=Path), metavar="DIR",
               help=t("A running devnet's folder.", "运行中的 devnet 目录。"))  # fmt: skip
 @click.option("--node", "nodes", multiple=True, metavar="URL",
@@ -59,8 +61,8 @@ from primitives.kinds import OPERATIONS_MAX
 @with_output
 def run(
     rate: float, duration: float, warmup: float, profile: Profile, operations: int | None, transport: str,
-    outstanding: int | None, generators: int, directory: Path | None, nodes: tuple[str, ...], validators: int,
-    tourists: int | None, report: Path | None, signed: Path | None,
+    outstanding: int | None, generators: int, queries: float, directory: Path | None, nodes: tuple[str, ...],
+    validators: int, tourists: int | None, report: Path | None, signed: Path | None,
 ) -> None:  # fmt: skip
     if operations and profile != "batch":
         raise usage(t("--operations goes with --profile batch", "--operations 须与 --profile batch 同用"))
@@ -72,7 +74,7 @@ def run(
         settings = Settings(
             profile, transport, 0.0 if outstanding else rate, duration, warmup, outstanding or 0,
             len(network.devnet.places), len(network.cast.tourists),
-            (operations or BATCH_OPERATIONS) if profile == "batch" else 1, generators,
+            (operations or BATCH_OPERATIONS) if profile == "batch" else 1, generators, queries,
         )  # fmt: skip
         try:
             result = measure(network, settings, profile, progress(), signed)

@@ -57,7 +57,7 @@ def drive(folder: Path, parts: int, outstanding: int = 0) -> tuple[list[Book], C
             url = await node(stack, answer)
             async with Fleet(orders(folder, url, parts, outstanding)) as fleet:
                 assert len(fleet.processes) == parts
-                return await fleet.run()
+                return [books.sent for books in await fleet.run()]
 
     return asyncio.run(work()), seen
 

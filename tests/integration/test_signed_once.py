@@ -22,12 +22,13 @@ def bench(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 def test_the_second_run_signs_nothing(tmp_path: Path) -> None:
     found: list[dict[str, Any]] = []
     for generators in ("1", "2"):
-        done = bench(tmp_path, "--rate", "100", "--generators", generators)
+        done = bench(tmp_path, "--rate", "100", "--generators", generators, "--queries-per-second", "50")
         assert done.returncode == 0, (done.stdout, done.stderr)
         found.append(json.loads(done.stdout))
     assert [one["signing"]["fresh"] for one in found] == [300, 0]
     assert [one["endings"]["committed"] for one in found] == [300, 300], found
     assert all(one["chain"]["agreed"] and one["cost"]["generator_cores"] > 0 for one in found)
+    assert all(one["queries"]["answered_per_s"] == 50 and not one["queries"]["failed"] for one in found), found
     refused = bench(tmp_path, "--rate", "100", "--profile", "uniform")
     assert refused.returncode == 2 and "another profile: 'mixed'" in refused.stderr, refused.stderr
     assert not list(tmp_path.glob("hnchain-bench-*")), "the networks are gone"
