@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from chainnode.clock import Clock, TestClock, WallClock, monotonic_ms
 from chainnode.commit_feed import CommitFeed
 from chainnode.config import NodeConfig
 from chainnode.dialing import PeersConfig
+from chainnode.disk_thread import DiskThread
 from chainnode.exact_blocks import ExactBlocks
 from chainnode.execution_queue import Timing
 from chainnode.executor import Execution
@@ -57,6 +57,8 @@ from primitives.validators import OBSERVER, NodeId, ValidatorSet
 LOG: Final = logging.getLogger(__name__)
 VERSION: Final = "0.1.0"
 TICK_SECONDS: Final = 0.02
+JOURNAL_QUICK_SECONDS: Final = 0.001  # of syncs, on the mean: the loop does them itself
+LEDGER_QUICK_SECONDS: Final = 0.004  # of writing a block; executing it has just taken longer
 
 def pool_limits(config: NodeConfig, limits: Limits) -> MempoolLimits:
     """Of the pool: this node's own bounds, and those of a batch."""
@@ -86,8 +88,8 @@ class Node:
         self._started_ms: Final = monotonic_ms()
         self._stopping: Final = asyncio.Event()
         self._failure: Exception | None = None
-        self._journal_disk: Final = ThreadPoolExecutor(1, "journal")
-        self._ledger_disk: Final = ThreadPoolExecutor(1, "ledger")
+        self._journal_disk: Final = DiskThread("journal", JOURNAL_QUICK_SECONDS)
+        self._ledger_disk: Final = DiskThread("ledger", LEDGER_QUICK_SECONDS)
         self._driver_wake: Final = asyncio.Event()
         self._queue_wake: Final = asyncio.Event()
         self._evidence_wake: Final = asyncio.Event()

@@ -43,6 +43,7 @@ from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import SigningKey
 from primitives.validators import OBSERVER, VALIDATORS_MAX, Epoch, Height, NodeId
 
+FLUSH_MS: Final = 25  # above what transactions wait for company, so that under a steady load no block is empty
 VIOLATION_COST: Final = 100  # of a peer's budget of 1,000: ten broken rules within seconds end the link
 
 
@@ -187,7 +188,7 @@ class Rooms:
         forgot = self._abstains_in is not None and place.context.epoch <= self._abstains_in
         return ReplicaConfig(
             place.context, place.me, place.sign, limits.window,
-            Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms),
+            Timers(progress_ms=limits.progress_ms, inclusion_ms=limits.inclusion_ms, flush_ms=FLUSH_MS),
             handover_blocks=limits.handover_blocks, abstains=_NO_MEMORY if forgot else None,
         )  # fmt: skip
 

@@ -64,28 +64,32 @@ def keep_proposal(state: State, proposal: Proposal, effects: Effects) -> None:
         confront(state, slot, vote, effects)
 
 
-def on_vote(state: State, sender: NodeId, vote: Vote, effects: Effects) -> None:
-    """Keep the first vote of its signer, whoever carried it (S1, S12, pitfalls 7 and 8)."""
+def on_vote(state: State, sender: NodeId, vote: Vote, effects: Effects) -> bool:
+    """Keep the first vote of its signer, whoever carried it (S1, S12, pitfalls 7 and 8). Whether it completed a
+    certificate: otherwise nothing has moved."""
     if vote.epoch != state.context.epoch or not state.context.is_member(vote.signer):
         effects.violations.append((sender, f"S1: a vote of node {vote.signer} in epoch {vote.epoch}"))
-        return
-    if not state.closed and _in_views(state, vote.view) and _in_heights(state, vote.height):
-        keep_vote(state, vote, effects)
+        return False
+    if state.closed or not _in_views(state, vote.view) or not _in_heights(state, vote.height):
+        return False
+    return keep_vote(state, vote, effects)
 
 
-def keep_vote(state: State, vote: Vote, effects: Effects) -> None:
-    """Count a vote; the q-th for one block makes the certificate (C16). A second block of one signer is evidence."""
+def keep_vote(state: State, vote: Vote, effects: Effects) -> bool:
+    """Count a vote; the q-th for one block makes the certificate (C16). A second block of one signer is evidence.
+    Whether there is a new certificate."""
     slot = state.slots.open(vote.view, vote.height)
     votes = slot.votes(vote.phase)
     signer = NodeId(vote.signer)
     known = votes.setdefault(signer, vote)
     if known.digest != vote.digest:
         effects.evidence += state.watch.double_vote(known, vote)
-        return
-    if known is vote:
-        effects.evidence += state.watch.vote(vote)
-        confront(state, slot, vote, effects)
-        count(state, slot, vote.phase, Digest(vote.digest), effects)
+        return False
+    if known is not vote:
+        return False
+    effects.evidence += state.watch.vote(vote)
+    confront(state, slot, vote, effects)
+    return count(state, slot, vote.phase, Digest(vote.digest), effects)
 
 
 def confront(state: State, slot: Slot, vote: Vote, effects: Effects) -> None:
@@ -99,14 +103,16 @@ def confront(state: State, slot: Slot, vote: Vote, effects: Effects) -> None:
         effects.send.append((NodeId(vote.signer), slot.proposal))
 
 
-def count(state: State, slot: Slot, phase: Phase, digest: Digest, effects: Effects) -> None:
-    """Adopt the certificate when the votes for `digest` have become enough."""
-    if slot.prepared is not None if phase is Phase.PREPARE else slot.commit_certified:
-        return
+def count(state: State, slot: Slot, phase: Phase, digest: Digest, effects: Effects) -> bool:
+    """Adopt the certificate when the votes for `digest` have become enough. Whether they have now."""
+    if slot.certified(phase):
+        return False
     certificate = slot.certificate(phase, state.context.epoch, digest, state.context.members.quorum)
-    if certificate is not None:
-        slot.commit_certified = slot.commit_certified or phase is Phase.COMMIT
-        adopt(state, certificate, effects)
+    if certificate is None:
+        return False
+    slot.commit_certified = slot.commit_certified or phase is Phase.COMMIT
+    adopt(state, certificate, effects)
+    return True
 
 
 def on_checked(state: State, event: BlockChecked) -> None:
@@ -139,7 +145,7 @@ def raise_tip(state: State) -> None:
 def commit_locked(state: State, effects: Effects) -> None:
     """COMMIT wherever a PREPARE certificate of this view and all ancestors are here (S4, pitfall 34)."""
     view = state.view
-    for slot in list(state.slots.of_view(view)):
+    for slot in state.slots.of_view(view):
         lock = slot.prepared
         if lock is None or view != state.view or not state.may_sign(Phase.COMMIT, slot.height):
             continue
@@ -216,6 +222,11 @@ def flush_due(state: State) -> bool:
     return head is not None and not state.closed and head.header.exec_height < state.changed
 
 
+def _rested(state: State) -> bool:
+    """Whether no batch came for so long that an empty block is worth its price."""
+    return state.clock.now - state.progressed >= state.config.timing.flush_ms
+
+
 def can_extend(state: State) -> bool:
     """Whether this leader knows what the child of the tip needs (C13): its chain, and the state it must name."""
     parent = state.tree.get(state.tip.digest)
@@ -231,7 +242,7 @@ def request_build(state: State, effects: Effects) -> None:
     if not (state.active and state.leads and state.building is None) or state.base_vote_due:
         return
     height = Height(state.tip.height + 1)
-    flush = flush_due(state) and state.tip.height == state.decided == state.executed
+    flush = flush_due(state) and state.tip.height == state.decided == state.executed and _rested(state)
     if not (state.ask_build or flush) or height > state.decided + state.window or not can_extend(state):
         return
     if not state.may_sign(Phase.PREPARE, height) or not may_prepare_next(state):

@@ -126,7 +126,8 @@ class Replica:
         key_watch.begin(state, effects)
         match event:
             case Received():
-                self._receive(event.sender, event.message, effects)
+                if not self._receive(event.sender, event.message, effects):
+                    return effects
             case Tick():
                 self._tick(event.now_ms, effects)
             case BlockChecked():
@@ -146,17 +147,18 @@ class Replica:
         self._advance(effects)
         return effects
 
-    def _receive(self, sender: NodeId, message: Message, effects: Effects) -> None:
+    def _receive(self, sender: NodeId, message: Message, effects: Effects) -> bool:
+        """Whether anything can move now; a vote that completes no certificate moves nothing."""
         state = self._state
         if sender == state.me or not may_carry(sender, message, state.context):
             effects.violations.append((sender, f"W15: a {type(message).__name__} of node {sender}"))
-            return
+            return False
         key_watch.watch(state, message, effects)
         match message:
+            case Vote():
+                return ordering.on_vote(state, sender, message, effects)
             case Proposal():
                 ordering.on_proposal(state, sender, message, effects)
-            case Vote():
-                ordering.on_vote(state, sender, message, effects)
             case ViewChange():
                 view_moves.on_view_change(state, sender, message, effects)
             case NewView():
@@ -173,6 +175,7 @@ class Replica:
                 deciding.on_block_reply(state, sender, message, effects)
             case _:
                 assert_never(message)
+        return True
 
     def _executed(self, event: Executed) -> None:
         state = self._state

@@ -15,13 +15,18 @@ WINDOW_DEFAULT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds. T is at least progress; round_factor x the p99 of recent rounds raises it up to round_cap (C7)."""
+    """Milliseconds. T is at least progress; round_factor x the p99 of recent rounds raises it up to round_cap (C7).
+
+    flush: how long the roots of the last decided block wait for a batch to travel with, before an empty block carries
+    them (C4).
+    """
 
     progress_ms: int = 1_000
     round_factor: int = 8
     round_cap_ms: int = 3_000  # a slow leader must not stretch its own deadline without bound
     progress_cap_ms: int = 30_000
     inclusion_ms: int = 5_000  # T_fair, on-chain
+    flush_ms: int = 0
     status_idle_ms: int = 200
     status_stuck_ms: int = 50
     fetch_retry_ms: int = 100

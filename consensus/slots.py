@@ -27,10 +27,17 @@ class Slot:
         """The votes of one phase by signer."""
         return self.prepares if phase is Phase.PREPARE else self.commits
 
+    def certified(self, phase: Phase) -> bool:
+        """Whether votes of this phase have made their certificate: those that still come change nothing."""
+        return self.prepared is not None if phase is Phase.PREPARE else self.commit_certified
+
     def certificate(self, phase: Phase, epoch: int, digest: bytes, quorum: int) -> Certificate | None:
         """The certificate for `digest` as soon as q signers voted for it (C16), else None."""
+        votes = self.votes(phase)
+        if len(votes) < quorum:
+            return None
         signatures: dict[int, Signature] = {
-            vote.signer: Signature(vote.signature) for vote in self.votes(phase).values() if vote.digest == digest
+            vote.signer: Signature(vote.signature) for vote in votes.values() if vote.digest == digest
         }
         if len(signatures) < quorum:
             return None
@@ -42,6 +49,7 @@ class SlotTable:
 
     def __init__(self) -> None:
         self._slots: dict[tuple[View, Height], Slot] = {}
+        self._ordered: dict[int, list[Slot]] = {}  # the slots of each view in height order, made when asked for
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -51,19 +59,24 @@ class SlotTable:
 
     def get(self, view: int, height: int) -> Slot | None:
         """The slot if anything is held for it."""
-        return self._slots.get((View(view), Height(height)))
+        return self._slots.get((view, height))  # type: ignore[arg-type]
 
     def open(self, view: int, height: int) -> Slot:
         """The slot, made if needed."""
-        key = (View(view), Height(height))
-        slot = self._slots.get(key)
+        slot = self.get(view, height)
         if slot is None:
+            key = (View(view), Height(height))
             slot = self._slots[key] = Slot(*key)
+            self._ordered.pop(view, None)
         return slot
 
     def of_view(self, view: int) -> Iterator[Slot]:
-        """The slots of one view in height order."""
-        return iter(sorted((s for s in self._slots.values() if s.view == view), key=lambda s: s.height))
+        """The slots of one view in height order; those that are opened while you look are not among them."""
+        found = self._ordered.get(view)
+        if found is None:
+            found = sorted((s for s in self._slots.values() if s.view == view), key=lambda s: s.height)
+            self._ordered[view] = found
+        return iter(found)
 
     def views_at(self, height: int) -> list[View]:
         """The views in which something is held for the height, ascending."""
@@ -77,3 +90,4 @@ class SlotTable:
     def prune(self, view_floor: int, decided: int) -> None:
         """Forget views below the floor and heights that are decided."""
         self._slots = {k: s for k, s in self._slots.items() if s.view >= view_floor and s.height > decided}
+        self._ordered.clear()

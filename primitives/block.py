@@ -14,6 +14,7 @@ from primitives.receipt import Receipt
 BATCH_BYTES_MAX: Final = 512 * 1024  # hard ceiling of any genesis; the on-chain limit is in Limits
 BATCH_TRANSACTIONS_MAX: Final = 4096
 BLOCK_BATCHES_MAX: Final = 256
+HEADERS_KEPT: Final = 256  # whose digest is remembered; in use are those of the window and of what is on its way
 NEW_VIEW_BYTES_MAX: Final = 16 * 1024  # 15 summaries of 22 members and a certificate take 6 kB
 
 
@@ -67,9 +68,19 @@ class Batch(Record):
 _BATCH: Final = decoder(Batch)
 
 
+_NAMED: Final[dict[int, tuple[Header, Digest]]] = {}  # id(header) -> the header, so that the id stays its own
+
+
 def header_digest(header: Header) -> Digest:
-    """The block hash; genesis is height 0."""
-    return tagged_hash(TAG_HEADER, encode(header))
+    """The block hash; genesis is height 0. Every room asks for it: of the last HEADERS_KEPT it is remembered."""
+    found = _NAMED.get(id(header))
+    if found is not None and found[0] is header:
+        return found[1]
+    digest = tagged_hash(TAG_HEADER, encode(header))
+    if len(_NAMED) >= HEADERS_KEPT:
+        _NAMED.clear()  # in one step: threads that write to disks ask as well
+    _NAMED[id(header)] = header, digest
+    return digest
 
 
 def batch_digest(raw: bytes) -> Digest:

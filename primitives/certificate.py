@@ -1,8 +1,9 @@
 """Votes and certificates: what q validators signed, provable to anybody who has the genesis."""
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,6 +13,7 @@ from primitives.keys import PublicKey, Signature
 from primitives.validators import VALIDATORS_MAX, NodeId, ValidatorSet
 
 Verify = Callable[[PublicKey, bytes, Signature], bool]
+_NUMBERS: Final = struct.Struct(">QQQQ")
 
 
 class Phase(IntEnum):
@@ -35,11 +37,8 @@ def vote_bytes(
     chain_id: bytes, epoch: int, valset_hash: bytes, phase: int, view: int, height: int, block_hash: bytes
 ) -> bytes:
     """The signed bytes of a vote: fixed width, one encoding, bound to chain, epoch, set, phase and view (pitfall 3)."""
-    numbers = (epoch, phase, view, height)
     assert len(chain_id) == len(valset_hash) == len(block_hash) == 32, "digests in votes are 32 bytes"
-    return b"".join(
-        (TAG_VOTE, chain_id, valset_hash, block_hash, *(number.to_bytes(8, "big") for number in numbers))
-    )
+    return TAG_VOTE + chain_id + valset_hash + block_hash + _NUMBERS.pack(epoch, phase, view, height)
 
 
 def bitmap(nodes: Iterable[int]) -> int:

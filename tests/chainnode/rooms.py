@@ -6,7 +6,6 @@ What it sends is recorded together with what the disk would still hold after a p
 import asyncio
 import atexit
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from chainnode.announcements import Announcements
 from chainnode.batches import BatchLimits, BatchStore
@@ -15,6 +14,7 @@ from chainnode.bodies import Bodies
 from chainnode.builder import BlockBuilder
 from chainnode.clock import TestClock, monotonic_ms
 from chainnode.devnet_layout import PEOPLE, devnet_genesis, vote_key
+from chainnode.disk_thread import DiskThread
 from chainnode.driver import Driver
 from chainnode.execution_queue import ExecutionQueue, Timing
 from chainnode.executor import Execution, Executor
@@ -101,7 +101,7 @@ class Room:
         self.checks = BlockChecks(
             self.executor, self.store, self.bodies, limits, self.clock, lambda check, why: self.blamed.append(why)
         )
-        self.pool = ThreadPoolExecutor(1)
+        self.pool = DiskThread("disk", 0.001)
         self.wake, self.queue_wake = asyncio.Event(), asyncio.Event()
         self.driver = Driver(
             replica, self.journal, self.store, self.bodies, self.checks,

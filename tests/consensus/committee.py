@@ -36,7 +36,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.replica import Replica
-from consensus.settings import LedgerHead, ReplicaConfig
+from consensus.settings import LedgerHead, ReplicaConfig, Timing
 from consensus.verification import check_message
 from primitives.block import Block, Header, batches_root, header_digest, new_view_hash
 from primitives.certificate import Certificate, Phase, bitmap, certificate_hash
@@ -45,6 +45,7 @@ from primitives.hashing import ZERO_DIGEST, Digest, tagged_hash
 from primitives.keys import PublicKey, Signature
 from primitives.validators import Epoch, Height, NodeId, Seats, Validator, ValidatorSet
 
+DEFAULT_TIMING = Timing()
 CHAIN: Digest = tagged_hash(b"test/chain")
 
 
@@ -191,7 +192,11 @@ class Desk:
 class Committee:
     """`size` desks. Messages wait in `mail` as (sender, receiver, message)."""
 
-    def __init__(self, size: int = 4, window: int = 8, hold_execution: bool = False, handover_blocks: int = 0) -> None:
+    def __init__(
+        self, size: int = 4, window: int = 8, hold_execution: bool = False, handover_blocks: int = 0,
+        timing: Timing = DEFAULT_TIMING,
+    ) -> None:  # fmt: skip
+        self.timing = timing
         self.context = context_of(size)
         self.handover_blocks = handover_blocks
         self.closing: bytes | None = None  # hash of the next set: leaders build close blocks
@@ -207,7 +212,7 @@ class Committee:
     def _config(self, node: int) -> ReplicaConfig:
         key = bytes([node + 1]) * 32
         return ReplicaConfig(
-            self.context, NodeId(node), lambda signed: fake_sign(key, signed), self.window,
+            self.context, NodeId(node), lambda signed: fake_sign(key, signed), self.window, self.timing,
             handover_blocks=self.handover_blocks,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ import pytest
 from consensus.events import BlockBuilt, BlockChecked, Executed, Pending, Received, Tick
 from consensus.evidence import DoubleVote
 from consensus.messages import BlockRequest, CertificateMessage, Proposal, Vote
+from consensus.settings import Timing
 from primitives.block import header_digest
 from primitives.certificate import Phase
 from primitives.hashing import ZERO_DIGEST
@@ -38,6 +39,28 @@ def test_a_batch_is_decided_and_flushed_and_then_silence(size: int) -> None:
     net.run(5_000)
     assert net.heights() == [2] * size
     assert all(desk.replica.view == 0 and desk.replica.active for desk in net.desks)
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_an_empty_block_waits_for_company_and_then_comes(size: int) -> None:
+    """C4: roots travel with a batch that comes within flush_ms; without one an empty block carries them."""
+    net = Committee(size, timing=Timing(flush_ms=50))
+    net.run(100)
+    net.submit("a")
+    net.deliver()
+    assert net.heights() == [1] * size
+    net.run(25)
+    net.submit("b")
+    net.deliver()
+    assert net.heights() == [2] * size
+    assert net.desks[0].chain[2].header.exec_height == 1, "the batch took the roots along"
+    net.run(25)
+    assert net.heights() == [2] * size, "an empty block came too early"
+    net.run(50)
+    assert net.heights() == [3] * size
+    net.run(5_000)
+    assert net.heights() == [3] * size
+    assert all(desk.replica.view == 0 for desk in net.desks)
 
 
 def test_the_leader_pipelines_up_to_the_window_and_not_beyond() -> None:

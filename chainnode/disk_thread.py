@@ -1,0 +1,52 @@
+"""One thread per disk file that must not be written by two at once, and work done in place where the disk is quick.
+
+Handing a sync of 0.1 ms to a thread and waiting for word from it costs a busy loop several times that, and its turn
+comes after everything else that is due. So what has lately been quick is done by the loop itself; a disk that takes its
+time gets a thread, and the loop serves everybody else meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+REMEMBERED: Final = 16  # about so many runs make the mean; one that is ten times slower than allowed counts for all
+
+
+class DiskThread(ThreadPoolExecutor):
+    """One thread. What is handed in runs in that order, never two at a time, in place or not."""
+
+    def __init__(self, name: str, quick_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`quick_seconds`: what the loop may stand still for, as a mean."""
+        super().__init__(1, name)
+        self._quick: Final = quick_seconds
+        self._clock: Final = clock
+        self._mean = 0.0
+        self._last: Future[object] | None = None
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """See Executor."""
+        future = super().submit(fn, *args, **kwargs)
+        self._last = future  # type: ignore[assignment]
+        return future
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the loop itself would do the next run: the disk is quick, and nothing of before is under way."""
+        return self._mean <= self._quick and (self._last is None or self._last.done())
+
+    async def run(self, action: Callable[[], None]) -> None:
+        """Do it now, or in the thread while the loop goes on. Raises: what it raises."""
+        if self.in_place:
+            self._timed(action)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self, self._timed, action)
+
+    def _timed(self, action: Callable[[], None]) -> None:
+        began = self._clock()
+        action()
+        self._mean += (self._clock() - began - self._mean) / REMEMBERED

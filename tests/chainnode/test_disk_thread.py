@@ -1,0 +1,105 @@
+"""Work for a disk: in place while the disk is quick, in its thread when it is slow, never two at a time."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chainnode.disk_thread import REMEMBERED, DiskThread
+
+
+class Stopwatch:
+    """Every action takes `seconds` by it."""
+
+    def __init__(self) -> None:
+        self.now = self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.seconds  # of the two readings of one action the second comes so much later
+        return self.now
+
+
+@pytest.fixture
+def watch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+def disk(watch: Stopwatch) -> Iterator[DiskThread]:
+    with DiskThread("disk", 0.001, watch) as made:
+        yield made
+
+
+def threads_of(disk: DiskThread, runs: int) -> list[bool]:
+    """Of each run, whether the loop's own thread did it."""
+    where: list[bool] = []
+
+    async def work() -> None:
+        for _ in range(runs):
+            await disk.run(lambda: where.append(threading.current_thread() is threading.main_thread()))
+
+    asyncio.run(work())
+    return where
+
+
+def test_a_quick_disk_is_served_in_place(disk: DiskThread, watch: Stopwatch) -> None:
+    watch.seconds = 0.0005
+    assert all(threads_of(disk, 50))
+
+
+def test_a_disk_that_becomes_slow_gets_its_thread_and_loses_it_when_it_is_quick_again(
+    disk: DiskThread, watch: Stopwatch
+) -> None:
+    watch.seconds = 0.010
+    where = threads_of(disk, 20)
+    assert where[0] and not any(where[3:]), "the loop went on standing still for it"
+    watch.seconds = 0.0001
+    assert threads_of(disk, 10 * REMEMBERED)[-1]
+
+
+def test_one_long_sync_among_many_quick_ones_is_forgiven(disk: DiskThread, watch: Stopwatch) -> None:
+    watch.seconds = 0.0001
+    threads_of(disk, 50)
+    watch.seconds = 0.010
+    threads_of(disk, 1)
+    watch.seconds = 0.0001
+    assert all(threads_of(disk, 20))
+
+
+def test_nothing_is_done_in_place_while_the_thread_is_at_work(disk: DiskThread) -> None:
+    """A snapshot or a piece of pruning between two blocks: what comes next waits for its end."""
+    order: list[str] = []
+
+    async def work() -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def long() -> None:
+            begun.set()
+            go_on.wait(10)
+            order.append("long")
+
+        future = asyncio.get_running_loop().run_in_executor(disk, long)
+        await asyncio.to_thread(begun.wait, 10)
+        assert not disk.in_place
+        next_one = asyncio.create_task(disk.run(lambda: order.append("next")))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(future, next_one)
+
+    asyncio.run(work())
+    assert order == ["long", "next"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_what_the_disk_raises_is_raised_to_the_caller(disk: DiskThread, watch: Stopwatch, seconds: float) -> None:
+    """In place and in the thread: nothing goes on after a failed sync (pitfall 43)."""
+    watch.seconds = seconds
+    threads_of(disk, 3)
+
+    def fails() -> None:
+        raise OSError(5, "io")
+
+    action: Callable[[], None] = fails
+    with pytest.raises(OSError, match="io"):
+        asyncio.run(disk.run(action))
