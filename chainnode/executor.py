@@ -117,7 +117,7 @@ class Executor:
         self.seen.advance(time_s)
         done = apply_block(
             self.cache, time_s=time_s, previous_s=self._time_ms // 1000, height=header.height,
-            chain_id=self._chain_id, transactions=mentions, seen=self.seen.__contains__, note=note_of(block),
+            chain_id=self._chain_id, transactions=mentions, seen=self.seen.knows, note=note_of(block),
         )  # fmt: skip
         found = done.changes.get(REGISTER_KEY)
         if isinstance(found, Register):

@@ -17,6 +17,7 @@ class SeenIds:
 
     def __init__(self) -> None:
         self._ids: Final[set[bytes]] = set()
+        self.knows: Final = self._ids.__contains__  # `in`, for thousands at once
         self._blocks: Final[deque[tuple[int, Sequence[bytes]]]] = deque()  # (block time in s, ids new in it)
 
     @classmethod

@@ -147,7 +147,6 @@ def _expires_anew(record: Any, before: Any) -> bool:
 def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> None:
     """Note what this block wrote that must leave the state some day; call it once, after the last transaction."""
     retention = turn.retention()
-    before = below.get
     orders: list[bytes] = []
     dead = {turn.time + retention + 1: orders}
     for key, record in changes.items():
@@ -155,8 +154,7 @@ def collect_garbage(turn: Turn, changes: Mapping[bytes, Any], below: View) -> No
         if kind not in _MORTAL or record is None:
             continue
         if kind == _ORDER:
-            found = before(key)
-            if found is None or found.tx != record.tx:  # not merely refunded: its first list stands
+            if record.height == turn.height:  # not merely refunded or reversed: its first list stands
                 orders.append(key)
         elif (
             (kind == _HOLD and record.state is not HoldState.OPEN)

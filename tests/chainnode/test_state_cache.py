@@ -1,0 +1,67 @@
+"""What the cache of records keeps, and what it may not keep. Written behind its back, the store tells who answered."""
+
+from chainnode.state_cache import StateCache
+from ledger.chain import StateView
+from ledger.schema import STATE, Head
+from ledger.store import MemoryStore
+from points.keys import account_key, daily_key, order_key
+from points.state import Daily, RefundDone, encode_value
+from primitives.hashing import ZERO_DIGEST
+
+NOWHERE = Head(0, ZERO_DIGEST, ZERO_DIGEST)
+TODAY = daily_key(1, b"t", b"u")
+
+
+def house(records_max: int = 100) -> tuple[MemoryStore, StateCache]:
+    store = MemoryStore()
+    return store, StateCache(StateView(store, NOWHERE), records_max)
+
+
+def put(store: MemoryStore, key: bytes, value: int) -> None:
+    store.write([(STATE + key, encode_value(Daily(value)))])
+
+
+def test_a_record_is_read_once() -> None:
+    store, cache = house()
+    put(store, TODAY, 1)
+    assert cache.get(TODAY) == Daily(1)
+    put(store, TODAY, 2)
+    assert cache.get(TODAY) == Daily(1)
+    assert cache.get(account_key(b"x")) is None
+
+
+def test_what_a_block_wrote_or_deleted_is_seen_at_once() -> None:
+    store, cache = house()
+    put(store, TODAY, 1)
+    assert cache.get(TODAY) == Daily(1)
+    cache.committed({TODAY: Daily(2)})
+    assert cache.get(TODAY) == Daily(2)
+    cache.committed({TODAY: None})
+    assert cache.get(TODAY) is None
+
+
+def test_orders_drive_nothing_out() -> None:
+    """They are asked of the ledger each time, and a block of them leaves the cache as it was."""
+    store, cache = house(records_max=4)
+    put(store, TODAY, 1)
+    assert cache.get(TODAY) == Daily(1)
+    orders = [order_key(b"m" * 20, f"o{number}") for number in range(100)]
+    cache.committed({key: RefundDone(1, bytes(32), 1, 0) for key in orders})
+    assert [cache.get(key) for key in orders[:9]] == [None] * 9
+    put(store, TODAY, 2)
+    assert cache.get(TODAY) == Daily(1)
+
+
+def test_it_forgets_what_was_not_used_for_long() -> None:
+    """Two generations of half the bound each: what is read again stays."""
+    store, cache = house(records_max=8)
+    hot, cold = daily_key(1, b"t", b"hot"), daily_key(1, b"t", b"cold")
+    for key in (hot, cold):
+        put(store, key, 1)
+        assert cache.get(key) == Daily(1)
+    for number in range(20):
+        cache.get(daily_key(2, b"t", b"%d" % number))
+        cache.get(hot)
+    for key in (hot, cold):
+        put(store, key, 2)
+    assert (cache.get(hot), cache.get(cold)) == (Daily(1), Daily(2))
