@@ -26,11 +26,13 @@ class Admission:
     """The answer to one submitted transaction before consensus: Code.OK means that it is in the pool (again or still).
 
     Anything else is a refusal with its sentence; nothing was kept. DUPLICATE_TX: the id is already here, in the pool,
-    in a batch or executed; the edge then answers with the first receipt or waits for it.
+    in a batch or executed; the edge then answers with the first receipt or waits for it. `retry_ms`: when there may be
+    room; 0 where waiting does not help.
     """
 
     code: Code
     detail: str = ""
+    retry_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

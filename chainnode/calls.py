@@ -48,10 +48,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`cost`: what its reader owes for transactions that came to nothing (courtesy.py)."""
+
     status: int
     body: bytes
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    cost: int = 0
 
 
 Handler = Callable[[NodeBackend, Call], Awaitable[Answer]]
@@ -73,9 +76,9 @@ class Route:
 _JSON_ENCODER: Final = msgspec.json.Encoder()
 
 
-def json_answer(plain: Any, status: int = 200) -> Answer:
+def json_answer(plain: Any, status: int = 200, headers: Mapping[str, str] | None = None, cost: int = 0) -> Answer:
     """An answer of JSON builtins."""
-    return Answer(status, _JSON_ENCODER.encode(plain))
+    return Answer(status, _JSON_ENCODER.encode(plain), headers=headers or {}, cost=cost)
 
 
 def record_answer(record: Record, status: int = 200) -> Answer:

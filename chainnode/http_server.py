@@ -16,6 +16,7 @@ from chainnode.api import ROUTES, Router
 from chainnode.backend import NodeBackend
 from chainnode.calls import HTML, Answer, Call, Route, problem_answer, pruned, read_address, read_query
 from chainnode.connections import DEFAULT_LIMITS, ConnectionGate, ConnectionLimits, GuardedConnection
+from chainnode.courtesy import Courtesy, cost_of
 from chainnode.event_feed import EventsQuery, start_of, stream_events, streamed
 from chainnode.failures import PortTaken
 from chainnode.metrics import CONTENT_TYPE, Metrics, scraped
@@ -103,9 +104,12 @@ class HttpServer:
     """One listener with its routes. `start`, then `stop`; both once."""
 
     def __init__(
-        self, backend: NodeBackend, metrics: Metrics, settings: HttpSettings, routes: tuple[Route, ...] = ROUTES
-    ) -> None:
+        self, backend: NodeBackend, metrics: Metrics, settings: HttpSettings, routes: tuple[Route, ...] = ROUTES,
+        courtesy: Courtesy | None = None,
+    ) -> None:  # fmt: skip
+        """`courtesy`: shared with the node's other doors; None: nobody pays for what comes to nothing."""
         self._backend, self._metrics, self._settings = backend, metrics, settings
+        self._courtesy = courtesy
         self._router = Router(routes)
         self._rate = RateLimit(settings.rate_per_address)
         gate = self._gate = ConnectionGate(settings.connections, self._count_refused)
@@ -161,7 +165,10 @@ class HttpServer:
             if route.handle is streamed:
                 return await self._stream(request, route)
             answer = await self._answer(request, route, path, language)
+            self._charge(request, answer.cost)
         except Refused as refused:
+            if refused.phase == "admission":
+                self._charge(request, cost_of(refused.code))
             if refused.status == 429:
                 self._count_refused(refused.code.name.lower())
             answer = problem_answer(refused, language)
@@ -179,8 +186,12 @@ class HttpServer:
         cost = 1 + (request.content_length or 0) // BODY_BYTES_PER_TOKEN
         wait_s = self._rate.retry_after_s(request.remote or "local", time.monotonic(), cost)
         if wait_s:
-            after = {"Retry-After": str(int(wait_s) + 1)}
-            raise Refused(Code.RATE_LIMITED, f"{self._rate.rate} requests per second", "limits", headers=after)
+            raise Refused(
+                Code.RATE_LIMITED, f"{self._rate.rate} requests per second", "limits", headers=_after(wait_s)
+            )
+        if request.method == "POST" and (wait_s := self._charge(request, 0)):
+            detail = "too many transactions that come to nothing"
+            raise Refused(Code.RATE_LIMITED, detail, "limits", headers=_after(wait_s))
         match = self._router.match(request.method, request.rel_url.raw_path)
         if match.route is not None:
             return match.route, match.path
@@ -188,6 +199,9 @@ class HttpServer:
             allow = {"Allow": ", ".join(match.methods)}
             raise Refused(Code.BAD_REQUEST, f"method {request.method[:16]}", status=405, headers=allow)
         raise Refused(Code.NOT_FOUND, f"no such path: {request.rel_url.raw_path[:200]}")
+
+    def _charge(self, request: web.BaseRequest, cost: int) -> float:
+        return self._courtesy.charge(request.remote or "local", cost) if self._courtesy is not None else 0.0
 
     def _check_origin(self, request: web.BaseRequest) -> None:
         """DNS rebinding and foreign pages: the host must be ours, and a page's origin, if one is told, too (T27)."""
@@ -307,6 +321,10 @@ def _watched(reader: Reader, query: EventsQuery) -> frozenset[bytes] | None:
 def _unparsed(reason: str | None, code: Code = Code.BAD_REQUEST, status: int = 400) -> Refused:
     detail = reason.splitlines()[0] if reason else "not an HTTP request"
     return Refused(code, detail, status=status, headers={"Connection": "close"})
+
+
+def _after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(int(seconds) + 1)}
 
 
 def _without_port(host: str) -> str:

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import socket
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from chainnode.courtesy import Courtesy
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     OUTCOMES_MAX,
@@ -35,19 +36,24 @@ class Verdict(Protocol):
     @property
     def code(self) -> Code: ...
 
+    @property
+    def retry_ms(self) -> int: ...
+
 
 SubmitBulk = Callable[[Sequence[Decoded]], Awaitable[Sequence[Verdict]]]
 
 
 @dataclass(frozen=True, slots=True)
 class IngressLimits:
-    """connections: later ones are closed at once. in_hand, bulks, octets: transactions, bulks and bytes of one
-    connection that wait for their answer; above one of them the socket is not read. unread: bytes that a client may
-    leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for the rest of
-    every frame. idle_s: without a frame and without an outcome to wait for. workers: small bulks, and large ones, that
-    are decoded at a time (then they take ten times their bytes); the others wait as bytes, connections in turn."""
+    """connections, in all and per address: later ones are closed at once. in_hand, bulks, octets: transactions, bulks
+    and bytes of one connection that wait for their answer; above one of them the socket is not read. unread: bytes that
+    a client may leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for
+    the rest of every frame. idle_s: without a frame and without an outcome to wait for. workers: small bulks, and large
+    ones, that are decoded at a time (then they take ten times their bytes); the others wait as bytes, connections in
+    turn."""
 
     connections: int = 64
+    per_address: int = 16
     in_hand: int = 4096
     bulks: int = 64
     octets: int = 512 * 1024
@@ -61,17 +67,21 @@ class IngressServer:
     """Plain TCP: bind it to loopback or to the network between gateway and node. `run` it in the node's TaskGroup."""
 
     def __init__(
-        self, host: str, port: int, submit: SubmitBulk, clock: Callable[[], float], limits: IngressLimits | None = None
-    ) -> None:
+        self, host: str, port: int, submit: SubmitBulk, clock: Callable[[], float],
+        limits: IngressLimits | None = None, courtesy: Courtesy | None = None,
+    ) -> None:  # fmt: skip
         """submit: admits a bulk (it verifies signatures), one verdict each; OK promises one outcome later.
 
-        clock: monotonic seconds. Raises: nothing yet; `listen` binds.
+        clock: monotonic seconds; courtesy: shared with the node's other doors. Raises: nothing yet; `listen` binds.
         """
         self._address: Final = (host, port)
         self._submit: Final = submit
         self.limits: Final = limits or IngressLimits()
         self._log: Final = QuietLog(LOG, clock)
+        self._courtesy: Final = courtesy or Courtesy(clock)
         self._connections: Final[set[_Connection]] = set()
+        self._addresses: Final[Counter[str]] = Counter()  # of the connections
+        self._held: Final[set[str]] = set()  # addresses that are not read for a while
         self._watchers: Final[dict[Digest, list[_Connection]]] = {}
         self._queues: Final = (_Queue(), _Queue())  # of small and of large bulks: none waits for hundreds of signatures
         self._listener: socket.socket | None = None
@@ -123,12 +133,23 @@ class IngressServer:
         """Whether there is room for one more."""
         if len(self._connections) >= self.limits.connections:
             return False
+        if self._addresses[connection.source] >= self.limits.per_address:
+            return False
         self._connections.add(connection)
+        self._addresses[connection.source] += 1
         return True
+
+    def reads(self, address: str) -> bool:
+        """Whether an address has courtesy left."""
+        return address not in self._held
 
     def leave(self, connection: "_Connection") -> None:
         """It is closed; nobody waits for its transactions, which stay admitted all the same."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self._addresses[connection.source] -= 1
+            if not self._addresses[connection.source]:
+                del self._addresses[connection.source]
         for queue in self._queues:
             queue.lines.pop(connection, None)
         for identity in connection.watched:
@@ -139,7 +160,10 @@ class IngressServer:
         """Admit a bulk when its turn comes; not any more if the connection is closed by then."""
         queue = self._queues[_octets(bulk) > SMALL_BULK_BYTES]
         queue.lines.setdefault(connection, deque()).append(bulk)
-        if self._group is not None and queue.working < self.limits.workers:
+        self._hire(queue)
+
+    def _hire(self, queue: "_Queue") -> None:
+        if self._group is not None and queue.lines and queue.working < self.limits.workers:
             queue.working += 1
             self._group.create_task(self._work(queue))
 
@@ -148,10 +172,10 @@ class IngressServer:
         self._log.warn(source, text)
 
     async def _work(self, queue: "_Queue") -> None:
-        """Bulks, one of each connection in turn, until none waits."""
+        """Bulks, one of each connection in turn, until none waits, or only those of addresses that are held."""
         try:
-            while queue.lines:
-                connection, line = queue.lines.popitem(last=False)
+            while (connection := next((c for c in queue.lines if self.reads(c.source)), None)) is not None:
+                line = queue.lines.pop(connection)
                 bulk = line.popleft()
                 if line:
                     queue.lines[connection] = line
@@ -177,7 +201,24 @@ class IngressServer:
             if verdict.code is not Code.OK and is_fresh:
                 self._unwatch(one.id, connection)
                 connection.watched.discard(one.id)
-        connection.answered(Answer(bulk.request, tuple(codes)), bulk)
+        retry_ms = max((verdict.retry_ms for verdict in verdicts), default=0)
+        self._charge(connection.source, codes)
+        connection.answered(Answer(bulk.request, tuple(codes), retry_ms), bulk)
+
+    def _charge(self, address: str, codes: Sequence[int]) -> None:
+        seconds = self._courtesy.spend(address, codes)
+        if seconds and address not in self._held:
+            self.complain(address, f"too much that comes to nothing: not read for {seconds:.1f} s")
+            self._held.add(address)
+            asyncio.get_running_loop().call_later(seconds, self._release, address)
+
+    def _release(self, address: str) -> None:
+        self._held.discard(address)
+        for connection in [c for c in self._connections if c.source == address]:
+            connection.go_on()
+        for queue in self._queues:
+            for _ in range(min(self.limits.workers, len(queue.lines))):
+                self._hire(queue)
 
     def _watch(self, identity: Digest, connection: "_Connection") -> bool:
         if identity in connection.watched or connection.is_closed:
@@ -219,6 +260,7 @@ class _Connection(asyncio.Protocol):
         self._loop: Final = asyncio.get_running_loop()
         self._heard_at = self._loop.time()  # the last whole frame; before the first, the connection
         self._greeted = False
+        self.source = "ingress"  # its address
         self._timer: asyncio.TimerHandle | None = None
         self.watched: Final[set[Digest]] = set()
 
@@ -229,6 +271,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "the ingress is a stream"
         self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.source = str(peer[0]) if peer else "ingress"
         if not self._server.enter(self):
             transport.abort()
             return
@@ -251,6 +295,10 @@ class _Connection(asyncio.Protocol):
         self.send(encode_ingress(answer))
         self._take(b"")
 
+    def go_on(self) -> None:
+        """Its address may be read again."""
+        self._take(b"")
+
     def _take(self, data: bytes) -> None:
         """One frame after the other while there is room in hand; a flood of small ones must not hold up the loop."""
         try:
@@ -261,7 +309,7 @@ class _Connection(asyncio.Protocol):
                     break
                 self._take_frame(frames[0])
         except Malformed as error:
-            self._server.complain(self._source, f"ingress connection closed: {error}")
+            self._server.complain(self.source, f"ingress connection closed: {error}")
             self.abort()
             return
         self._read_on()
@@ -281,15 +329,16 @@ class _Connection(asyncio.Protocol):
         limits = self._server.limits
         return (
             self._transactions < limits.in_hand and self._bulks < limits.bulks and self._octets < limits.octets
-        )
+            and self._server.reads(self.source)
+        )  # fmt: skip
 
     def _check_patience(self) -> None:
         """Cut who holds a place in the line and sends nothing whole."""
         limits, waited = self._server.limits, self._loop.time() - self._heard_at
-        busy = self._bulks > 0
+        busy = self._bulks > 0 or not self._server.reads(self.source)
         due = limits.patience_s if not self._greeted or self._reader.held_bytes else limits.idle_s
         if not busy and waited >= due and not (self._greeted and self.watched):
-            self._server.complain(self._source, f"ingress connection closed: nothing whole for {waited:.0f} s")
+            self._server.complain(self.source, f"ingress connection closed: nothing whole for {waited:.0f} s")
             self.abort()
             return
         self._timer = self._loop.call_later(limits.patience_s, self._check_patience)
@@ -300,18 +349,13 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(frame)
         if self._transport.get_write_buffer_size() > self._server.limits.unread:
-            self._server.complain(self._source, "ingress connection closed: the client does not read")
+            self._server.complain(self.source, "ingress connection closed: the client does not read")
             self.abort()
 
     def abort(self) -> None:
         """Close now."""
         if self._transport is not None:
             self._transport.abort()
-
-    @property
-    def _source(self) -> str:
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return str(peer[0]) if peer else "ingress"
 
     def _read_on(self) -> None:
         reading = self._has_room

@@ -28,6 +28,7 @@ class IngressClient(asyncio.Protocol):
         self._waiting: Final[dict[int, asyncio.Future[tuple[int, ...]]]] = {}
         self._next = 0
         self._fault: str = "the node closed the connection"
+        self.retry_ms = 0  # of the last answer: the node is busy, wait so long before sending more; 0: it is not
         self.closed: Final = asyncio.Event()
 
     @classmethod
@@ -84,6 +85,7 @@ class IngressClient(asyncio.Protocol):
     def _handle(self, frame_class: int, message: object) -> None:
         match message:
             case Answer():
+                self.retry_ms = message.retry_ms
                 future = self._waiting.pop(message.request, None)
                 if future is not None and not future.done():
                     future.set_result(message.codes)

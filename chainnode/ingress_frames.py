@@ -31,10 +31,14 @@ class Submit(Record):
 
 
 class Answer(Record):
-    """Node to client: a result code per transaction of the bulk, in its order. 0: admitted, an outcome will follow."""
+    """Node to client: a result code per transaction of the bulk, in its order. 0: admitted, an outcome will follow.
+
+    `retry_ms`: some were refused because the node is busy (POOL_FULL, SENDER_POOL_LIMIT); send them again after it.
+    """
 
     request: U64
     codes: Annotated[tuple[U64, ...], msgspec.Meta(max_length=BULK_TRANSACTIONS_MAX)]
+    retry_ms: U64 = 0
 
 
 class Outcome(Record):

@@ -8,6 +8,7 @@ from chainnode.admin_server import build_admin_server
 from chainnode.backend import NodeBackend
 from chainnode.config import HttpSection, NodeConfig
 from chainnode.connections import ConnectionLimits
+from chainnode.courtesy import Courtesy
 from chainnode.failures import PortTaken
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.ingress import IngressServer
@@ -30,11 +31,14 @@ class Listeners:
 
     def __init__(self, config: NodeConfig, backend: NodeBackend, metrics: Metrics, admin_token: bytes) -> None:
         self._config: Final = config
-        self._public: Final = HttpServer(backend, metrics, public_settings(config.http))
+        courtesy = Courtesy(time.monotonic)
+        self._public: Final = HttpServer(backend, metrics, public_settings(config.http), courtesy=courtesy)
         self._admin: Final = build_admin_server(backend, metrics, admin_token)
         self._ingress: Final = (
             None if config.ingress is None
-            else IngressServer(config.ingress.host, config.ingress.port, backend.submit, time.monotonic)
+            else IngressServer(
+                config.ingress.host, config.ingress.port, backend.submit, time.monotonic, courtesy=courtesy
+            )
         )  # fmt: skip
 
     async def start(self) -> None:

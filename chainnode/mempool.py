@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from chainnode.outflow import Outflow
 from primitives.block import Batch, batch_digest
 from primitives.codec import encode
 from primitives.codes import Code
@@ -18,6 +19,9 @@ from primitives.validators import NodeId
 
 BATCH_OVERHEAD_BYTES: Final = 32  # array, origin, sequence, array header: at most 1 + 9 + 9 + 5
 TRANSACTION_OVERHEAD_BYTES: Final = 5  # longest header of a byte string
+RETRY_MS_MIN: Final = 100
+RETRY_MS_MAX: Final = 5_000
+RETRY_MS_UNKNOWN: Final = 1_000  # nothing has left lately: nobody knows how long it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class MempoolLimits:
     octets: int = 64 * 1024 * 1024
     sender_transactions: int = 8_192  # one hot merchant may use an eighth of the pool
     sender_octets: int = 8 * 1024 * 1024
+    wait_ms: int = 2_000  # what would wait longer than this for its block is refused, but for `burst_octets`
+    burst_octets: int = 1024 * 1024  # taken in however slow the network is
     flush_ms: int = 3  # how long the first transaction waits for company
     busy_flush_ms: int = 20  # the same while an earlier batch of this node is on its way (a batch costs every node)
     patience_ms: int = 2_000  # how long a foreign batch may keep one of ours before it is packed here too
@@ -94,6 +100,8 @@ class Mempool:
         self._carried: Final[deque[tuple[int, _Entry]]] = deque()  # (take back at ms, entry)
         self._by_expiry: Final[dict[int, dict[Digest, None]]] = {}  # valid_until -> ids; at most 601 keys (C17)
         self._octets = 0
+        self._outflow: Final = Outflow()
+        self._set_room()
         self._waiting_count = 0
         self._waiting_octets = 0
         self._first_waiting_ms: int | None = None
@@ -103,10 +111,11 @@ class Mempool:
         """Another epoch, perhaps another seat: batches name it as their origin."""
         self._me = me
 
-    def check(self, decoded: Decoded, now_s: int) -> Code:
+    def check(self, decoded: Decoded, now_s: int, ahead: int = 0) -> Code:
         """OK, or why this transaction cannot enter: its lifetime, its size, its presence, the sender's share, the pool.
 
-        Costs no cryptography: call it before the signatures are verified, and `admit` after.
+        `ahead`: bytes of others that are about to enter. Costs no cryptography: call it before the signatures are
+        verified, and `admit` after.
         """
         envelope = decoded.transaction.envelope
         size = len(decoded.raw)
@@ -120,10 +129,10 @@ class Mempool:
             return Code.DUPLICATE_TX
         sender = self._senders.get(envelope.sender)
         if sender is not None and (
-            sender.count >= self.limits.sender_transactions or sender.octets + size > self.limits.sender_octets
+            sender.count >= self.limits.sender_transactions or sender.octets + size > self._sender_room
         ):
             return Code.SENDER_POOL_LIMIT
-        if len(self._entries) >= self.limits.transactions or self._octets + size > self.limits.octets:
+        if len(self._entries) >= self.limits.transactions or self._octets + ahead + size > self._room:
             return Code.POOL_FULL
         return Code.OK
 
@@ -187,10 +196,13 @@ class Mempool:
         raw = encode(batch)
         return Packed(batch_digest(raw), raw, batch, tuple(entry.decoded for entry in chosen))
 
-    def settle(self, ids: Iterable[Digest]) -> list[Digest]:
+    def settle(self, ids: Iterable[Digest], now_ms: int) -> list[Digest]:
         """These have a receipt (committed or rejected) in an executed block. Returns: those that were held here."""
+        before = self._octets
         ours = [identity for identity in ids if self._remove(identity)]
         self._settled += len(ours)
+        self._outflow.left(before - self._octets, now_ms)
+        self._set_room()
         return ours
 
     def expire(self, block_time_s: int) -> list[Digest]:
@@ -219,6 +231,14 @@ class Mempool:
         return PoolCounts(self._admitted, len(self._entries), self._settled, self._expired)
 
     @property
+    def retry_ms(self) -> int:
+        """When somebody who was refused for lack of room may try again: a quarter of what waits has left by then."""
+        rate = self._outflow.per_second
+        if not rate:
+            return RETRY_MS_UNKNOWN
+        return max(RETRY_MS_MIN, min(self._octets * 250 // rate, RETRY_MS_MAX))
+
+    @property
     def octets(self) -> int:
         """Bytes of all held transactions."""
         return self._octets
@@ -227,6 +247,13 @@ class Mempool:
     def waiting(self) -> int:
         """Transactions that are in no batch yet."""
         return self._waiting_count
+
+    def _set_room(self) -> None:
+        """The bytes that may wait, and those of one sender: a quarter is for the others."""
+        limits = self.limits
+        wait = self._outflow.per_second * limits.wait_ms // 1000
+        self._room = min(limits.octets, max(limits.burst_octets, wait))
+        self._sender_room = min(limits.sender_octets, self._room * 3 // 4)
 
     def _line_up(self, entry: _Entry) -> None:
         entry.stage = _Stage.WAITING

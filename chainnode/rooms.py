@@ -305,7 +305,7 @@ class Rooms:
         root, receipts = execution.tree.root, self.executor.receipts_root(header.height - 1, header.height)
         full = self._is_full(decided.block)
         self.driver.post(Executed(Height(header.height), root, receipts, execution.changed, full))
-        self.mempool.settle(execution.ids)
+        self.mempool.settle(execution.ids, self._clock_ms())
         expired = self.mempool.expire(time_s)
         self.driver.executed(decided)
         self.store.expire(time_s)

@@ -22,6 +22,8 @@ TURN_CHECKS_IN_LANES: Final = 128  # about 1 ms of 5 to 8 us; whole groups of ei
 CACHE_ENTRIES: Final = 65_536  # about 16 MiB
 
 VerifyAll = Callable[[Sequence[SignatureCheck]], list[bool]]
+Wanted = Callable[[int], bool]
+Judged = Callable[[int, bool], None]
 
 
 class SignatureCache:
@@ -101,17 +103,25 @@ class BulkVerifier:
 
     async def bad_transactions(self, transactions: Sequence[Decoded]) -> list[int]:
         """The positions of those with a signature that does not verify, inner signatures included; ascending."""
-        return await self._wait(transactions) if transactions else []
+        bad: list[int] = []
+        await self.judge(transactions, lambda _: True, lambda position, good: None if good else bad.append(position))
+        return bad
+
+    async def judge(self, transactions: Sequence[Decoded], wanted: Wanted, judged: Judged) -> None:
+        """Verify one after the other. `wanted(position)` is asked when the turn of a transaction has come: False, and
+        nothing of it is verified. `judged(position, good)` follows once for each that was wanted, in the same turn
+        unless it has more signatures than a turn."""
+        if transactions:
+            await self._wait(_Work(transactions, wanted, judged, asyncio.get_running_loop().create_future()))
 
     async def turn(self) -> None:
         """Wait for a turn without using it up: for work of the same length that is not a signature."""
-        await self._wait(())
+        nothing = asyncio.get_running_loop().create_future()
+        await self._wait(_Work((), lambda _: False, lambda _, __: None, nothing))
 
-    def _wait(self, transactions: Sequence[Decoded]) -> "asyncio.Future[list[int]]":
-        loop = asyncio.get_running_loop()
-        work = _Work(transactions, loop.create_future())
+    def _wait(self, work: "_Work") -> "asyncio.Future[None]":
         self._line.append(work)
-        self._plan(loop)
+        self._plan(work.done.get_loop())
         return work.done
 
     def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -121,28 +131,33 @@ class BulkVerifier:
 
     def _take_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._planned = False
-        checks: list[SignatureCheck] = []
         served: list[_Work] = []
-        budget = self._turn_checks
-        while self._line and budget > 0:
-            work = self._line.popleft()
-            if not work.done.done():  # its caller is still there
-                budget = work.take(budget, checks, self.cache)
-                served.append(work)
         try:
-            verdicts = self._verify_all(checks)
+            self._serve(served)
         except Exception as error:  # a bug; it ends the node through whoever waits
             for work in served:
                 work.done.set_exception(error)
-            return
-        for work in served:
-            work.judge(verdicts, self.cache)
-            if work.is_through:
-                work.done.set_result(work.bad)
-            else:
-                self._line.append(work)
         if self._line:
             self._plan(loop)
+
+    def _serve(self, served: "list[_Work]") -> None:
+        checks: list[SignatureCheck] = []
+        budget = self._turn_checks
+        while self._line and budget > 0:
+            work = self._line.popleft()
+            if work.done.done():  # its caller has left
+                work.abandon()
+                continue
+            served.append(work)
+            budget = work.take(budget, checks, self.cache)
+        verdicts = self._verify_all(checks)
+        for work in served:
+            work.hear(verdicts, self.cache)
+        for work in served:
+            if work.is_through:
+                work.done.set_result(None)
+            else:
+                self._line.append(work)
 
 
 class _Part(NamedTuple):
@@ -157,13 +172,16 @@ class _Part(NamedTuple):
 class _Work:
     """What one caller still waits for. A transaction of 250 signatures is cut where a turn ends."""
 
-    def __init__(self, transactions: Sequence[Decoded], done: "asyncio.Future[list[int]]") -> None:
+    def __init__(
+        self, transactions: Sequence[Decoded], wanted: Wanted, judged: Judged, done: "asyncio.Future[None]"
+    ) -> None:
         self._transactions: Final = transactions
+        self._wanted: Final = wanted
+        self._judged: Final = judged
         self._position = 0
-        self._name: bytes | None = None  # of the transaction that is begun
+        self._name = b""  # of the transaction that is begun
         self._rest: list[SignatureCheck] = []  # of it
         self._parts: list[_Part] = []  # of this turn
-        self.bad: Final[list[int]] = []
         self.done: Final = done
 
     @property
@@ -175,14 +193,10 @@ class _Work:
         if not self._transactions:
             return 0
         while budget > 0 and self._position < len(self._transactions):
-            if not self._rest:
-                decoded = self._transactions[self._position]
-                self._name = cache.knows(decoded)
-                if self._name is None:
-                    self._position += 1
-                    budget -= 1
-                    continue
-                self._rest = signature_checks(decoded)
+            if not self._rest and not self._begin(cache):
+                self._position += 1
+                budget -= 1
+                continue
             start = len(checks)
             if len(self._rest) > budget:
                 checks += self._rest[:budget]
@@ -196,14 +210,33 @@ class _Work:
             self._position += 1
         return budget
 
-    def judge(self, verdicts: Sequence[bool], cache: SignatureCache) -> None:
+    def _begin(self, cache: SignatureCache) -> bool:
+        """Whether the transaction at the position has signatures to verify."""
+        if not self._wanted(self._position):
+            return False
+        decoded = self._transactions[self._position]
+        name = cache.knows(decoded)
+        if name is None:
+            self._judged(self._position, True)
+            return False
+        self._name, self._rest = name, signature_checks(decoded)
+        return True
+
+    def hear(self, verdicts: Sequence[bool], cache: SignatureCache) -> None:
         """The verdicts on the checks of the turn; after a false one the rest of a transaction does not matter."""
         for part in self._parts:
             if not all(verdicts[part.start : part.end]):
-                self.bad.append(part.position)
+                self._judged(part.position, False)
                 if part.position == self._position:
                     self._rest = []
                     self._position += 1
             elif part.name is not None:
                 cache.remember(part.name)
+                self._judged(part.position, True)
         self._parts = []
+
+    def abandon(self) -> None:
+        """Nobody waits any more; a transaction that is begun is given up."""
+        if self._rest:
+            self._rest = []
+            self._judged(self._position, False)

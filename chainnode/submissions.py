@@ -10,6 +10,7 @@ import msgspec
 from chainnode.backend import Admission, NodeBackend
 from chainnode.calls import BINARY, JSON, Answer, Call, Query, json_answer, not_found, read_digest
 from chainnode.commit_feed import Expectation, Outcome
+from chainnode.courtesy import cost_of
 from chainnode.json_text import parse_json
 from chainnode.personal_data import tells_a_person
 from chainnode.problem import Refused, status_for
@@ -127,8 +128,8 @@ async def post_transactions(backend: NodeBackend, call: Call) -> Answer:
         admission = (await backend.submit((decoded,)))[0]
         known = _settle_known(backend, decoded, admission, expectation)
         if admission.code is not Code.OK and not known:
-            extra = {"id": decoded.id.hex(), "receipt": None}
-            raise Refused(admission.code, admission.detail, "admission", extra=extra)
+            extra, after = {"id": decoded.id.hex(), "receipt": None}, retry_after(admission.retry_ms)
+            raise Refused(admission.code, admission.detail, "admission", headers=after, extra=extra)
         if query.wait == "admitted" and not expectation.found:
             return json_answer({"id": decoded.id.hex(), "status": "pending"}, 202)
         found = await expectation.wait(query.timeout_ms)
@@ -137,12 +138,19 @@ async def post_transactions(backend: NodeBackend, call: Call) -> Answer:
     raise _no_outcome(backend, decoded, query.timeout_ms)
 
 
+def retry_after(retry_ms: int) -> dict[str, str]:
+    """The header that says when there may be room; none where waiting does not help."""
+    return {"Retry-After": str(-(-retry_ms // 1000))} if retry_ms else {}
+
+
 def _settle_known(
     backend: NodeBackend, decoded: Decoded, admission: Admission, expectation: Expectation
 ) -> bool:
     """Whether a refused id is already here: executed (then its first receipt is found, R05) or still on its way."""
     if admission.code is Code.OK or decoded.id in expectation.found:
         return True
+    if admission.retry_ms:  # what the ledger has is never refused for lack of room
+        return False
     receipt = backend.chain.receipt(decoded.id)
     if receipt is not None:
         expectation.settle(decoded.id, receipt)
@@ -181,7 +189,8 @@ def _read_bulk(body: bytes) -> list[Decoded | Refused]:
 
 
 async def _post_bulk(backend: NodeBackend, call: Call) -> Answer:
-    """One line per transaction in order; always 200 (202 with wait=admitted), each line has its own code."""
+    """One line per transaction in order; always 200 (202 with wait=admitted), each line has its own code. Retry-After
+    where some were refused for lack of room."""
     query: SubmitQuery = call.query
     with ExitStack() as stack:
         # decoded they take ten times their bytes: a few large bulks at a time, and no small one waits for them
@@ -199,7 +208,9 @@ async def _post_bulk(backend: NodeBackend, call: Call) -> Answer:
         if query.wait == "committed":
             await expectation.wait(query.timeout_ms)
         lines = [_bulk_line(one, expectation, refused) for one in named]
-    return json_answer(lines, 202 if query.wait == "admitted" else 200)
+    after = retry_after(max((admission.retry_ms for admission in refused.values()), default=0))
+    codes = [*(one.code for one in named if isinstance(one, Refused)), *(found.code for found in refused.values())]
+    return json_answer(lines, 202 if query.wait == "admitted" else 200, after, sum(map(cost_of, codes)))
 
 
 def _bulk_line(one: bytes | Refused, expectation: Expectation, refused: dict[bytes, Admission]) -> dict[str, Any]:

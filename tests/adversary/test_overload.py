@@ -168,4 +168,4 @@ def ask_ingress(place: NodePlace, raws: tuple[bytes, ...], codes: tuple[Code, ..
         except ConnectionError:
             pass
         assert time.monotonic() < deadline, "no place after a minute"
-    assert msgspec.msgpack.decode(answer) == [7, [int(code) for code in codes]]
+    assert msgspec.msgpack.decode(answer) == [7, [int(code) for code in codes], 0]

@@ -9,7 +9,7 @@ from chainnode.executor import Execution
 from chainnode.membership import Place
 from chainnode.mempool import MempoolLimits
 from chainnode.rooms import Ledger, Rooms
-from chainnode.signatures import BulkVerifier, SignatureCache
+from chainnode.signatures import BulkVerifier, SignatureCache, VerifyAll
 from chainnode.wire import Message
 from consensus.events import Decided
 from consensus.evidence import Evidence
@@ -65,7 +65,7 @@ class Nobody:
 class House:
     """`admissions` is its door; a test executes blocks by hand."""
 
-    def __init__(self, limits: MempoolLimits | None = None) -> None:
+    def __init__(self, limits: MempoolLimits | None = None, bulk: VerifyAll | None = None) -> None:
         chain, nobody = new_chain(), Nobody()
         tree = StateTree(chain.state().reader, chain.head.state_root)
         ledger = Ledger(chain, tree, Journal.create(MemoryDisk(), "journal", CHAIN_ID), [])
@@ -77,7 +77,7 @@ class House:
             nobody, nobody, verify, lambda rooms: nobody,
         )  # fmt: skip
         self.admissions = Admissions(
-            self.rooms, BulkVerifier(SignatureCache()), self.clock, self.clock.now_ms, lambda: None
+            self.rooms, BulkVerifier(SignatureCache(), bulk=bulk), self.clock, self.clock.now_ms, lambda: None
         )
 
     def execute(self, *transactions: Decoded, at_ms: int) -> None:
@@ -87,5 +87,5 @@ class House:
         execution = executor.execute(block, transactions)
         executor.commit(execution, None, {})
         executor.finish(execution)
-        self.rooms.mempool.settle(execution.ids)
+        self.rooms.mempool.settle(execution.ids, self.clock.now_ms())
         self.clock.set(at_ms)

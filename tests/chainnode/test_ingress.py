@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from chainnode.courtesy import BURST, FORGED_COST, PER_SECOND, Courtesy
 from chainnode.ingress import IngressLimits, IngressServer
 from chainnode.ingress_client import IngressClient
 from chainnode.ingress_frames import (
@@ -23,12 +24,13 @@ from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.hashing import Digest
 from primitives.transaction import Decoded
-from tests.chainnode.mesh import run
+from tests.chainnode.mesh import eventually, run
 from tests.chainnode.transactions import make
 
 
 class Verdict(NamedTuple):
     code: Code
+    retry_ms: int = 0
 
 
 class Door:
@@ -40,20 +42,28 @@ class Door:
         self.entered = asyncio.Event()
         self.open = asyncio.Event()
         self.open.set()
+        self.busy_ms = 0  # while set, everything is refused for lack of room
+        self.forged: set[Digest] = set()
 
     async def submit(self, transactions: Sequence[Decoded]) -> Sequence[Verdict]:
         self.bulks.append(len(transactions))
         self.entered.set()
         await self.open.wait()
+        if self.busy_ms:
+            return [Verdict(Code.POOL_FULL, self.busy_ms)] * len(transactions)
+        if not self.forged.isdisjoint(one.id for one in transactions):
+            return [Verdict(Code.BAD_SIGNATURE)] * len(transactions)
         answers = [Verdict(Code.DUPLICATE_TX if one.id in self.ids else Code.OK) for one in transactions]
         self.ids.update(one.id for one in transactions)
         return answers
 
 
 @asynccontextmanager
-async def ingress(limits: IngressLimits | None = None) -> AsyncIterator[tuple[IngressServer, Door, int]]:
+async def ingress(
+    limits: IngressLimits | None = None, courtesy: Courtesy | None = None
+) -> AsyncIterator[tuple[IngressServer, Door, int]]:
     door = Door()
-    server = IngressServer("127.0.0.1", 0, door.submit, asyncio.get_running_loop().time, limits)
+    server = IngressServer("127.0.0.1", 0, door.submit, asyncio.get_running_loop().time, limits, courtesy)
     port = server.listen()
     task = asyncio.create_task(server.run())
     await asyncio.sleep(0)
@@ -224,6 +234,75 @@ def test_connections_are_bounded() -> None:
                 await late.submit([make().raw])
             for client in clients:
                 await client.close()
+
+    run(scenario)
+
+
+def test_one_address_does_not_take_every_connection() -> None:
+    async def scenario() -> None:
+        async with ingress(IngressLimits(per_address=2)) as (_, _, port):
+            clients = [await Client().connect(port) for _ in range(2)]
+            late = await Client().connect(port)
+            async with asyncio.timeout(5):
+                await late.closed.wait()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
+            writer.write(encode_ingress(Submit(1, (make().raw,))))
+            assert await reader.read(1), "another address has places of its own"
+            await clients[0].close()
+            again = await Client().connect(port)
+            assert await again.submit([make().raw]) == (Code.OK,), "a place that was left is free"
+            for client in (clients[1], again):
+                await client.close()
+            writer.close()
+
+    run(scenario)
+
+
+def test_a_busy_node_says_when_to_come_again() -> None:
+    async def scenario() -> None:
+        async with ingress() as (server, door, port):
+            client = await Client().connect(port)
+            one = make()
+            door.busy_ms = 350
+            assert await client.submit([one.raw]) == (Code.POOL_FULL,) and client.retry_ms == 350
+            assert not server._watchers, "nobody waits for what was not taken in"
+            door.busy_ms = 0
+            assert await client.submit([one.raw]) == (Code.OK,) and client.retry_ms == 0
+            await client.close()
+
+    run(scenario)
+
+
+def test_an_address_that_forges_is_not_read_for_a_while() -> None:
+    async def scenario() -> None:
+        now = [0.0]
+        courtesy = Courtesy(lambda: now[0])
+        courtesy.charge("127.0.0.1", int(BURST) - FORGED_COST)
+        async with ingress(IngressLimits(workers=1), courtesy) as (server, door, port):
+            forger, other = await Client().connect(port), await Client().connect(port)
+            false = make()
+            door.forged.add(false.id)
+            assert await forger.submit([false.raw]) == (Code.BAD_SIGNATURE,)
+            assert server._held == set(), "within its budget"
+            courtesy.charge("127.0.0.1", int(PER_SECOND) * 30)
+            door.open.clear()
+            answer = forger.submit([false.raw])
+            waits = [client.submit([make().raw]) for client in (forger, other)]  # these wait for the worker
+            await eventually(lambda: sum(map(len, server._queues[0].lines.values())) == 2)
+            door.open.set()
+            assert await answer == (Code.BAD_SIGNATURE,)
+            assert server._held == {"127.0.0.1"}
+            waits += [client.submit([make().raw]) for client in (forger, other)]  # and these in the socket
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
+            writer.write(encode_ingress(Submit(1, (make().raw,))))
+            assert await reader.read(1), "others are read"
+            assert not any(wait.done() for wait in waits)
+            now[0] = 100.0
+            server._release("127.0.0.1")
+            assert await asyncio.gather(*waits) == [(Code.OK,)] * 4, "nothing of it was lost"
+            await forger.close()
+            await other.close()
+            writer.close()
 
     run(scenario)
 

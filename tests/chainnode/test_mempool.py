@@ -141,8 +141,8 @@ def test_settled_and_expired_are_told_once() -> None:
     assert mempool.pack(3) is not None
     assert mempool.expire(NOW + 5) == []
     assert mempool.expire(NOW + 6) == [soon.id]
-    assert mempool.settle([soon.id, later.id, Digest(bytes(32))]) == [later.id]
-    assert mempool.settle([later.id]) == [] and mempool.expire(NOW + 10**6) == []
+    assert mempool.settle([soon.id, later.id, Digest(bytes(32))], 0) == [later.id]
+    assert mempool.settle([later.id], 0) == [] and mempool.expire(NOW + 10**6) == []
     assert mempool.counts == (2, 0, 1, 1) and mempool.octets == 0
 
 
@@ -182,7 +182,7 @@ class Pool(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         if self.held:
-            self._leave(self.mempool.settle([list(self.held)[data.draw(st.integers(0, len(self.held) - 1))]]))
+            self._leave(self.mempool.settle([list(self.held)[data.draw(st.integers(0, len(self.held) - 1))]], 0))
 
     @rule(step=st.integers(0, 20))
     def expire(self, step: int) -> None:
@@ -214,3 +214,33 @@ class Pool(RuleBasedStateMachine):
 
 TestPool = Pool.TestCase
 TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_what_would_wait_too_long_has_no_place() -> None:
+    """Beyond a burst the pool takes in what leaves it within `wait_ms`, and says when to come again."""
+    size = len(make().raw)
+    mempool = pool(burst_octets=4 * size, wait_ms=1_000, sender_transactions=50)
+    assert mempool.retry_ms == 1_000, "nothing has left yet"
+    first = [make(i % 5) for i in range(4)]
+    assert [mempool.admit(one, NOW, 0) for one in first] == [Code.OK] * 4
+    assert mempool.admit(make(7), NOW, 0) is Code.POOL_FULL
+    mempool.settle([one.id for one in first], 500)
+    more = [make(i % 5) for i in range(16)]
+    assert [mempool.admit(one, NOW, 0) for one in more] == [Code.OK] * 4 + [Code.POOL_FULL] * 12, "2 leave a second"
+    assert mempool.retry_ms == 500, "a quarter of what waits, at two a second"
+    for _ in range(4):
+        mempool.settle([one.id for one in more], 600)
+        more = [make(i % 5) for i in range(16)]
+        assert {mempool.admit(one, NOW, 0) for one in more[:4]} == {Code.OK}
+    assert [mempool.admit(one, NOW, 0) for one in more[4:]] == [Code.OK] * 6 + [Code.POOL_FULL] * 6, "20 in two seconds"
+    mempool.settle([], 2_600)
+    assert mempool.admit(make(7), NOW, 0) is Code.POOL_FULL and mempool.retry_ms == 1_000, "nothing leaves any more"
+    mempool.settle([one.id for one in more], 2_600)
+    assert mempool.counts.held == 0
+
+
+def test_a_quarter_of_the_pool_is_for_others_than_one_sender() -> None:
+    size = len(make().raw)
+    mempool = pool(burst_octets=8 * size)
+    assert [mempool.admit(make(1), NOW, 0) for _ in range(8)] == [Code.OK] * 6 + [Code.SENDER_POOL_LIMIT] * 2
+    assert [mempool.admit(make(i), NOW, 0) for i in (2, 3, 4)] == [Code.OK, Code.OK, Code.POOL_FULL]

@@ -33,16 +33,18 @@ def forged(sender: int = 1) -> Decoded:
     return decode_transaction(bytes(raw))
 
 
-def batch_of_redemptions(*genuine: bool) -> Decoded:
+def batch_of_redemptions(
+    *genuine: bool, payer: SigningKey | None = None, chain: bytes = CHAIN, valid_until: int = NOW + 60
+) -> Decoded:
     """One transaction with a payment request per flag: False, and the merchant's signature on it does not verify."""
-    payer, merchant, nonce = key_of(1), key_of(2), next(_NONCES).to_bytes(16, "big")
+    payer, merchant, nonce = payer or key_of(1), key_of(2), next(_NONCES).to_bytes(16, "big")
     to = address_of(merchant.public_key)
     operations = []
     for number, is_genuine in enumerate(genuine):
-        fields = (to, f"{nonce.hex()}-{number}", 1, NOW + 60, merchant.public_key)
-        signature = merchant.sign(request_digest(CHAIN, PaymentRequest(*fields, sig=bytes(64))))
+        fields = (to, f"{nonce.hex()}-{number}", 1, valid_until, merchant.public_key)
+        signature = merchant.sign(request_digest(chain, PaymentRequest(*fields, sig=bytes(64))))
         operations.append(Redeem(PaymentRequest(*fields, sig=signature if is_genuine else Signature(bytes(64))), 1))
-    envelope = Envelope(CHAIN, address_of(payer.public_key), nonce, NOW + 60, BatchOperations(tuple(operations)))
+    envelope = Envelope(chain, address_of(payer.public_key), nonce, valid_until, BatchOperations(tuple(operations)))
     return decode_transaction(sign_transaction(envelope, [payer]))
 
 

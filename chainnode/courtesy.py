@@ -1,0 +1,55 @@
+"""What an address may cost this node with transactions that come to nothing (T9, T26). No IO; the clock is given.
+
+Who only sends what is taken in never meets it. Beyond its budget an address is not read for a while, so that a flood of
+forged signatures stays in the sender's own socket; the node spends a few percent of a core on it, whatever its rate.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from chainnode.budget import Budget
+from primitives.codes import Code
+
+REFUSED_COST: Final = 1  # decoding and a look at pool and state: about 5 us
+FORGED_COST: Final = 12  # and a signature that both verifiers refuse: about 60 us
+BURST: Final = 40_000.0  # 0.2 s of one core
+PER_SECOND: Final = 8_000.0  # 4 % of one core
+ADDRESSES_MAX: Final = 10_000  # beyond, the longest unused budget is forgotten: it was full again anyway
+
+
+def cost_of(code: int) -> int:
+    """Of the answer to one transaction; nothing for what was taken in, or is here already."""
+    match code:
+        case Code.OK | Code.DUPLICATE_TX:
+            return 0
+        case Code.BAD_SIGNATURE:
+            return FORGED_COST
+        case _:
+            return REFUSED_COST
+
+
+class Courtesy:
+    """One per node, for all its doors."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: monotonic seconds."""
+        self._clock: Final = clock
+        self._budgets: Final[OrderedDict[str, Budget]] = OrderedDict()
+
+    def spend(self, address: str, codes: Iterable[int]) -> float:
+        """These answers went there. Returns: the seconds for which nothing more should be read from it."""
+        return self.charge(address, sum(map(cost_of, codes)))
+
+    def charge(self, address: str, cost: int) -> float:
+        """Like `spend`, with the sum; 0 asks how things stand."""
+        now = self._clock()
+        budget = self._budgets.pop(address, None)
+        if budget is None:
+            if not cost:
+                return 0.0
+            budget = Budget(BURST, PER_SECOND, now)
+        self._budgets[address] = budget
+        if len(self._budgets) > ADDRESSES_MAX:
+            self._budgets.popitem(last=False)
+        return budget.spend(cost, now)

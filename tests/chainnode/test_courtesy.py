@@ -1,0 +1,50 @@
+"""An address pays for what comes to nothing, and for nothing else."""
+
+from chainnode.courtesy import ADDRESSES_MAX, BURST, FORGED_COST, PER_SECOND, Courtesy
+from primitives.codes import Code
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_taken_in_costs_nothing() -> None:
+    courtesy = Courtesy(Watch())
+    assert courtesy.spend("a", [Code.OK, Code.DUPLICATE_TX] * 1_000_000) == 0
+
+
+def test_a_flood_waits_until_its_budget_is_balanced_and_others_do_not() -> None:
+    watch = Watch()
+    courtesy = Courtesy(watch)
+    flood = [Code.BAD_SIGNATURE] * int(BURST // FORGED_COST)
+    assert courtesy.spend("a", flood) == 0
+    wait = courtesy.spend("a", flood)
+    assert wait > 1
+    assert courtesy.spend("b", [Code.DECODE] * 100) == 0
+    watch.now = wait / 2
+    assert abs(courtesy.charge("a", 0) - wait / 2) < 0.001
+    watch.now = wait
+    assert courtesy.charge("a", 0) < 0.001
+    watch.now += BURST / PER_SECOND
+    assert courtesy.spend("a", flood) == 0, "all is forgiven"
+
+
+def test_a_refusal_is_cheaper_than_a_forged_signature() -> None:
+    many = int(BURST // 2)
+    assert Courtesy(Watch()).spend("a", [Code.POOL_FULL] * many) == 0
+    assert Courtesy(Watch()).spend("a", [Code.BAD_SIGNATURE] * many) > 0
+
+
+def test_addresses_are_bounded_and_the_oldest_is_forgotten() -> None:
+    courtesy = Courtesy(Watch())
+    assert courtesy.charge("first", int(3 * BURST)) > 0
+    for number in range(ADDRESSES_MAX - 1):
+        courtesy.charge(f"{number}", 1)
+    assert courtesy.charge("first", 0) > 0
+    for number in range(ADDRESSES_MAX):
+        courtesy.charge(f"again-{number}", 1)
+    assert courtesy.charge("first", 0) == 0
