@@ -50,8 +50,8 @@ class Signing(msgspec.Struct, frozen=True):
 
 
 class Queries(msgspec.Struct, frozen=True):
-    """Queries beside the load, in the measured window. Latency over all, from when each was due; `failed`: by HTTP
-    status, 0: no answer."""
+    """Queries beside the load, in the measured window: due in it, and answered in it, whenever they were due. Latency
+    over all, from when each was due; `failed`: by HTTP status, 0: no answer."""
 
     offered_per_s: float
     answered_per_s: float
@@ -175,13 +175,14 @@ def queries_of(asked: Book, settings: Settings) -> Queries | None:
     """Of a book as queries.QueryLoad fills it."""
     if not asked.released:
         return None
-    numbers = asked.between(settings.warmup, settings.warmup + settings.duration)
-    answered = [n for n in numbers if asked.ending[n] == Ending.COMMITTED]
+    start, end = settings.warmup, settings.warmup + settings.duration
+    numbers = asked.between(start, end)
     failed = Counter(asked.code[n] for n in numbers if asked.ending[n] != Ending.COMMITTED)
     histogram = histogram_of(asked.latencies(numbers))
+    answered = asked.committed_between(start, end) / settings.duration
     return Queries(
-        len(numbers) / settings.duration, len(answered) / settings.duration, percentiles(histogram),
-        encoded(histogram), dict(sorted(failed.items())),
+        len(numbers) / settings.duration, answered, percentiles(histogram), encoded(histogram),
+        dict(sorted(failed.items())),
     )  # fmt: skip
 
 
@@ -236,7 +237,8 @@ def text_of(result: Result) -> str:
         (t("nodes agree", "节点一致"), _agreement_text(chain)),
         (t("invariants", "不变量"), _invariants_text(chain)),
         (t("machine", "机器"), f"{result.hardware.processor}, {result.hardware.cores} " + t("cores", "核")
-         + f", Python {result.hardware.python}, {result.hardware.commit[:12]}{'+' * result.hardware.modified}"),
+         + f", Python {result.hardware.python}, {result.hardware.commit[:12]}{'+' * result.hardware.modified}"
+         + f", {result.hardware.code}"),
     ]  # fmt: skip
     return pairs(rows)
 

@@ -76,16 +76,19 @@ class Tally:
 
 def load(
     stand: Stand, tally: Tally, network: Network, seconds: float, *, outstanding: int = 0, rate: float = 0.0,
-    profile: Profile = "mixed", operations: int = 1, at: tuple[float, Callable[[], None]] | None = None,
+    profile: Profile = "mixed", operations: int = 1, queries: float = 0.0,
+    at: tuple[float, Callable[[], None]] | None = None,
 ) -> Result:  # fmt: skip
-    """One measured load over the binary ingress; what it says of itself and of the machine goes to the tally.
+    """One measured load over the binary ingress, with so many queries per second beside it; what it says of itself and
+    of the machine goes to the tally.
 
     `at`: (part of the load, what happens then), once; it runs on the event loop of the load and must not wait.
     Raises: RunFailed, OSError.
     """
+    validators, tourists = len(network.devnet.places), len(network.cast.tourists)
     settings = Settings(
-        profile, "ingress", rate, seconds, WARMUP, outstanding, len(network.devnet.places), len(network.cast.tourists),
-        operations,
+        profile, "ingress", rate, seconds, WARMUP, outstanding, validators, tourists, operations,
+        queries_per_second=queries,
     )  # fmt: skip
     began, busy, ours = time.monotonic(), busy_seconds(), _our_seconds(network)
     result = measure(network, settings, profile, stand.tell if at is None else _with(stand.tell, *at))

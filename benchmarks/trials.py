@@ -6,12 +6,12 @@ from typing import Final
 from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand
 from benchmarks.trials_faults import follower, leader, sync
-from benchmarks.trials_load import batch, best, half, idle, plain, w512
+from benchmarks.trials_load import batch, best, half, idle, plain, queries, w512
 from benchmarks.trials_rest import deploy, memory, silence
 
 Trial = Callable[[Stand], Outcome]
 
 TRIALS: Final[dict[str, Trial]] = {
     "best": best, "half": half, "w512": w512, "plain": plain, "batch": batch, "idle": idle, "follower": follower,
-    "leader": leader, "sync": sync, "silence": silence, "memory": memory, "deploy": deploy,
+    "leader": leader, "sync": sync, "silence": silence, "memory": memory, "queries": queries, "deploy": deploy,
 }  # fmt: skip

@@ -15,6 +15,9 @@ BEST_OUTSTANDING: Final = 2_048
 BEST_SECONDS: Final = 60.0
 SECONDS: Final = 12.0
 BATCHES_OUTSTANDING: Final = 64
+QUERIES_MAX: Final = 12_000.0  # per second; more than two cores answer
+QUERIES_BESIDE: Final = 50.0  # transactions per second, so that there is something new to ask for
+QUERY_SECONDS: Final = 6.0
 IDLE_RATE: Final = 5.0
 STEP_SECONDS: Final = 6.0  # of a load that looks for the knee
 FIRST_SHARE: Final = 0.7  # of the best, where the search begins
@@ -98,6 +101,26 @@ def half(stand: Stand) -> Outcome:
             tally.add("half_p99", latency.p99)
     tally.note(f"a rate is kept up with if {KEPT_SHARE:.0%} are committed in time and p99 <= {KNEE_P99_MS:.0f} ms",
                f"跟上：{KEPT_SHARE:.0%} 按时提交且 p99 ≤ {KNEE_P99_MS:.0f} ms")  # fmt: skip
+    return tally.outcome()
+
+
+def queries(stand: Stand) -> Outcome:
+    """Queries beside a few transactions: how many are answered of more than can be, then the latency at half of that.
+    Raises: RunFailed if none is."""
+    tally = Tally()
+    with stand.network() as network:
+        for _ in range(stand.runs):
+            flood = load(stand, tally, network, stand.seconds(QUERY_SECONDS), rate=QUERIES_BESIDE, queries=QUERIES_MAX)
+            if flood.queries is None or not flood.queries.answered_per_s:
+                raise RunFailed("no query was answered")
+            answered = flood.queries.answered_per_s
+            calm = load(stand, tally, network, stand.seconds(QUERY_SECONDS), rate=QUERIES_BESIDE, queries=answered / 2)
+            tally.add("queries", answered)
+            if calm.queries is not None:
+                tally.add("query_p99", calm.queries.latency.p99)
+                tally.sound = tally.sound and not calm.queries.failed
+    tally.note(f"{QUERIES_MAX:,.0f} asked per second beside {QUERIES_BESIDE:.0f} tx/s; p99 at half of the answered",
+               f"每秒提出 {QUERIES_MAX:,.0f} 次，同时 {QUERIES_BESIDE:.0f} 笔/秒；p99 取自所答速率的一半")  # fmt: skip
     return tally.outcome()
 
 
