@@ -14,6 +14,8 @@ from benchmarks import charts, growth, scoreboard
 from benchmarks.charts import Series
 from benchmarks.growth import Growth
 from benchmarks.latencies import decoded
+from benchmarks.peers import table
+from benchmarks.peers.figures import Comparison
 from benchmarks.scoreboard import Board, number
 from benchmarks.stages import STAGES
 from benchmarks.stages_run import Watched
@@ -33,12 +35,12 @@ STANDARD: Final = (
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """What the page is made of; None or empty: not measured. `peers`: heads and rows of the comparison with others."""
+    """What the page is made of; None or empty: not measured."""
 
     board: Board
     stages: Watched | None = None
     growth: Growth | None = None
-    peers: tuple[tuple[str, ...], list[tuple[str, ...]]] | None = None
+    peers: Comparison | None = None
 
 
 def html(sources: Sources, language: Language, other: str) -> str:
@@ -74,7 +76,7 @@ def _words(sources: Sources, other: str) -> dict[str, Any]:
         "stages": None if sources.stages is None else _stages(sources.stages),
         "watched": sources.stages,
         "growth": [] if sources.growth is None else _growth(sources.growth),
-        "peers": sources.peers,
+        "peers": None if sources.peers is None else _peers(sources.peers),
         "raw": Markup(msgspec.json.encode(board).decode().replace("<", "\\u003c")),  # noqa: S704  (JSON in a script)
     }
 
@@ -135,6 +137,10 @@ def _stages(watched: Watched) -> Markup:
     names = {stage.name: t(stage.english, stage.chinese) for stage in STAGES}
     shares = sorted((share for share in watched.stages.shares if share.seconds), key=lambda share: -share.us)
     return charts.bars([(names[s.name], s.us, f"{s.us:.1f} us, {s.share:.1%}") for s in shares])
+
+
+def _peers(found: Comparison) -> dict[str, Any]:
+    return {"heads": table.headers(), "rows": table.rows_of(found), "notes": table.notes_of(found)}
 
 
 def _growth(found: Growth) -> list[dict[str, Any]]:

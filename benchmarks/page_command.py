@@ -8,6 +8,7 @@ import msgspec
 
 from benchmarks.growth import Growth
 from benchmarks.page import Sources, html
+from benchmarks.peers.figures import Comparison
 from benchmarks.scoreboard import load_board
 from benchmarks.stages_run import Watched
 from cli.language import Language, example, t
@@ -26,14 +27,14 @@ S = TypeVar("S", bound=msgspec.Struct)
     epilog=example("hnchain bench report --results benchmarks/results"),
 )  # fmt: skip
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True,
-              metavar="DIR", help=t("What bench table, stages and growth have left.",
-                                    "bench table、stages 与 growth 的结果目录。"))  # fmt: skip
+              metavar="DIR", help=t("What bench table, stages, growth and peers have left.",
+                                    "bench table、stages、growth 与 peers 的结果目录。"))  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help=t("Where the pages go; without it beside the results.", "输出目录；默认与结果相同。"))  # fmt: skip
 @with_output
 def report(results: Path, out: Path | None) -> None:
     sources = sources_in(results)
-    if not sources.board.rows and sources.stages is None and sources.growth is None:
+    if sources == Sources(sources.board) and not sources.board.rows:
         raise usage(t(f"nothing measured in {results}", f"{results} 中没有测量结果"), "hnchain bench table")
     folder = out or results
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def sources_in(results: Path) -> Sources:
     """What a folder holds; a file of another format counts as missing."""
     return Sources(
         load_board(results / "table.json"), _read(results / "stages.json", Watched),
-        _read(results / "growth.json", Growth),
+        _read(results / "growth.json", Growth), _read(results / "peers.json", Comparison),
     )  # fmt: skip
 
 

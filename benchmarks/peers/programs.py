@@ -4,6 +4,7 @@ import grp
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -46,9 +47,10 @@ def _release(folder: Path) -> tuple[int, ...]:
 
 
 def version_of(path: str) -> str:
-    """The first line of `--version`."""
+    """The number in what it says to `--version`; "" if there is none."""
     done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-    return (done.stdout or done.stderr).partition("\n")[0].strip()
+    found = re.search(r"\d+(\.\d+)+", done.stdout)
+    return found[0] if found else ""
 
 
 def unprivileged() -> pwd.struct_passwd | None:

@@ -28,7 +28,8 @@ def rows_of(comparison: Comparison) -> list[list[str]]:
     sizes = sorted({figure.load.outstanding for figure in comparison.figures})
     rows = [row for size in sizes for row in _rows_at(comparison, size)]
     return rows + [
-        [entry.system, "-", entry.missing, *([""] * 6), _lacks(entry)] for entry in comparison.entries if entry.missing
+        [entry.system, "-", t("not measured", "未测"), *([""] * 6), _lacks(entry)]
+        for entry in comparison.entries if entry.missing
     ]
 
 
@@ -84,7 +85,8 @@ def notes_of(comparison: Comparison) -> list[str]:
         t(f"{checks:,.0f} signature checks/s on one core; {sync:.2f} ms to append and sync 200 bytes "
           f"({comparison.filesystem}).",
           f"单核每秒验签 {checks:,.0f} 次；追加并落盘 200 字节需 {sync:.2f} 毫秒（{comparison.filesystem}）。"),
-        *(f"{entry.system}: {entry.version}; {entry.durability}" for entry in comparison.entries if entry.version),
+        *(f"{entry.system} {entry.version}: {entry.durability}" for entry in comparison.entries if entry.version),
+        *(t(f"NOT MEASURED: {name}: {why}", f"未测：{name}：{why}") for name, why in comparison.missing.items()),
     ]  # fmt: skip
     if comparison.filesystem in MEMORY_FILESYSTEMS:
         notes.append(t("A FILE SYSTEM IN MEMORY: nothing here was durable.", "内存文件系统：结果均未真正持久化。"))
