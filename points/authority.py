@@ -36,12 +36,10 @@ def may(account: Account, signers: Sequence[AccountKey], role: KeyRole) -> bool:
     """Whether the signers may act in this role: one key that has it, or `threshold` owner keys together."""
     owners = 0
     for key in signers:
-        if key.role == role:
-            if role != "owner":
-                return True
+        if key.role == "owner":
             owners += 1
-        elif key.role == "owner":
-            owners += 1
+        elif key.role == role:
+            return True
     return owners >= account.threshold
 
 

@@ -239,13 +239,13 @@ def _with_more(turn: Turn, campaign_id: str, entry: Entry, claimed: bool) -> Gra
 
 
 def _credit_entry(turn: Turn, campaign_id: str, program: Program, to: bytes, units: int) -> Code:
-    lot = credit(turn, program, to, units)
-    if isinstance(lot, Code):
-        return lot
+    code = credit(turn, program, to, units)
+    if code:
+        return code
     of = program.of
     fields: Fields = (
         ("campaign", campaign_id), ("class", program.class_id), ("units", units), ("value", units * of.uv),
-        ("reason", "CAMPAIGN"), ("cash_value", 0), ("bucket", lot.bucket), ("from_day", lot.from_day),
+        ("reason", "CAMPAIGN"), ("cash_value", 0), ("bucket", program.bucket), ("from_day", program.from_day),
     )  # fmt: skip
     turn.events.append(Event("Issued", fields, (("merchant", of.issuer), ("to", to))))
     return Code.OK

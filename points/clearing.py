@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from points.clearing_records import NO_BREAKAGE, Breakage
 from points.days import date_of
 from points.keys import books_key, breakage_key, closed_agg_key, counters_key, open_agg_key
-from points.state import BPS, FUND, NO_BOOKS, NO_COUNTERS, Agg, Books, Counters, Merchant, Obligation
+from points.state import BPS, FUND, NO_BOOKS, NO_COUNTERS, Agg, Books, Counters, Obligation
 from points.turn import Turn
 from primitives.codec import U64_MAX
 
@@ -66,34 +66,11 @@ def bucket_moves(turn: Turn, class_id: str, bucket: int, avail: int, held: int =
     turn.put(key, Agg(avail, held) if avail or held else None)
 
 
-def count_granted(turn: Turn, class_id: str, units: int) -> None:
-    """count() of an issue."""
-    key = counters_key(class_id)
-    old: Counters = turn.get(key) or NO_COUNTERS
-    issued = old.issued + units
-    if issued + old.exch_in + old.restored > U64_MAX:
-        turn.overflow = True
-    turn.put(key, replace(old, issued=issued))
-
-
 def count_spent(turn: Turn, class_id: str, units: int) -> None:
     """count() of a payment; it only moves units to the other side of INV-1, so it cannot overflow."""
     key = counters_key(class_id)
     old: Counters = turn.get(key)
     turn.put(key, replace(old, redeemed=old.redeemed + units))
-
-
-def book_granted(turn: Turn, issuer: bytes, merchant: Merchant, value: int) -> None:
-    """book() of an issue of `value` uY, and the issuer's quota, whose period is the settlement window."""
-    key = books_key(issuer)
-    old: Books = turn.get(key) or NO_BOOKS
-    outstanding, issued = old.outstanding + value, old.issued + value
-    if issued + old.iss_in + old.self_refunded > U64_MAX:
-        turn.overflow = True
-    if merchant.quota or turn.params.quota:
-        counted = turn.add(old.period_issued if old.period == turn.window else 0, value)
-        old = replace(old, period=turn.window, period_issued=counted)
-    turn.put(key, replace(old, outstanding=outstanding, issued=issued))
 
 
 def book_spent(turn: Turn, issuer: bytes, value: int, debt: int, own: int) -> None:

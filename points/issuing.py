@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from points.alerts import raise_alert
 from points.authority import charge_keys, is_tourist
-from points.clearing import book, book_granted, bucket_moves, count, count_granted
+from points.clearing import book, bucket_moves, count
 from points.days import DAY_SECONDS, issue_expiry
-from points.keys import account_key, books_key, holdings_key, merchant_key, order_key
+from points.keys import account_key, books_key, counters_key, holdings_key, merchant_key, open_agg_key, order_key
 from points.lot_events import LotUnits, taken_events
 from points.lots import LOTS_MAX, add_units, touched
 from points.memo import check_memo, memo_field
@@ -24,12 +24,16 @@ from points.orders import find_order, order_at
 from points.sandbox_limits import apart, check_grant, free_reserve
 from points.state import (
     BPS,
+    NO_AGG,
     NO_BOOKS,
+    NO_COUNTERS,
     NO_HOLDINGS,
     UY_PER_FEN,
     Account,
+    Agg,
     Books,
     Class,
+    Counters,
     Holdings,
     IssueOrder,
     Lot,
@@ -37,7 +41,7 @@ from points.state import (
     MerchantStatus,
 )
 from points.turn import Fields, Turn, is_shut
-from primitives.codec import Record
+from primitives.codec import U64_MAX, Record
 from primitives.codes import OK, Code
 from primitives.kinds import Issue, ReverseIssue
 from primitives.receipt import Event
@@ -78,18 +82,30 @@ def apply_issue(turn: Turn, body: Issue) -> Code:
 
 
 class Program(Record):
-    """A class with its issuer, as all that bounds a grant looks at them."""
+    """A class with its issuer, and what follows from both for every grant of a block."""
 
     class_id: str
     of: Class
     merchant: Merchant
     cap: int  # uY that the issuer's outstanding and payable may reach (INV-7)
+    bucket: int  # of lots granted now
+    from_day: int
+    agg: bytes  # keys of all that a grant adds to
+    counters: bytes
+    books: bytes
 
 
 def program_of(turn: Turn, class_id: str, of: Class) -> Program:
-    """The class with its issuer as of now."""
+    """The class with its issuer as of now; made anew when either, the parameters or the time is another."""
     merchant: Merchant = turn.get(merchant_key(of.issuer))
-    return Program(class_id, of, merchant, cap_of(turn, merchant))
+    program: Program | None = turn.programs.get(class_id)
+    if program is None or program.of is not of or program.merchant is not merchant:
+        bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
+        from_day = turn.day + of.pending_days if of.pending_days else 0
+        keys = open_agg_key(bucket, class_id), counters_key(class_id), books_key(of.issuer)
+        program = Program(class_id, of, merchant, cap_of(turn, merchant), bucket, from_day, *keys)
+        turn.programs[class_id] = program
+    return program
 
 
 def _check_limits(turn: Turn, body: Issue, program: Program) -> Code:
@@ -128,9 +144,9 @@ def check_open(turn: Turn, program: Program) -> Code:
 def check_room(turn: Turn, program: Program, value: int) -> Code:
     """Whether so many uY more may be issued in a class: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
     of, merchant = program.of, program.merchant
-    books: Books = turn.get(books_key(of.issuer)) or NO_BOOKS
+    books: Books = turn.get(program.books) or NO_BOOKS
     used = books.outstanding + books.payable + value
-    if used > program.cap or not within_fences(turn, merchant, used, bool(of.sandbox)):
+    if used > program.cap or (merchant.sandboxes and not within_fences(turn, merchant, used, bool(of.sandbox))):
         return Code.RESERVE_EXCEEDED
     quota = merchant.quota or turn.params.quota
     if quota:
@@ -172,57 +188,69 @@ def tell_near_cap(turn: Turn, issuer: bytes, cap: int, value: int) -> None:
         raise_alert(turn, "NEAR_CAP", issuer, used // BPS // UY_PER_FEN, line // BPS // UY_PER_FEN)
 
 
-class Credited(Record):
-    """The lot that a grant became."""
-
-    bucket: int
-    from_day: int
-
-
 def _grant(turn: Turn, body: Issue, program: Program, where: bytes) -> Code:
-    lot = credit(turn, program, body.to, body.units)
-    if isinstance(lot, Code):
-        return lot
-    value = body.units * program.of.uv
+    class_id, to, units, reason, cash_value = body.class_id, body.to, body.units, body.reason, body.cash_value
+    code = credit(turn, program, to, units)
+    if code:
+        return code
+    bucket, from_day, value = program.bucket, program.from_day, units * program.of.uv
     order = IssueOrder(
-        body.to, body.class_id, body.units, body.reason, body.cash_value, lot.bucket, lot.from_day, turn.time,
-        turn.tx, turn.height, turn.index,
-    )  # fmt: skip
+        to, class_id, units, reason, cash_value, bucket, from_day, turn.time, turn.tx, turn.height, turn.index
+    )
     turn.put(where, order)
     fields: Fields = (
-        ("order_id", body.order_id), ("class", body.class_id), ("units", body.units), ("value", value),
-        ("reason", body.reason), ("cash_value", body.cash_value), ("bucket", lot.bucket), ("from_day", lot.from_day),
+        ("order_id", body.order_id), ("class", class_id), ("units", units), ("value", value), ("reason", reason),
+        ("cash_value", cash_value), ("bucket", bucket), ("from_day", from_day),
     )  # fmt: skip
     if body.memo:
         fields += memo_field(body.memo)
-    turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", body.to))))
+    turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", to))))
     tell_near_cap(turn, turn.sender, program.cap, value)
     return OK
 
 
-def credit(turn: Turn, program: Program, to: bytes, units: int) -> Credited | Code:
+def credit(turn: Turn, program: Program, to: bytes, units: int) -> Code:
     """New units for a tourist, with everything that counts them; SANDBOX_LIMIT or HOLDER_LIMIT if the account may not
     have them."""
     class_id, of = program.class_id, program.of
     code = check_grant(turn, class_id, of, to, units) if of.sandbox else OK
     if code:
         return code
-    bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
-    from_day = turn.day + of.pending_days if of.pending_days else 0
     where = holdings_key(to)
     holdings: Holdings = turn.get(where) or NO_HOLDINGS
     lots = list(touched(holdings.lots, turn.time, turn.day))
-    add_units(lots, bucket, class_id, 0, from_day, units)
+    add_units(lots, program.bucket, class_id, 0, program.from_day, units)
     limit = turn.params.holder_limit
     if len(lots) > LOTS_MAX:
         return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
     if limit and value_of(turn, lots) > limit * UY_PER_FEN:
         return Code.HOLDER_LIMIT
-    turn.put(where, with_lots(holdings, lots))
-    bucket_moves(turn, class_id, bucket, units)
-    count_granted(turn, class_id, units)
-    book_granted(turn, of.issuer, program.merchant, units * of.uv)
-    return Credited(bucket, from_day)
+    turn.put(where, replace(holdings, lots=tuple(lots)))
+    _count(turn, program, units)
+    return OK
+
+
+def _count(turn: Turn, program: Program, units: int) -> None:
+    """Add new units to the sums of clearing.py: their bucket, the class's counters, its issuer's books and quota."""
+    agg: Agg = turn.get(program.agg) or NO_AGG
+    avail = agg.avail + units
+    counters: Counters = turn.get(program.counters) or NO_COUNTERS
+    issued = counters.issued + units
+    books: Books = turn.get(program.books) or NO_BOOKS
+    value = units * program.of.uv
+    book_issued = books.issued + value
+    if program.merchant.quota or turn.params.quota:  # its period is the settlement window
+        counted = turn.add(books.period_issued if books.period == turn.window else 0, value)
+        books = replace(books, period=turn.window, period_issued=counted)
+    if (
+        avail > U64_MAX
+        or issued + counters.exch_in + counters.restored > U64_MAX
+        or book_issued + books.iss_in + books.self_refunded > U64_MAX
+    ):
+        turn.overflow = True
+    turn.put(program.agg, Agg(avail, agg.held))
+    turn.put(program.counters, replace(counters, issued=issued))
+    turn.put(program.books, replace(books, outstanding=books.outstanding + value, issued=book_issued))
 
 
 def value_of(turn: Turn, lots: Sequence[Lot]) -> int:

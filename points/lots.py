@@ -55,20 +55,28 @@ def add_units(
         lot = lots[position - 1]
         if lot.bucket < bucket:
             break
-        found, wanted = (lot.bucket, lot.class_id, -lot.ext, lot.from_day), (bucket, class_id, -ext, from_day)
-        if found == wanted:
-            avail, held = lot.avail + avail, lot.held + held
-            assert avail >= 0 and held >= 0, "a lot fell below zero"
-            if avail or held:
-                lots[position - 1] = Lot(bucket, class_id, ext, from_day, avail, held)
-            else:
-                del lots[position - 1]
-            return
-        if found < wanted:
-            break
+        if lot.bucket == bucket:
+            if lot.class_id < class_id:
+                break
+            if lot.class_id == class_id:
+                if lot.ext == ext and lot.from_day == from_day:
+                    _replace(lots, position - 1, avail, held)
+                    return
+                if (-lot.ext, lot.from_day) < (-ext, from_day):
+                    break
         position -= 1
     assert avail >= 0 and held >= 0, "units taken from a lot that is not there"
     lots.insert(position, Lot(bucket, class_id, ext, from_day, avail, held))
+
+
+def _replace(lots: list[Lot], position: int, avail: int, held: int) -> None:
+    lot = lots[position]
+    avail, held = lot.avail + avail, lot.held + held
+    assert avail >= 0 and held >= 0, "a lot fell below zero"
+    if avail or held:
+        lots[position] = Lot(lot.bucket, lot.class_id, lot.ext, lot.from_day, avail, held)
+    else:
+        del lots[position]
 
 
 def only_class(lots: Sequence[Lot], class_id: str) -> list[Lot]:

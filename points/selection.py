@@ -62,23 +62,17 @@ class Purse:
     def _order(self) -> Iterator[int]:
         """Positions in order of spending: the canonical one, but on equal expiry the payee's own points come first."""
         lots, payee, class_of = self._lots, self._payee, self._turn.class_of
-        start, count = 0, len(lots)
-        while start < count:
-            bucket = lots[start].bucket
-            stop = start + 1
-            while stop < count and lots[stop].bucket == bucket:
-                stop += 1
-            if stop - start > 1:
-                others = []
-                for position in range(start, stop):
-                    if class_of(lots[position].class_id).issuer == payee:
-                        yield position
-                    else:
-                        others.append(position)
+        bucket = 0
+        others: list[int] = []
+        for position, lot in enumerate(lots):
+            if lot.bucket != bucket:
                 yield from others
+                bucket, others = lot.bucket, []
+            if class_of(lot.class_id).issuer == payee:
+                yield position
             else:
-                yield start
-            start = stop
+                others.append(position)
+        yield from others
 
     def _passed_over(self, class_id: str, of: Class, taken: int, whole: int) -> bool:
         """Whether a lot of this class may not be used here; its whole value is remembered for the answer."""

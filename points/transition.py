@@ -290,9 +290,14 @@ def _apply_batch(
         rule = RULES.get(type(operation))
         if rule is None or not rule.batch:
             return turn.refuse(Code.BAD_BATCH, f"{kinds.kind_of(operation)} may not stand in a batch"), number
+    permitted: Rule | None = None  # no operation changes what its sender may do
     for number, operation in enumerate(body.operations):
         turn.operation = number
-        code = _run(turn, operation)
+        rule = RULES[type(operation)]
+        code = OK if rule is permitted else _permit(turn, rule, operation)
+        if not code:
+            permitted = rule
+            code = _carry_out(turn, rule, operation)
         if code and code is not Code.OK_DUPLICATE:
             return code, number
         if turn.overflow:
@@ -318,10 +323,14 @@ def _identify(turn: Turn, signatures: Sequence[KeySignature], cosigned: bool) ->
 
 def _run(turn: Turn, body: Body) -> Code:
     """The checks that all kinds share, then the kind's rule."""
-    kind = type(body)
-    rule = RULES.get(kind)
+    rule = RULES.get(type(body))
     if rule is None:
         return Code.KIND_DISABLED
+    return _permit(turn, rule, body) or _carry_out(turn, rule, body)
+
+
+def _permit(turn: Turn, rule: Rule, body: Body) -> Code:
+    """Whether the sender may do what this rule rules; everything but the type of the body is about the sender."""
     account = turn.account
     if not rule.keyed and turn.frozen():
         return Code.ACCOUNT_FROZEN
@@ -331,7 +340,11 @@ def _run(turn: Turn, body: Body) -> Code:
         return turn.refuse(rule.refusal, f"needs a key of role {rule.role}, or {account.threshold} owner keys")
     if turn.sender == FUND and not isinstance(body, _LEG_KINDS):
         return rule.refusal
+    return OK
+
+
+def _carry_out(turn: Turn, rule: Rule, body: Body) -> Code:
     code = rule.apply(turn, body)
-    if turn.paused_until and not code and pauses.stops(turn, kind):
+    if turn.paused_until and not code and pauses.stops(turn, type(body)):
         return turn.refuse(Code.NETWORK_PAUSED, f"until {turn.paused_until}, now {turn.time}")
     return code

@@ -30,8 +30,8 @@ class Turn:
 
     __slots__ = (
         "_classes", "account", "chain_id", "class_of", "day", "detail", "draft", "events", "first", "get", "height",
-        "index", "obligations", "operation", "overflow", "params", "paused_until", "put", "sender", "signers", "time",
-        "tx", "verify", "window", "year",
+        "index", "obligations", "operation", "overflow", "params", "paused_until", "programs", "put", "sender",
+        "signers", "time", "tx", "verify", "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
@@ -45,6 +45,7 @@ class Turn:
         self.chain_id: Final = chain_id
         self.verify: Final = verify
         self.params: Parameters = draft.get(PARAMS_KEY)
+        self.programs: Final[dict[str, Any]] = {}  # by class id; of issuing.program_of alone
         self.paused_until = 0  # no value moves before this second
         self._classes: Final = Remembered(lambda class_id: draft.get(class_key(class_id)))
         # The class of points that somebody holds; it exists. Remembered for the block: every payment asks.
@@ -58,6 +59,7 @@ class Turn:
     def reload(self) -> None:
         """Call it when the parameters or the pause were written, or writes of a decision were taken back."""
         self._classes.clear()
+        self.programs.clear()
         self.params = self.get(PARAMS_KEY)
         pause = self.get(PAUSE_KEY)
         self.paused_until = 0 if pause is None else pause.until
