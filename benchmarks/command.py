@@ -1,5 +1,6 @@
 """`hnchain bench`: load against a network, and the micro-benchmarks."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from benchmarks.page_command import report
 from benchmarks.peers_command import peers_command
 from benchmarks.rules_command import midnight, year
 from benchmarks.run_command import run
+from benchmarks.scale_command import scale
 from benchmarks.stages_command import stages
+from benchmarks.swarm_command import fund, locust
 from benchmarks.table_command import soak, table
 from cli.language import example, t
 from cli.verdicts import usage
@@ -25,11 +28,13 @@ MICRO: Final = PROJECT / "tests" / "benchmarks" / "micro"  # they look inside th
 
 @click.group(help=t("Load and micro benchmarks.", "负载与微基准测试。"), epilog=example("hnchain bench run --rate 200"))
 def bench() -> None:
-    pass
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # networks and servers of a measurement end with it
 
 
 bench.add_command(run)
 bench.add_command(knee)
+bench.add_command(fund)
+bench.add_command(locust)
 bench.add_command(year)
 bench.add_command(midnight)
 bench.add_command(table)
@@ -39,6 +44,7 @@ bench.add_command(compare)
 bench.add_command(growth)
 bench.add_command(report)
 bench.add_command(stages)
+bench.add_command(scale)
 
 
 @bench.command(
