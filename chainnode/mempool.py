@@ -34,8 +34,9 @@ class MempoolLimits:
     octets: int = 64 * 1024 * 1024
     sender_transactions: int = 8_192  # one hot merchant may use an eighth of the pool
     sender_octets: int = 8 * 1024 * 1024
-    wait_ms: int = 2_000  # what would wait longer than this for its block is refused, but for `burst_octets`
-    burst_octets: int = 1024 * 1024  # taken in however slow the network is
+    wait_ms: int = 2_000  # what would wait longer than this for its block is refused
+    burst_octets: int = 1024 * 1024  # taken in as long as nobody knows how long they would wait
+    least_octets: int = 256 * 1024  # taken in however slow the network is
     flush_ms: int = 3  # how long the first transaction waits for company
     busy_flush_ms: int = 20  # the same while an earlier batch of this node is on its way (a batch costs every node)
     patience_ms: int = 2_000  # how long a foreign batch may keep one of ours before it is packed here too
@@ -201,7 +202,7 @@ class Mempool:
         before = self._octets
         ours = [identity for identity in ids if self._remove(identity)]
         self._settled += len(ours)
-        self._outflow.left(before - self._octets, now_ms)
+        self._outflow.left(before - self._octets, before, now_ms)
         self._set_room()
         return ours
 
@@ -250,9 +251,9 @@ class Mempool:
 
     def _set_room(self) -> None:
         """The bytes that may wait, and those of one sender: a quarter is for the others."""
-        limits = self.limits
-        wait = self._outflow.per_second * limits.wait_ms // 1000
-        self._room = min(limits.octets, max(limits.burst_octets, wait))
+        limits, rate = self.limits, self._outflow.per_second
+        room = limits.burst_octets if rate is None else max(limits.least_octets, rate * limits.wait_ms // 1000)
+        self._room = min(limits.octets, room)
         self._sender_room = min(limits.sender_octets, self._room * 3 // 4)
 
     def _line_up(self, entry: _Entry) -> None:

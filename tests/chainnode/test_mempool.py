@@ -1,11 +1,14 @@
 """The pool: bounded per sender and in all, fair, and nothing leaves it unnamed."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chainnode.mempool import Mempool, MempoolLimits
+from chainnode.outflow import BACKLOG_OCTETS, Outflow
 from primitives.block import batch_digest, decode_batch
 from primitives.codes import Code
 from primitives.hashing import Digest
@@ -20,7 +23,7 @@ LIMITS = MempoolLimits(
 
 
 def pool(**changes: int) -> Mempool:
-    return Mempool(NodeId(2), MempoolLimits(**{**{f: getattr(LIMITS, f) for f in LIMITS.__slots__}, **changes}))
+    return Mempool(NodeId(2), replace(LIMITS, **changes))
 
 
 @pytest.mark.pitfall(71)
@@ -217,26 +220,48 @@ TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 
 
 def test_what_would_wait_too_long_has_no_place() -> None:
-    """Beyond a burst the pool takes in what leaves it within `wait_ms`, and says when to come again."""
+    """The pool takes in what leaves it within `wait_ms`, and says when to come again."""
     size = len(make().raw)
-    mempool = pool(burst_octets=4 * size, wait_ms=1_000, sender_transactions=50)
-    assert mempool.retry_ms == 1_000, "nothing has left yet"
-    first = [make(i % 5) for i in range(4)]
-    assert [mempool.admit(one, NOW, 0) for one in first] == [Code.OK] * 4
-    assert mempool.admit(make(7), NOW, 0) is Code.POOL_FULL
-    mempool.settle([one.id for one in first], 500)
-    more = [make(i % 5) for i in range(16)]
-    assert [mempool.admit(one, NOW, 0) for one in more] == [Code.OK] * 4 + [Code.POOL_FULL] * 12, "2 leave a second"
-    assert mempool.retry_ms == 500, "a quarter of what waits, at two a second"
-    for _ in range(4):
-        mempool.settle([one.id for one in more], 600)
-        more = [make(i % 5) for i in range(16)]
-        assert {mempool.admit(one, NOW, 0) for one in more[:4]} == {Code.OK}
-    assert [mempool.admit(one, NOW, 0) for one in more[4:]] == [Code.OK] * 6 + [Code.POOL_FULL] * 6, "20 in two seconds"
-    mempool.settle([], 2_600)
-    assert mempool.admit(make(7), NOW, 0) is Code.POOL_FULL and mempool.retry_ms == 1_000, "nothing leaves any more"
-    mempool.settle([one.id for one in more], 2_600)
-    assert mempool.counts.held == 0
+    mempool = pool(
+        burst_octets=1_000 * size, least_octets=500 * size, wait_ms=2_000, transactions=10_000, octets=10_000_000,
+        sender_transactions=10_000, sender_octets=10_000_000,
+    )  # fmt: skip
+
+    def fill(at_most: int) -> list[Digest]:
+        """Ids of what found a place."""
+        found = []
+        for number in range(at_most):
+            one = make(number % 50)
+            if mempool.admit(one, NOW, 0) is Code.OK:
+                found.append(one.id)
+        return found
+
+    assert mempool.retry_ms == 1_000, "nobody knows yet"
+    held = fill(1_500)
+    assert len(held) == 1_000, "a burst"
+    for step in range(11):  # 1,000 a second, twenty blocks of them
+        mempool.settle(held[:50], 50 * step)
+        held = held[50:] + fill(50)
+    held += fill(3_000)
+    assert len(held) == 2_000, "two seconds of them"
+    assert mempool.retry_ms == 500, "a quarter of it"
+    for step in range(11, 60):  # a tenth of the rate, for more than two seconds
+        mempool.settle(held[:5], 50 * step)
+        held = held[5:]
+    assert fill(100) == [] and mempool.retry_ms == 4_387
+    mempool.expire(NOW + 1_000)
+    assert len(fill(600)) == 500, "never less than `least_octets`"
+
+
+def test_a_network_that_stood_still_once_is_not_a_slow_one() -> None:
+    outflow = Outflow()
+    for now in range(0, 3_000, 100):
+        outflow.left(10_000, BACKLOG_OCTETS, now)
+    assert outflow.per_second == 100_000
+    outflow.left(10_000, BACKLOG_OCTETS, 60_000)
+    assert outflow.per_second == 80_000
+    outflow.left(0, BACKLOG_OCTETS - 1, 70_000)
+    assert outflow.per_second == 80_000, "an empty pool says nothing"
 
 
 def test_a_quarter_of_the_pool_is_for_others_than_one_sender() -> None:
