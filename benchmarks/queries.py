@@ -1,7 +1,8 @@
 """Queries beside the load, at times fixed beforehand: balances of accounts, and outcomes of committed transactions.
 
 Each connection takes the next query that is due and waits for its answer. Where none is free in time a query is asked
-late, and its latency counts from when it was due.
+late, and its latency counts from when it was due. What is not asked DRAIN_SECONDS after the last one was due is not
+asked at all, and has no answer.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from benchmarks.outcomes import Book, Ending
 
 CONNECTIONS: Final = 12  # per node; with those of the load, below what a node allows one address
 ANSWER_SECONDS: Final = 5.0
+DRAIN_SECONDS: Final = 3.0
 AGAIN_SECONDS: Final = 0.5  # before a node is connected to again
 OK: Final = 200
 
@@ -52,6 +54,9 @@ class QueryLoad:
         connection: HttpConnection | None = None
         while (number := next(self._numbers)) < len(self._due):
             self.book.release(number, self._due[number])
+            if self._now() > self._due[-1] + DRAIN_SECONDS:
+                self.book.done[number] = self._now()
+                continue
             await asyncio.sleep(self._due[number] - self._now())
             if connection is None or connection.closed:
                 connection = await self._connected(place)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from benchmarks import queries
 from benchmarks.load_process import Wanted
 from benchmarks.outcomes import Book, Ending
 from benchmarks.queries import QueryLoad
@@ -78,6 +79,22 @@ def test_refusals_and_silence_are_told_apart() -> None:
     assert set(found.failed) <= {0, 404} and found.failed[0] >= 1
     assert found.answered_per_s + sum(found.failed.values()) == 40
     assert queries_of(Book(0), settings) is None
+
+
+def test_answers_that_come_after_the_load_are_no_throughput() -> None:
+    """Eight queries are due in a second, and the node answers one of them every 300 ms."""
+    book = ask([n / 8 for n in range(8)], lambda _: (200, 0.3), connections=1)
+    found = queries_of(book, Settings("mixed", "http", 1.0, 1.0, 0.0, 0, 4, 8, queries_per_second=8))
+    assert found is not None and found.offered_per_s == 8 and found.latency.count == 8
+    assert found.answered_per_s <= 3 and not found.failed
+
+
+def test_what_would_be_asked_long_after_the_load_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "DRAIN_SECONDS", 0.2)
+    book = ask([n / 1000 for n in range(100)], lambda _: (200, 0.1), connections=1)
+    found = queries_of(book, Settings("mixed", "http", 1.0, 1.0, 0.0, 0, 4, 8, queries_per_second=100))
+    assert found is not None and found.latency.count == 100 and found.failed[0] > 90
+    assert found.latency.max >= 200
 
 
 @pytest.mark.parametrize("committed", [True, False])
