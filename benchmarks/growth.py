@@ -1,11 +1,14 @@
 """How cost grows: with validators, with operations in an envelope, with how people meet, with accounts."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from benchmarks import scale
+from benchmarks.machine import verifies_per_second
 from benchmarks.scoreboard import number, save_json
 from benchmarks.trial import Stand, Tally, load
 from benchmarks.workload import Profile
@@ -79,8 +82,17 @@ def keys(stand: Stand) -> list[Point]:
     return [_point(stand, profile, 4, OUTSTANDING, profile, 1) for profile in KEYS]
 
 
+def accounts(stand: Stand) -> list[Point]:
+    """Execution and ledger of one node beside ever more accounts, on one core and without a network."""
+    verify_us = 1e6 / verifies_per_second()
+    counts = tuple(count // 50 for count in scale.ACCOUNTS) if stand.short else scale.ACCOUNTS
+    with tempfile.TemporaryDirectory(prefix="hnchain-bench-", dir=stand.folder) as folder:
+        carried = scale.carry(Path(folder), counts, 2 if stand.short else scale.ROUNDS, stand.say).carried
+    return [Point(f"{one.accounts:,}", one.rate, 0.0, 1e6 / one.rate, verify_us, True) for one in carried]
+
+
 CURVES: Final[dict[str, Callable[[Stand], list[Point]]]] = {
-    "validators": validators, "operations": operations, "keys": keys,
+    "validators": validators, "operations": operations, "keys": keys, "accounts": accounts,
 }  # fmt: skip
 
 

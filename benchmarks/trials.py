@@ -8,10 +8,12 @@ from benchmarks.trial import Stand
 from benchmarks.trials_faults import follower, leader, sync
 from benchmarks.trials_load import batch, best, half, idle, plain, queries, w512
 from benchmarks.trials_rest import deploy, memory, silence
+from benchmarks.trials_scale import accounts, startup
 
 Trial = Callable[[Stand], Outcome]
 
 TRIALS: Final[dict[str, Trial]] = {
     "best": best, "half": half, "w512": w512, "plain": plain, "batch": batch, "idle": idle, "follower": follower,
     "leader": leader, "sync": sync, "silence": silence, "memory": memory, "queries": queries, "deploy": deploy,
+    "accounts": accounts, "startup": startup,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from chainnode.eight_lanes import Lanes
 
 BEST_OUTSTANDING: Final = 2_048
 BEST_SECONDS: Final = 60.0
-SECONDS: Final = 12.0
+SECONDS: Final = 10.0
 BATCHES_OUTSTANDING: Final = 64
 QUERIES_MAX: Final = 12_000.0  # per second; more than two cores answer
 QUERIES_BESIDE: Final = 50.0  # transactions per second, so that there is something new to ask for

@@ -18,7 +18,7 @@ from benchmarks.workload import Writer
 
 SETTLE_SECONDS: Final = 8.0  # after the start: what a node writes then belongs to the start
 SILENCE_SECONDS: Final = 60.0
-MEMORY_SECONDS: Final = 120.0  # of one load; a longer time is made of several
+MEMORY_SECONDS: Final = 90.0  # of one load; a longer time is made of several
 MEMORY_LOAD: Final = 0.6  # of the knee
 JUDGED_SECONDS: Final = 3_000.0  # a slope per hour of less time says nothing: caches fill first
 SAMPLE_SECONDS: Final = 1.0
@@ -80,7 +80,7 @@ def memory(stand: Stand) -> Outcome:
 
 def soak(stand: Stand, seconds: float) -> Outcome:
     """An open loop at 60 % of the knee; the resident memory of every node once a second, and the slope of the second
-    half of the time, of the node where it is steepest. Between loads of two minutes new transactions are signed."""
+    half of the time, of the node where it is steepest. Between loads of a minute and a half new transactions are signed."""
     tally = Tally()
     rate = stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
     with stand.network() as network, sampling(network) as samples:
