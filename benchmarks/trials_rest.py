@@ -80,7 +80,7 @@ def memory(stand: Stand) -> Outcome:
 
 def soak(stand: Stand, seconds: float) -> Outcome:
     """An open loop at 60 % of the knee; the resident memory of every node once a second, and the slope of the second
-    half of the time, of the node where it is steepest. Between loads of a minute and a half new transactions are signed."""
+    half of the time, of the node where it is steepest. Between loads of a minute and a half transactions are signed."""
     tally = Tally()
     rate = stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
     with stand.network() as network, sampling(network) as samples:
