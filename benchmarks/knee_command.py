@@ -130,7 +130,7 @@ def text_of(found: Knee) -> str:
             lines.append((name, text))
     machine = found.hardware
     lines.append((t("machine", "机器"), f"{machine.processor}, {machine.cores} " + t("cores", "核")
-                  + f", {machine.commit[:12]}{'+' * machine.modified}"))  # fmt: skip
+                  + f", {machine.commit[:12]}{'+' * machine.modified}, {machine.code}"))  # fmt: skip
     return table(headers, rows) + "\n\n" + pairs(lines)
 
 

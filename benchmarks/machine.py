@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from chainnode.code_form import CODE_FORM, CodeForm
 from primitives.keys import SigningKey, verify
 
 BASELINE_SECONDS: Final = 0.5
@@ -28,6 +29,7 @@ class Hardware(msgspec.Struct, frozen=True):
     python: str
     commit: str
     modified: bool  # the checkout differs from the commit
+    code: CodeForm = "plain"  # compiled: that of the commit from which `make compiled` built
 
 
 def hardware() -> Hardware:
@@ -38,6 +40,7 @@ def hardware() -> Hardware:
         fields.get("model name", platform.processor()), len(os.sched_getaffinity(0)), int(memory) // 1024,
         f"{platform.system()} {platform.release()}", platform.python_version(),
         git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no")),
+        CODE_FORM,
     )  # fmt: skip
 
 

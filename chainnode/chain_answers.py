@@ -6,6 +6,7 @@ import msgspec
 
 from chainnode.backend import NodeBackend, NodeStatus
 from chainnode.calls import Answer, Call, Query, not_found, read_number, record_answer
+from chainnode.code_form import CODE_FORM, CodeForm
 from chainnode.membership import members_of_epoch
 from chainnode.proofs import decode_receipt
 from chainnode.readers import EVERYBODY, Reader
@@ -85,6 +86,7 @@ class PeerAnswer(Record):
 class StatusAnswer(Record):
     node: str
     version: str
+    code: CodeForm
     network: str
     chain_id: Bytes32
     filing: str  # the record number of the operator (备案号)
@@ -232,7 +234,7 @@ def status_answer(backend: NodeBackend) -> StatusAnswer:
     assert header is not None, "the head has a header"
     members = present_members(backend)
     return StatusAnswer(
-        node=node.name, version=node.version, network=genesis.name, chain_id=backend.chain.chain_id,
+        node=node.name, version=node.version, code=CODE_FORM, network=genesis.name, chain_id=backend.chain.chain_id,
         filing=genesis.filing, height=head.height, block_hash=head.block_hash, state_root=head.state_root,
         block_time_ms=header.time_ms, clock_ms=backend.now_ms(), test_clock=genesis.test_clock, epoch=node.epoch,
         view=node.view, leader=node.leader, decided_height=node.decided_height,

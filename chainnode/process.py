@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from chainnode.code_form import CODE_FORM
 from chainnode.config import NodeConfig, load_config, read_secret
 from chainnode.eight_lanes import find as find_eight_lanes
 from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
@@ -222,8 +223,8 @@ async def _serve(node: Node) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
     LOG.info(
-        "node %s of chain %s starts at height %d, pid %d",
-        node.config.name, chain_id(node.genesis).hex(), node.chain.head.height, os.getpid(),
+        "node %s of chain %s starts at height %d, pid %d, code %s",
+        node.config.name, chain_id(node.genesis).hex(), node.chain.head.height, os.getpid(), CODE_FORM,
     )  # fmt: skip
     gc.collect()
     gc.freeze()  # what stands now stays: no collection looks through it again

@@ -43,11 +43,12 @@ def parse_code(text: str) -> Code:
 def version() -> None:
     import platform
 
+    from chainnode.code_form import CODE_FORM
     from primitives.genesis import FORMAT
     from primitives.proof import PROOF_FORMAT
 
     plain = {"version": VERSION, "python": platform.python_version(), "platform": platform.platform(),
-             "genesis_format": FORMAT, "proof_format": PROOF_FORMAT}  # fmt: skip
+             "code": CODE_FORM, "genesis_format": FORMAT, "proof_format": PROOF_FORMAT}  # fmt: skip
     answer(plain, f"hnchain {VERSION}\n" + pairs([(key, value) for key, value in plain.items() if key != "version"]))
 
 
