@@ -17,6 +17,7 @@ from chainnode.bodies import Bodies
 from chainnode.builder import BlockBuilder
 from chainnode.clock import Clock
 from chainnode.journal_entries import ROTATE_BYTES, batch_entry, record_entry
+from chainnode.vote_desk import VoteDesk
 from consensus.events import (
     ALL,
     BlockBuilt,
@@ -28,10 +29,11 @@ from consensus.events import (
     Effects,
     Event,
     Pending,
+    Received,
 )
 from consensus.evidence import Evidence
 from consensus.journal_records import SawCertificate
-from consensus.messages import Message
+from consensus.messages import Message, Vote
 from consensus.replica import Replica
 from ledger.journal import Journal
 from primitives.block import Block, header_digest
@@ -63,7 +65,7 @@ class Driver:
 
     def __init__(
         self, replica: Replica, journal: Journal, store: BatchStore, bodies: Bodies, checks: BlockChecks,
-        builder: BlockBuilder, announcements: Announcements, clock: Clock, links: Links, *,
+        builder: BlockBuilder, announcements: Announcements, clock: Clock, links: Links, votes: VoteDesk, *,
         on_work: Callable[[], None],
         on_decided: Callable[[Decided], None],
         on_missing: Callable[[Block, list[Digest]], None],
@@ -82,6 +84,8 @@ class Driver:
         self._announcements: Final = announcements
         self._clock: Final = clock
         self._links: Final = links
+        self._votes: Final = votes
+        self._unheard = False  # votes came since the last turn began
         self._on_work: Final = on_work
         self._on_decided: Final = on_decided
         self._on_missing: Final = on_missing
@@ -106,6 +110,13 @@ class Driver:
         """An event for the core, in the order in which they come."""
         self._inbox.append(event)
         self._on_work()
+
+    def hear_vote(self, sender: NodeId, vote: Vote) -> None:
+        """A vote whose signature is not verified yet (verification.vote_fault); one that is known is dropped."""
+        if not self.replica.holds(vote):
+            self._votes.take(sender, vote)
+            self._unheard = True
+            self._on_work()
 
     def between_turns(self, action: Callable[[], None]) -> None:
         """Do this when no turn is open: neither is an event half done nor a record half written."""
@@ -156,7 +167,7 @@ class Driver:
     @property
     def idle(self) -> bool:
         """Nothing waits: no turn would do anything."""
-        return not self._inbox and not self._between
+        return not (self._inbox or self._between or self._unheard)
 
     def begin(self) -> Turn:
         """Step the core with what waits and write its promises. Sync the journal if `written`, then call `end`.
@@ -166,7 +177,10 @@ class Driver:
         while self._between:
             self._between.popleft()()
         turn = Effects()
+        self._unheard = False
         for _ in range(TURN_EVENTS_MAX):
+            if not self._inbox:
+                self._inbox.extend(Received(*one) for one in self._votes.due(self.replica))
             if not self._inbox:
                 break
             self._merge(turn, self.replica.step(self._inbox.popleft()))
@@ -205,6 +219,7 @@ class Driver:
         """
         self.replica = replica
         self._inbox.clear()
+        self._votes.clear()
         self._checks.clear()
         for digest in list(self._named):
             del self._named[digest]

@@ -39,7 +39,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.messages import Message as ConsensusMessage
-from consensus.verification import check_message, epoch_of
+from consensus.verification import check_message, epoch_of, vote_fault
 from ledger.chain import Chain
 from primitives.certificate import Verify
 from primitives.codec import Malformed
@@ -74,8 +74,10 @@ class Inbound:
         self, membership: Membership, verify: Verify, intake: Intake, store: BatchStore,
         bodies: Bodies, chain: Chain, catchup: CatchUpClient, announcements: Announcements,
         evidence: EvidenceBook, links: Links, *,
-        decided: Callable[[], int], post: Callable[[Received], None], clock_ms: Callable[[], int],
+        decided: Callable[[], int], post: Callable[[Received], None], hear_vote: Callable[[NodeId, Vote], None],
+        clock_ms: Callable[[], int],
     ) -> None:  # fmt: skip
+        """hear_vote: its signature is not verified yet."""
         self._membership: Final = membership
         self._verify: Final = verify
         self._intake: Final = intake
@@ -88,6 +90,7 @@ class Inbound:
         self._links: Final = links
         self._decided: Final = decided
         self._post: Final = post
+        self._hear_vote: Final = hear_vote
         self._clock_ms: Final = clock_ms
         self._served: Final[dict[NodeId, Budget]] = {}
         self.heights: Final[dict[NodeId, int]] = {}  # last decided height that each peer reported; nobody relies on it
@@ -128,12 +131,18 @@ class Inbound:
         if epoch is not None and epoch != context.epoch:
             self._other_epoch(sender, message, epoch)
             return
-        fault = check_message(message, sender, context, self._verify)
+        if isinstance(message, Vote):
+            fault = vote_fault(message, sender, context)
+        else:
+            fault = check_message(message, sender, context, self._verify)
         if fault is not None:
             raise Malformed(fault)
         if isinstance(message, Status):
             self.heights[sender] = message.decided
-        self._post(Received(sender, message))
+        if isinstance(message, Vote):
+            self._hear_vote(sender, message)
+        else:
+            self._post(Received(sender, message))
 
     def _other_epoch(self, sender: NodeId, message: ConsensusMessage, epoch: int) -> None:
         """Who still stands in an epoch that is closed gets the certificate of its close block; the rest is void (C8,

@@ -6,6 +6,7 @@ Nothing here waits, reads a clock or owns a thread. The node (node.py) and the s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from chainnode.announcements import Announcements
@@ -24,6 +25,8 @@ from chainnode.membership import Membership, Place, members_of_epoch, place_at
 from chainnode.mempool import Mempool, MempoolLimits, Packed
 from chainnode.peer_messages import BATCHES_ASKED_MAX, BATCHES_TOLD_MAX, BatchBytes, BatchesHeld, BatchRequest
 from chainnode.restart import ledger_head, restore
+from chainnode.signatures import VerifyAll, verify_each
+from chainnode.vote_desk import VoteDesk
 from chainnode.wire import Message
 from consensus.epochs import EpochContext
 from consensus.events import CatchUp, CheckBlock, Decided, Executed, Pending, Received, Tick
@@ -131,10 +134,11 @@ class Rooms:
     def __init__(
         self, genesis: Genesis, ledger: Ledger, keys: Callable[[], Sequence[SigningKey]], pool: MempoolLimits,
         clock: Clock, clock_ms: Callable[[], int], links: Links, around: Surroundings, verify: Verify,
-        make_intake: Callable[["Rooms"], Intake],
+        make_intake: Callable[["Rooms"], Intake], verify_votes: VerifyAll | None = None,
     ) -> None:  # fmt: skip
         """`clock` is the wall clock of block times, `clock_ms` the monotonic one of timers; `verify` may remember;
-        `keys` are asked for whenever an epoch begins: the next key may have come meanwhile."""
+        `keys` are asked for whenever an epoch begins: the next key may have come meanwhile; `verify_votes`: a faster
+        way to the verdicts of `verify` on several."""
         limits = genesis.limits
         self.genesis: Final = genesis
         self.chain: Final = ledger.chain
@@ -160,9 +164,12 @@ class Rooms:
         replica, restored = restore(
             self._config(self.membership.place), ledger.chain, list(ledger.journal_records), self.store, clock_ms()
         )
+        self.votes: Final = VoteDesk(
+            verify_votes or partial(verify_each, verify), lambda: self.membership.place.context, links.ban
+        )
         self.driver: Final = Driver(
             replica, ledger.journal, self.store, self.bodies, self.checks,
-            BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links,
+            BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links, self.votes,
             on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
             on_violation=self._violation, on_evidence=self.evidence.found,
             on_fork=around.forked,
@@ -180,7 +187,8 @@ class Rooms:
         self.inbound: Final = Inbound(
             self.membership, verify, self.intake, self.store, self.bodies, ledger.chain, self.catchup,
             self.announcements, self.evidence, links,
-            decided=lambda: self.driver.replica.decided, post=self._heard, clock_ms=clock_ms,
+            decided=lambda: self.driver.replica.decided, post=self._heard, hear_vote=self.driver.hear_vote,
+            clock_ms=clock_ms,
         )  # fmt: skip
 
     def _config(self, place: Place) -> ReplicaConfig:
@@ -203,6 +211,7 @@ class Rooms:
     def tick(self) -> None:
         """Time passes: at least every 25 ms."""
         now = self._clock_ms()
+        self.votes.tick()
         self.driver.post(Tick(now))
         for node, digests in self.store.requests(now, BATCHES_ASKED_MAX):
             self._links.send(node, BatchRequest(digests))

@@ -115,6 +115,21 @@ def count(state: State, slot: Slot, phase: Phase, digest: Digest, effects: Effec
     return True
 
 
+def votes_missing(state: State, vote: Vote) -> int | None:
+    """See Replica."""
+    if state.closed or vote.height <= state.decided:
+        return 0
+    in_views = state.view - VIEWS_BEHIND <= vote.view <= state.view + VIEWS_AHEAD
+    if vote.signer == state.me or not in_views or vote.height > state.decided + 2 * state.window:
+        return None
+    slot, quorum = state.slots.get(vote.view, vote.height), state.context.members.quorum
+    if slot is None:
+        return quorum
+    if any(digest != vote.digest for digest in slot.named(vote.phase)):
+        return None
+    return 0 if slot.certified(vote.phase) else quorum - len(slot.votes(vote.phase))
+
+
 def on_checked(state: State, event: BlockChecked) -> None:
     """The driver's verdict; a late one for a block that is gone has no effect (pitfall 46)."""
     if event.digest in state.verdicts:

@@ -108,6 +108,17 @@ class Replica:
         """T, the length of the progress timer now (C7)."""
         return self._state.timer.length_ms
 
+    def holds(self, vote: Vote) -> bool:
+        """Whether this very vote was stepped, or another one of its signer for the same block."""
+        slot = self._state.slots.get(vote.view, vote.height)
+        held = None if slot is None else slot.votes(vote.phase).get(NodeId(vote.signer))
+        return held is not None and held.digest == vote.digest
+
+    def votes_missing(self, vote: Vote) -> int | None:
+        """How many votes like this one would make their certificate now; 0: no more are needed. None: this one should
+        be stepped at once, it is out of place or contradicts what is held here."""
+        return ordering.votes_missing(self._state, vote)
+
     def undecided(self) -> tuple[Block, ...]:
         """The chain from the decided height to the vote tip, lowest first, as far as its blocks are here."""
         return self._state.tree.path(self._state.tip.digest, self._state.tip.height, self._state.decided).blocks

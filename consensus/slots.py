@@ -27,6 +27,14 @@ class Slot:
         """The votes of one phase by signer."""
         return self.prepares if phase is Phase.PREPARE else self.commits
 
+    def named(self, phase: Phase) -> Iterator[bytes]:
+        """The blocks that proposal, certificate and votes of one phase speak for: one, unless somebody lies."""
+        yield from (vote.digest for vote in self.votes(phase).values())
+        if phase is Phase.PREPARE and self.digest is not None:
+            yield self.digest
+        if phase is Phase.PREPARE and self.prepared is not None:
+            yield self.prepared.digest
+
     def certified(self, phase: Phase) -> bool:
         """Whether votes of this phase have made their certificate: those that still come change nothing."""
         return self.prepared is not None if phase is Phase.PREPARE else self.commit_certified

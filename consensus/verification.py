@@ -61,8 +61,9 @@ def check_message(message: Message, sender: NodeId, context: EpochContext, verif
         case Proposal():
             return _check_proposal(message, context, verify)
         case Vote():
-            if message.epoch != context.epoch or not context.is_member(message.signer):
-                return f"S1: a vote of node {message.signer} in epoch {message.epoch}"
+            fault = vote_fault(message, sender, context)
+            if fault is not None:
+                return fault
             signed = context.signed_vote_bytes(message)
             valid = verify(context.key_of(message.signer), signed, Signature(message.signature))
             return None if valid else f"S1: a wrong signature of node {message.signer} on a vote"
@@ -80,6 +81,15 @@ def check_message(message: Message, sender: NodeId, context: EpochContext, verif
             return None if message.epoch == context.epoch else f"L4: STATUS of epoch {message.epoch}"
         case BlockRequest() | BlockReply():
             return None  # bound by hashes, not by signatures
+
+
+def vote_fault(vote: Vote, sender: NodeId, context: EpochContext) -> str | None:
+    """None, or what is wrong with a vote apart from its signature, which may be checked later and with others."""
+    if not may_carry(sender, vote, context):
+        return f"W15: a Vote of node {sender}, which is no validator"
+    if vote.epoch != context.epoch or not context.is_member(vote.signer):
+        return f"S1: a vote of node {vote.signer} in epoch {vote.epoch}"
+    return None
 
 
 def _check_proposal(proposal: Proposal, context: EpochContext, verify: Verify) -> str | None:

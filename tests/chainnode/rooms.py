@@ -6,6 +6,7 @@ What it sends is recorded together with what the disk would still hold after a p
 import asyncio
 import atexit
 from collections.abc import Callable
+from functools import partial
 
 from chainnode.announcements import Announcements
 from chainnode.batches import BatchLimits, BatchStore
@@ -21,7 +22,9 @@ from chainnode.executor import Execution, Executor
 from chainnode.journal_entries import JournalContent, read_entries
 from chainnode.membership import Membership, place_at
 from chainnode.restart import restore
+from chainnode.signatures import verify_each
 from chainnode.turns import run_driver, run_queue
+from chainnode.vote_desk import VoteDesk
 from consensus.events import CatchUp, Decided, Executed, Received, Tick
 from consensus.evidence import Evidence
 from consensus.messages import COUNTER_MAX, Message, Proposal, Status, Vote
@@ -41,7 +44,7 @@ from primitives.certificate import Certificate, Phase, build_certificate, vote_b
 from primitives.codec import encode
 from primitives.genesis import Genesis, chain_id, validator_set
 from primitives.hashing import ZERO_DIGEST, Digest, tagged_hash
-from primitives.keys import SigningKey, address_of
+from primitives.keys import SigningKey, address_of, verify
 from primitives.kinds import Issue
 from primitives.transaction import Decoded, Envelope, decode_transaction, sign_transaction
 from primitives.validators import Height, NodeId
@@ -106,6 +109,7 @@ class Room:
         self.driver = Driver(
             replica, self.journal, self.store, self.bodies, self.checks,
             BlockBuilder(self.membership, limits, self.executor), Announcements(self.store), self.clock, self,
+            VoteDesk(partial(verify_each, verify), lambda: place.context, lambda node, why: self.blamed.append(why)),
             on_work=self.wake.set, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
             on_violation=lambda node, why: self.blamed.append(why), on_evidence=self._evidence,
             on_fork=lambda certificate: self.blamed.append(f"a fork at {certificate.height}"),
