@@ -46,7 +46,8 @@ def test_orders_drive_nothing_out() -> None:
     put(store, TODAY, 1)
     assert cache.get(TODAY) == Daily(1)
     orders = [order_key(b"m" * 20, f"o{number}") for number in range(100)]
-    cache.committed({key: RefundDone(1, bytes(32), 1, 0) for key in orders})
+    for key in orders:
+        cache.committed({key: RefundDone(1, bytes(32), 1, 0)})
     assert [cache.get(key) for key in orders[:9]] == [None] * 9
     put(store, TODAY, 2)
     assert cache.get(TODAY) == Daily(1)
