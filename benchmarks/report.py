@@ -15,6 +15,8 @@ from cli.output import pairs
 from primitives.codes import Code, code_text
 
 FORMAT: Final = 1
+SUPPLY: Final = 10_000
+SUPPLIED_OPERATIONS: Final = 80_000
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -31,13 +33,15 @@ class Settings(msgspec.Struct, frozen=True):
     operations: int = 1  # of a transaction
     generators: int = 1  # processes
     queries_per_second: float = 0.0
+    supply: int = 0  # transactions signed per second of a closed loop; 0: SUPPLY, or its operations in envelopes
 
-    def transactions(self, rate_max: int, operations_max: int) -> int:
-        """How many are signed for the run; a closed loop takes as many as it can, up to these rates."""
+    @property
+    def transactions(self) -> int:
+        """How many are signed for the run; nobody knows beforehand how many a closed loop takes."""
         seconds = self.warmup + self.duration
         if not self.outstanding:
             return int(self.rate * seconds)
-        return int(min(rate_max, operations_max // self.operations) * seconds)
+        return int((self.supply or min(SUPPLY, SUPPLIED_OPERATIONS // self.operations)) * seconds)
 
 
 class Signing(msgspec.Struct, frozen=True):

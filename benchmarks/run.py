@@ -1,6 +1,7 @@
 """One run from beginning to end: people and points, signatures, baseline, load, drain, and the look at the chain."""
 
 import asyncio
+import math
 import resource
 import secrets
 import tempfile
@@ -35,8 +36,6 @@ LIFETIME_MAX: Final = 570.0  # seconds: a node takes valid_until up to 600 s ahe
 AFTER_SECONDS: Final = 40.0  # transactions live so much longer than the sending lasts
 DRAIN_SECONDS: Final = 15.0  # beyond their life: what is still open then stays unresolved
 SAMPLE_SECONDS: Final = 0.25
-CLOSED_RATE_MAX: Final = 10_000  # transactions signed per second of a closed loop
-CLOSED_OPERATIONS_MAX: Final = 80_000  # the same of operations in envelopes
 SIGNED_PER_SECOND: Final = 4_000  # a guess, on the safe side
 PREPARE_SECONDS: Final = 60.0
 PREPARE_OUTSTANDING: Final = 200
@@ -165,7 +164,7 @@ def recipe_of(network: Network, settings: Settings, profile: Profile, signed: Pa
     Raises: RunFailed if it does not.
     """
     seconds = settings.warmup + settings.duration
-    count = settings.transactions(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX)
+    count = settings.transactions
     ours, genesis = network.clock.is_ours, network.genesis
     begin = float(genesis.time + BEGIN_SECONDS) if ours else time.time()
     if scene_of(profile).midnight:
@@ -211,7 +210,7 @@ def _measure(
     nodes, generators = timeline.between(settings.warmup, settings.warmup + settings.duration)
     growth = {name: folder_bytes(one) - sizes[name] for name, one in folders.items()}
     spent = Spent(nodes, generators, timeline.nodes.memory_mib, growth)
-    baseline = Baseline(before, after, sum(checks) / len(checks))
+    baseline = Baseline(before, after, sum(checks) / max(1, len(checks)))
     result = result_of(together(books), settings, hardware(), baseline, spent, chain, signing)
     return replace(result, queries=queries_of(asked, settings))
 
@@ -229,7 +228,7 @@ def orders_for(network: Network, settings: Settings, folder: Path, signed: Path,
             signed=str(signed), answer=str(folder / f"answer{part}"), part=part, parts=parts, urls=list(network.urls),
             ingress=network.ingress() if settings.transport == "ingress" else [], rate=settings.rate,
             outstanding=share + (part < rest), seconds=seconds, lifetime=lifetime, give_up=lifetime + DRAIN_SECONDS,
-            pokes=pokes if part == 0 else [], count=settings.transactions(CLOSED_RATE_MAX, CLOSED_OPERATIONS_MAX),
+            pokes=pokes if part == 0 else [], count=settings.transactions,
             queries=settings.queries_per_second, accounts=accounts,
         )
         for part in range(parts)
@@ -251,7 +250,9 @@ def _check_supply(settings: Settings, books: Sequence[Book]) -> None:
     wanted = settings.warmup + settings.duration
     if wanted - last > SUPPLY_SECONDS and not any(book.open for book in books):
         sent = sum(book.released for book in books)
-        raise RunFailed(f"all {sent} signed transactions were sent after {last:.1f} s of {wanted:.1f} s")
+        more = math.ceil(1.5 * sent / max(last, 0.1))
+        detail = f"all {sent} signed transactions were sent after {last:.1f} s of {wanted:.1f} s: --supply {more}"
+        raise RunFailed(detail, Code.OUTCOME_UNKNOWN)
 
 
 async def _load(

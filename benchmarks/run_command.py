@@ -7,7 +7,7 @@ import msgspec
 
 from benchmarks.chosen_network import GENERATORS_MAX, TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
 from benchmarks.durations import Seconds
-from benchmarks.report import Result, Settings, text_of
+from benchmarks.report import SUPPLY, Result, Settings, text_of
 from benchmarks.run import RunFailed, measure
 from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile
 from cli.language import example, t
@@ -25,8 +25,8 @@ from primitives.kinds import OPERATIONS_MAX
     ),
     epilog=example("hnchain bench run --rate 200 --duration 20s"),
 )
-@click.option("--rate", type=click.FloatRange(min=0.1), default=200.0, show_default=True,
-              help=t("Transactions per second.", "每秒交易数。"))  # fmt: skip
+@click.option("--rate", type=click.FloatRange(min=0), default=200.0, show_default=True,
+              help=t("Transactions per second; 0: queries alone.", "每秒交易数；0 表示只查询。"))  # fmt: skip
 @click.option("--duration", type=Seconds(), default="20s", show_default=True,
               help=t("Measured time.", "测量时长。"))  # fmt: skip
 @click.option("--warmup", type=Seconds(), default="2s", show_default=True,
@@ -40,6 +40,9 @@ from primitives.kinds import OPERATIONS_MAX
               help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
 @click.option("--outstanding", type=click.IntRange(1, 100_000), metavar="N",
               help=t("Closed loop: N at a time, --rate is ignored.", "闭环：保持 N 笔在途，忽略 --rate。"))  # fmt: skip
+@click.option("--supply", type=click.IntRange(1, 1_000_000), metavar="N",
+              help=t(f"Signed per second of a closed loop; default {SUPPLY}.",
+                     f"闭环每秒预签名笔数；默认 {SUPPLY}。"))  # fmt: skip
 @click.option("--generators", type=click.IntRange(1, GENERATORS_MAX), default=1, show_default=True,
               help=t("Processes that send.", "发送进程数。"))  # fmt: skip
 @click.option("--queries-per-second", "queries", type=click.FloatRange(min=0, max=100_000), default=0.0, metavar="Q",
@@ -61,9 +64,11 @@ from primitives.kinds import OPERATIONS_MAX
 @with_output
 def run(
     rate: float, duration: float, warmup: float, profile: Profile, operations: int | None, transport: str,
-    outstanding: int | None, generators: int, queries: float, directory: Path | None, nodes: tuple[str, ...],
-    validators: int, tourists: int | None, report: Path | None, signed: Path | None,
+    outstanding: int | None, supply: int | None, generators: int, queries: float, directory: Path | None,
+    nodes: tuple[str, ...], validators: int, tourists: int | None, report: Path | None, signed: Path | None,
 ) -> None:  # fmt: skip
+    if not (rate or outstanding or queries):
+        raise usage(t("--rate 0 goes with --queries-per-second", "--rate 0 须与 --queries-per-second 同用"))
     if operations and profile != "batch":
         raise usage(t("--operations goes with --profile batch", "--operations 须与 --profile batch 同用"))
     if nodes and transport == "ingress":
@@ -75,6 +80,7 @@ def run(
             profile, transport, 0.0 if outstanding else rate, duration, warmup, outstanding or 0,
             len(network.devnet.places), len(network.cast.tourists),
             (operations or BATCH_OPERATIONS) if profile == "batch" else 1, generators, queries,
+            supply or 0,
         )  # fmt: skip
         try:
             result = measure(network, settings, profile, progress(), signed)
