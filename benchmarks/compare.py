@@ -19,6 +19,9 @@ from cli.language import t
 from cli.output import table
 
 LEAST_DIFFERENCE: Final = 0.01  # below one per cent nobody should care, whatever the rounds say
+ROUNDS_MIN: Final = 5  # of equal sides all agree by chance once in 16 times; of two rounds every other time
+RUNS_MIN: Final = 3  # of each side, for ranges: they part by chance once in 10 times
+Better = Literal["A", "B", "", "too few"]
 RUN_FIGURES: Final = (
     Figure("rate", "", "committed", "已提交", "tx/s", "more", kind="rate"),
     Figure("operations", "", "operations", "操作", "op/s", "more", kind="rate"),
@@ -39,7 +42,7 @@ class Comparison(msgspec.Struct, frozen=True):
     ratio: float
     least: float
     most: float
-    better: Literal["A", "B", ""]
+    better: Better
 
 
 class NotComparable(Exception):
@@ -85,6 +88,7 @@ def sampled_file(path: Path) -> tuple[Sampled, tuple[Figure, ...]]:
 def compared(figures: Sequence[Figure], a: Sampled, b: Sampled, paired: bool) -> list[Comparison]:
     """Of every figure that both have. `paired`: round by round, as measured; else in checks, all against all."""
     found = []
+    enough = ROUNDS_MIN if paired else RUNS_MIN
     for figure in figures:
         if not (a.get(figure.name) and b.get(figure.name)):
             continue
@@ -99,7 +103,8 @@ def compared(figures: Sequence[Figure], a: Sampled, b: Sampled, paired: bool) ->
         middle = statistics.median(ratios)
         found.append(Comparison(
             figure.name, figure.unit, [v for v, _ in a[figure.name]], [v for v, _ in b[figure.name]],
-            middle, least, most, _better(figure, least, middle, most, len(ratios)),
+            middle, least, most,
+            _better(figure, least, middle, most) if min(len(ones), len(others)) >= enough else "too few",
         ))  # fmt: skip
     return found
 
@@ -110,10 +115,20 @@ def _measure(figure: Figure, sample: tuple[float, float], raw: bool) -> float:
     return value if in_checks is None else in_checks
 
 
-def _better(figure: Figure, least: float, middle: float, most: float, count: int) -> Literal["A", "B", ""]:
-    if figure.better == "neither" or count < 2 or abs(middle - 1) < LEAST_DIFFERENCE or least <= 1 <= most:
+def _better(figure: Figure, least: float, middle: float, most: float) -> Better:
+    if figure.better == "neither" or abs(middle - 1) < LEAST_DIFFERENCE or least <= 1 <= most:
         return ""
     return "B" if (least > 1) == (figure.better == "more") else "A"
+
+
+def _verdict_text(better: Better) -> str:
+    match better:
+        case "":
+            return t("no difference", "无差异")
+        case "too few":
+            return t("too few runs to tell", "运行次数不足，无法判定")
+        case _:
+            return t(f"{better} is better", f"{better} 更好")
 
 
 def text_of(found: Sequence[Comparison], figures: Sequence[Figure], names: tuple[str, str], paired: bool) -> str:
@@ -122,7 +137,7 @@ def text_of(found: Sequence[Comparison], figures: Sequence[Figure], names: tuple
     rows = [
         (titles[c.name], c.unit, number(statistics.median(c.a)), number(statistics.median(c.b)), f"{c.ratio:.3f}",
          f"{c.least:.3f} .. {c.most:.3f}",
-         t(f"{c.better} is better", f"{c.better} 更好") if c.better else t("no difference", "无差异"))
+         _verdict_text(c.better))
         for c in found
     ]  # fmt: skip
     heads = (t("figure", "指标"), t("unit", "单位"), "A", "B", "B / A", t("least .. most", "最小 .. 最大"),

@@ -24,29 +24,30 @@ def verdicts(a: Sampled, b: Sampled, paired: bool = True) -> list[str]:
 
 
 def test_every_round_must_agree() -> None:
-    assert verdicts(sampled(100, 200, 300), sampled(110, 220, 330)) == ["B", "A"]
-    assert verdicts(sampled(100, 200, 300), sampled(90, 180, 270)) == ["A", "B"]
-    assert verdicts(sampled(100, 200, 300), sampled(110, 220, 299)) == ["", ""]
-    assert verdicts(sampled(100, 200, 300), sampled(100.5, 201, 301.5)) == ["", ""]
+    base = (100, 200, 300, 100, 100)
+    assert verdicts(sampled(*base), sampled(110, 220, 330, 110, 110)) == ["B", "A"]
+    assert verdicts(sampled(*base), sampled(90, 180, 270, 90, 90)) == ["A", "B"]
+    assert verdicts(sampled(*base), sampled(110, 220, 299, 110, 110)) == ["", ""]
+    assert verdicts(sampled(*base), sampled(100.5, 201, 301.5, 100.5, 100.5)) == ["", ""]
 
 
-def test_one_run_of_each_shows_nothing() -> None:
-    assert verdicts(sampled(100), sampled(200)) == ["", ""]
-    assert verdicts(sampled(100), sampled(200), paired=False) == ["", ""]
+def test_few_runs_show_nothing_however_far_apart() -> None:
+    assert verdicts(sampled(1, 1, 1, 1), sampled(9, 9, 9, 9)) == ["too few", "too few"]
+    assert verdicts(sampled(1, 1, 1), sampled(9, 9), paired=False) == ["too few", "too few"]
 
 
 def test_ranges_that_meet_are_no_difference() -> None:
-    assert verdicts(sampled(100, 110), sampled(111, 120), paired=False) == ["B", "A"]
-    assert verdicts(sampled(100, 112), sampled(111, 120), paired=False) == ["", ""]
+    assert verdicts(sampled(100, 105, 110), sampled(111, 115, 120), paired=False) == ["B", "A"]
+    assert verdicts(sampled(100, 105, 112), sampled(111, 115, 120), paired=False) == ["", ""]
 
 
 def test_results_of_different_times_are_compared_in_checks() -> None:
-    slow_machine = sampled(50, 51, checks=40.0)
-    fast_machine = sampled(100, 102, checks=20.0)
+    slow_machine = sampled(50, 51, 50, checks=40.0)
+    fast_machine = sampled(100, 102, 100, checks=20.0)
     rate, time = compared((RATE, TIME), slow_machine, fast_machine, paired=False)
     assert rate.ratio == pytest.approx(1.0, abs=0.02) and rate.better == ""
     assert time.ratio == pytest.approx(4.0, abs=0.1) and time.better == "A"
-    assert rate.a == [50, 51], "the values themselves are shown as they were"
+    assert rate.a == [50, 51, 50], "the values themselves are shown as they were"
 
 
 def test_tables_are_read_and_strange_files_are_refused(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_tables_are_read_and_strange_files_are_refused(tmp_path: Path) -> None:
     found, figures = sampled_file(path)
     assert figures == FIGURES and found["w512"] == [(4_000.0, 21.0), (4_100.0, 21.0)]
     text = text_of(compared(FIGURES, found, found, paired=False), FIGURES, ("x", "y"), paired=False)
-    assert "no difference" in text and "B is better" not in text
+    assert "too few runs" in text and "B is better" not in text
     for content in ("{}", "nothing"):
         path.write_text(content)
         with pytest.raises(NotComparable):
