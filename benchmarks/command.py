@@ -11,6 +11,7 @@ import click
 from benchmarks.compare_command import compare
 from benchmarks.growth_command import growth
 from benchmarks.knee_command import knee
+from benchmarks.overload_command import overload
 from benchmarks.page_command import report
 from benchmarks.peers_command import peers_command
 from benchmarks.rules_command import midnight, year
@@ -45,6 +46,7 @@ bench.add_command(growth)
 bench.add_command(report)
 bench.add_command(stages)
 bench.add_command(scale)
+bench.add_command(overload)
 
 
 @bench.command(

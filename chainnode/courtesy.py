@@ -19,9 +19,9 @@ ADDRESSES_MAX: Final = 10_000  # beyond, the longest unused budget is forgotten:
 
 
 def cost_of(code: int) -> int:
-    """Of the answer to one transaction; nothing for what was taken in, or is here already."""
+    """Of the answer to one transaction; nothing for what was taken in. Sending again is cheap, not free."""
     match code:
-        case Code.OK | Code.DUPLICATE_TX:
+        case Code.OK:
             return 0
         case Code.BAD_SIGNATURE:
             return FORGED_COST

@@ -1,0 +1,260 @@
+"""More than a network can take: what it still commits, whether all is answered, and when all is well again.
+
+In one run and one network: the best rate of a closed loop, the same beside a client that only forges, a calm load, the
+overload, and the calm load again. Every transaction has one ending, and what was told as committed is looked up.
+"""
+
+import asyncio
+import multiprocessing
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.aftermath import Chain, inspect, standing
+from benchmarks.flood import Flood, pour
+from benchmarks.latencies import Percentiles, histogram_of, percentiles
+from benchmarks.machine import Hardware, Usage, cpu_seconds, hardware, resident_mib, verifies_per_second
+from benchmarks.network import Network
+from benchmarks.outcomes import Book, Ending
+from benchmarks.run import LIFETIME_MAX, RunFailed, Tell, prepare
+from benchmarks.signed_file import Recipe, SignedFile
+from benchmarks.signing import PART, sign_into
+from benchmarks.workload import Writer, units_for
+from cli.language import t
+from cli.output import pairs
+from primitives.codes import Code
+
+CONNECTIONS: Final = 3  # to each node
+OUTSTANDING: Final = 2_048  # of the closed loop that gives the best rate
+BEST_SECONDS: Final = 5.0
+CALM_SECONDS: Final = 3.0
+AFTER_SECONDS: Final = 8.0
+CALM_SHARE: Final = 0.2  # of the knee
+RAMP_SECONDS: Final = 2.0  # of the overload, until the pools are full
+DRAIN_SECONDS: Final = 30.0
+NORMAL_FACTOR: Final = 3.0  # times the p99 of before
+NORMAL_SECONDS_MIN: Final = 0.2
+BEST_RATE_MAX: Final = 12_000  # transactions signed per second of a closed loop
+
+GATE_KEPT: Final = 0.8
+GATE_FORGED: Final = 0.9
+GATE_NORMAL_S: Final = 5.0
+GATE_MEMORY_MIB: Final = 128.0
+
+
+class Overload(msgspec.Struct, frozen=True):
+    """`kept`, `beside_forger`: shares of the best rate. `us_*`: CPU time of all nodes per committed transaction, which
+    other work on the machine changes little. `normal_after_s`: after the overload, until every transaction is committed
+    about as quickly as before it. `memory_mib`: by how much the largest node grew during it."""
+
+    hardware: Hardware
+    libsodium_per_s: float
+    best_per_s: float
+    beside_forger: float | None
+    us_best: float
+    us_overload: float
+    times: float
+    seconds: float
+    offered_per_s: float
+    committed_per_s: float
+    kept: float
+    endings: dict[str, int]
+    refused: dict[str, int]
+    admitted: int
+    unanswered: int
+    broken: int
+    before: Percentiles
+    after: Percentiles
+    normal_after_s: float
+    memory_mib: float
+    chain: Chain
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every submission was answered, and no answer was a lie."""
+        return not self.unanswered and not self.chain.lost and self.chain.agreed and not self.chain.invariants
+
+    @property
+    def holds(self) -> bool:
+        """Whether every gate does."""
+        return (
+            self.is_sound
+            and self.kept >= GATE_KEPT
+            and (self.beside_forger is None or self.beside_forger >= GATE_FORGED)
+            and self.normal_after_s <= GATE_NORMAL_S
+            and self.memory_mib <= GATE_MEMORY_MIB
+        )
+
+
+def overload(
+    network: Network, seconds: float, times: float, knee: float, tell: Tell, forger: bool = True,
+    best_seconds: float = BEST_SECONDS,
+) -> Overload:  # fmt: skip
+    """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, OSError."""
+    tell("prepare", 0.0)
+    bound = knee or BEST_RATE_MAX / 2  # what is offered above is cut: all is signed beforehand
+    count = int((1 + forger) * best_seconds * BEST_RATE_MAX + seconds * times * bound + 15 * CALM_SHARE * bound)
+    lifetime = min(LIFETIME_MAX, count / 3_000 + 4 * seconds + 120)
+    recipe = Recipe(
+        network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), network.genesis.time,
+        len(network.genesis.validators), len(network.cast.tourists), "mixed", 1, secrets.token_hex(4),
+        int(time.time()), int(time.time() + lifetime), count, PART,
+    )  # fmt: skip
+    writer = Writer(network.cast, secrets.token_hex(4), recipe.valid_until, secrets.randbits(32))
+    prepare(network, writer, units_for(count, len(network.cast.tourists)))
+    with tempfile.TemporaryDirectory(prefix="hnchain-overload-") as folder:
+        path = Path(folder) / "signed"
+        sign_into(path, network.cast, recipe, lambda done: tell("sign", done / count))
+        with SignedFile(path) as file:
+            first = min((place[0] for place in standing(network).values() if place is not None), default=0)
+            base = verifies_per_second()
+            trial = _Trial(network, file, seconds, times, knee)
+            asyncio.run(trial.run(tell, forger, best_seconds))
+            tell("inspect", 0.0)
+            book = trial.flood.book
+            committed = {file.id(n).hex() for n in range(book.released) if book.ending[n] == Ending.COMMITTED}
+            return trial.result(base, inspect(network, first, committed))
+
+
+class _Trial:
+    """The phases of one run, and what they came to."""
+
+    def __init__(self, network: Network, file: SignedFile, seconds: float, times: float, knee: float) -> None:
+        self._network: Final = network
+        self._file: Final = file
+        self._seconds: Final = seconds
+        self._times: Final = times
+        self._knee = knee
+        self._usage: Final = Usage()
+        self._resident: dict[str, float] = {}  # before the overload
+        self._beside_forger: float | None = None
+        self._spans: Final[dict[str, tuple[float, float]]] = {}
+        self._us: Final[dict[str, float]] = {}  # of CPU per committed transaction, by phase
+        self.flood: Final = Flood(file, len(file), network.ingress(), CONNECTIONS)
+
+    async def run(self, tell: Tell, forger: bool, best_seconds: float) -> None:
+        """All of it. Raises: OSError, RunFailed."""
+        async with self.flood as flood:
+            best = await self._closed("best", best_seconds)
+            self._knee = self._knee or best
+            if forger:
+                with self._forging():
+                    self._beside_forger = await self._closed("forger", best_seconds) / best
+            self._spans["before"] = await flood.open(CALM_SHARE * self._knee, CALM_SECONDS)
+            pids = self._network.processes()
+            self._resident = {name: resident_mib(pid) for name, pid in pids.items() if pid is not None}
+            sampling = asyncio.create_task(self._sample(tell))
+            with self._counting("overload"):
+                self._spans["overload"] = await flood.open(self._times * self._knee, self._seconds)
+            self._spans["after"] = await flood.open(CALM_SHARE * self._knee, AFTER_SECONDS)
+            await flood.drain(DRAIN_SECONDS)
+            sampling.cancel()
+
+    async def _closed(self, name: str, seconds: float) -> float:
+        with self._counting(name):
+            self._spans[name] = await self.flood.closed(OUTSTANDING, seconds)
+        began, ended = self._spans[name]
+        rate = self.flood.book.committed_between(began + seconds / 4, ended) / (ended - began - seconds / 4)
+        await self.flood.drain(DRAIN_SECONDS)
+        if not rate:
+            raise RunFailed("nothing was committed", Code.OUTCOME_UNKNOWN)
+        return rate
+
+    @contextmanager
+    def _counting(self, name: str) -> Iterator[None]:
+        began, cpu = self.flood.now(), self._cpu_seconds()
+        yield
+        committed = self.flood.book.committed_between(began, self.flood.now())
+        self._us[name] = (self._cpu_seconds() - cpu) * 1e6 / max(committed, 1)
+
+    def _cpu_seconds(self) -> float:
+        pids = self._network.processes().values()
+        return sum(cpu_seconds(pid) or 0.0 for pid in pids if pid is not None)
+
+    @contextmanager
+    def _forging(self) -> Iterator[None]:
+        host, port = self._network.ingress()[0]
+        process = multiprocessing.get_context("spawn").Process(
+            target=pour, args=(host, port, self._file.raw(len(self._file) - 1)), daemon=True
+        )
+        process.start()
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.join(5)
+
+    async def _sample(self, tell: Tell) -> None:
+        while True:
+            self._usage.sample(self._network.processes())
+            tell("load", min(self.flood.now() / (self._spans["before"][1] + self._seconds + AFTER_SECONDS), 1.0))
+            await asyncio.sleep(0.25)
+
+    def result(self, base: float, chain: Chain) -> Overload:
+        """What it came to."""
+        book, (began, ended) = self.flood.book, self._spans["overload"]
+        everything, under = range(book.released), book.between(began, ended)
+        committed = book.committed_between(began + RAMP_SECONDS, ended) / (ended - began - RAMP_SECONDS)
+        before = book.latencies(book.between(*self._spans["before"]))
+        limit = max(NORMAL_FACTOR * percentiles(histogram_of(before)).p99 / 1000, NORMAL_SECONDS_MIN)
+        grown = [peak - self._resident.get(name, peak) for name, peak in self._usage.memory_mib.items()]
+        endings = book.count_of(everything)
+        return Overload(
+            hardware(), base, self._knee, self._beside_forger, self._us["best"], self._us["overload"],
+            self._times, self._seconds,
+            len(under) / (ended - began), committed, committed / self._knee, endings,
+            {Code(code).name: n for code, n in book.codes(everything, Ending.REFUSED).items()},
+            self.flood.admitted, endings["unresolved"], self.flood.broken,
+            percentiles(histogram_of(before)),
+            percentiles(histogram_of(book.latencies(book.between(ended + GATE_NORMAL_S, self._spans["after"][1])))),
+            normal_after(book, ended, self._spans["after"][1], limit), max(grown, default=0.0), chain,
+        )  # fmt: skip
+
+
+def normal_after(book: Book, start: float, end: float, limit: float) -> float:
+    """Seconds after `start` from which on every transaction was committed within `limit` seconds."""
+    late = [
+        book.intended[number] - start for number in book.between(start, end)
+        if book.ending[number] != Ending.COMMITTED or book.done[number] - book.intended[number] > limit
+    ]  # fmt: skip
+    return max(late, default=0.0)
+
+
+def text_of(found: Overload) -> str:
+    """For people; each line with the gate that it has."""
+
+    def share(value: float | None, gate: float) -> str:
+        if value is None:
+            return t("not measured", "未测")
+        verdict = t("holds", "达标") if value >= gate else t("MISSES", "未达标")
+        return f"{value:.0%}  ({t('gate', '门限')} {gate:.0%}, {verdict})"
+
+    def below(value: float, gate: float, unit: str) -> str:
+        verdict = t("holds", "达标") if value <= gate else t("MISSES", "未达标")
+        return f"{value:,.1f} {unit}  ({t('gate', '门限')} {gate:g} {unit}, {verdict})"
+
+    chain = found.chain
+    rows: list[tuple[str, Any]] = [
+        (t("best rate before", "过载前最高速率"), f"{found.best_per_s:,.0f} tx/s"),
+        (t("offered", "提交速率"), f"{found.offered_per_s:,.0f} tx/s, {found.seconds:g} s"),
+        (t("committed meanwhile", "期间上链速率"), f"{found.committed_per_s:,.0f} tx/s"),
+        (t("kept", "保持比例"), share(found.kept, GATE_KEPT)),
+        (t("CPU of all nodes", "全部节点 CPU"), f"{found.us_best:,.0f} -> {found.us_overload:,.0f} us/tx"),
+        (t("kept beside a forger", "伪造签名下保持"), share(found.beside_forger, GATE_FORGED)),
+        (t("normal again after", "恢复正常用时"), below(found.normal_after_s, GATE_NORMAL_S, "s")),
+        (t("a node grew by", "节点内存增长"), below(found.memory_mib, GATE_MEMORY_MIB, "MiB")),
+        (t("p99 before, after", "之前与之后的 p99"), f"{found.before.p99:,.1f}, {found.after.p99:,.1f} ms"),
+        (t("endings", "结局"), "  ".join(f"{name} {n:,}" for name, n in found.endings.items() if n)),
+        (t("refused by code", "拒绝代码"), "  ".join(f"{name} {n:,}" for name, n in found.refused.items()) or "0"),
+        (t("without an answer", "未获答复"), f"{found.unanswered:,}"),
+        (t("answered committed, then lost", "已答复上链却丢失"), f"{chain.lost:,}"),
+        (t("nodes agree", "节点一致"), t("yes", "是") if chain.agreed else t("NO", "否")),
+        (t("libsodium, one core", "libsodium 单核"), f"{found.libsodium_per_s:,.0f} /s"),
+    ]
+    return pairs(rows)
