@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from benchmarks.machine import Hardware
 from benchmarks.network import Network, throwaway_network
 from benchmarks.peers.figures import Entry, Load, Measured
 from benchmarks.peers.systems import SystemFailed
@@ -17,9 +18,10 @@ VALIDATORS: Final = 4
 PROFILE: Final = "mixed"  # a redemption: debit the payer's points, credit what is owed, keep the order, for good
 
 
-def entry(commit: str) -> Entry:
-    """It does all of it."""
-    return Entry(NAME, commit[:12], "journal and ledger synced by 3 of 4 validators", ())
+def entry(machine: Hardware) -> Entry:
+    """It does all of it. Its version: the commit, + where the checkout differs from it, and whether it is compiled."""
+    version = f"{machine.commit[:12]}{'+' * machine.modified} {machine.code}".strip()
+    return Entry(NAME, version, "journal and ledger synced by 3 of 4 validators", ())
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def missing_of(names: Sequence[str], systems: Sequence[System]) -> dict[str, str
 def compare(plan: Plan, systems: Sequence[System], say: Say) -> Comparison:
     """All of it. A system that is missing or fails is in the result with the reason, and the others go on."""
     machine = hardware()
-    entries = {our_network.NAME: our_network.entry(machine.commit)}
+    entries = {our_network.NAME: our_network.entry(machine)}
     entries |= {s.name: Entry(s.name, "", s.durability, s.lacks, s.missing) for s in systems}
     figures: list[Figure] = []
     baselines = []

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.machine import hardware
 from benchmarks.outcomes import Book, Ending
-from benchmarks.peers import table
+from benchmarks.peers import our_network, table
 from benchmarks.peers.closed_loop import DRAIN_SECONDS, bulks, drive, faults_of, measured_of
 from benchmarks.peers.figures import FORMAT, Baseline, Comparison, Entry, Figure, Load, Measured
 from benchmarks.peers.rounds import Plan, compare, missing_of, peers
@@ -168,6 +168,12 @@ def test_a_system_without_figures_has_its_row_and_its_reason() -> None:
     assert table.rows_of(found)[-1][:3] == ["Redis", "-", "not measured"]
     assert len({len(row) for row in table.rows_of(found)} | {len(table.headers())}) == 1
     assert "NOT MEASURED: Redis: redis-server not found: apt-get install redis-server" in table.notes_of(found)
+
+
+def test_our_version_says_what_code_ran() -> None:
+    machine = msgspec.structs.replace(hardware(), commit="0123456789abcdef", modified=True, code="compiled")
+    assert our_network.entry(machine).version == "0123456789ab+ compiled"
+    assert our_network.entry(msgspec.structs.replace(machine, commit="", modified=False)).version == "compiled"
 
 
 def test_what_makes_figures_worthless_is_said() -> None:
