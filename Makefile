@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
+COMPILED_TESTS ?= $(addprefix tests/,adversary architecture/test_compiled_build.py benchmarks chainnode cli consensus integration ledger points primitives properties regressions scenarios simulation)
 
-.PHONY: demo fast verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro bench bench-growth soak year midnight peers bench-peers lock clean
+.PHONY: demo fast compiled test-compiled verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro bench bench-growth soak year midnight peers bench-peers lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +21,28 @@ demo: $(STAMP)            ## a tourism year on four validators; ends 0 only if e
 
 fast: $(STAMP)            ## eight signatures at a time, where the processor has AVX-512 IFMA; 60 MB
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-fast.lock
+
+COMPILED := build/compiled
+AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR) HNCHAIN_CODE=compiled
+SOURCES := $(shell find primitives points ledger consensus chainnode simulation cli benchmarks -type f -not -name '*.pyc')
+
+ifdef COMPILE
+export PYTHONSAFEPATH := 1
+export PYTHONPATH := $(CURDIR)/$(COMPILED)
+demo bench micro: $(COMPILED)/.made
+endif
+
+compiled: $(COMPILED)/.made ## the same sources, the hot path as C extensions (docs/adr/0036); needs a C compiler
+
+$(COMPILED)/.made: $(STAMP) hatch_build.py $(SOURCES)
+	rm -rf $(COMPILED) build/wheel
+	HNCHAIN_COMPILED=1 $(BIN)/python -m hatchling build -t wheel -d build/wheel
+	$(BIN)/python -m zipfile -e build/wheel/*.whl $(COMPILED)
+	touch $@
+
+test-compiled: compiled   ## the suite on the compiled build, and the same bytes as plain Python; COMPILED_TESTS= a part
+	$(BIN)/python -m tests.properties.same_bytes --compiled $(COMPILED)
+	$(AS_COMPILED) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -o "pythonpath=$(COMPILED) ." $(COMPILED_TESTS)
 
 verifiers: fast           ## a million random, mutated and edge-case signatures through both verifiers
 	$(BIN)/python -m tests.chainnode.verifier_trial --jobs $(JOBS)
@@ -60,7 +83,7 @@ play-devnet: $(STAMP)     ## every scenario on four real nodes gives what it giv
 	HNCHAIN_PLAY_ALL=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/scenarios/test_both_engines.py
 
 micro: $(STAMP)           ## micro-benchmarks of the hot path
-	$(BIN)/python -m pytest -q --benchmark-only tests/benchmarks/micro
+	$(BIN)/python -m pytest -q -o "pythonpath=$(if $(COMPILE),$(COMPILED)) ." --benchmark-only tests/benchmarks/micro
 
 bench: $(STAMP)           ## every target, measured and judged: make bench ROWS=best,w512 AGAIN=1; ends 1 if a gate is missed
 	-$(BIN)/hnchain bench stages
