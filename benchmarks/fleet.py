@@ -1,6 +1,7 @@
 """The processes that load the network: started, all set off at one moment, and their books put together."""
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -47,7 +48,7 @@ class Fleet:
     def __init__(self, orders: Sequence[Orders]) -> None:
         self._orders: Final = orders
         self._members: Final[list[Member]] = []
-        self.started = 0.0  # monotonic seconds
+        self.started = math.inf  # monotonic seconds; until then the start lies ahead
 
     @property
     def processes(self) -> dict[str, int | None]:

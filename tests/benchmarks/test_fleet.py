@@ -1,6 +1,7 @@
 """Several generator processes against one small node: one start, one schedule, one book."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -64,6 +65,11 @@ def drive(folder: Path, parts: int, outstanding: int = 0) -> tuple[list[Book], C
 
 def intended(books: Sequence[Book]) -> list[float]:
     return sorted(round(time, 6) for book in books for time in book.intended[: book.released])
+
+
+def test_before_the_start_no_part_of_the_load_is_over() -> None:
+    """What is to happen in the middle of a load would else happen while its processes still connect."""
+    assert time.monotonic() - Fleet([]).started < 0
 
 
 def test_three_processes_keep_the_schedule_of_one(tmp_path: Path) -> None:
