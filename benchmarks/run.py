@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -166,9 +166,7 @@ def recipe_of(network: Network, settings: Settings, profile: Profile, signed: Pa
     seconds = settings.warmup + settings.duration
     count = settings.transactions
     ours, genesis = network.clock.is_ours, network.genesis
-    begin = float(genesis.time + BEGIN_SECONDS) if ours else time.time()
-    if scene_of(profile).midnight:
-        begin = midnight_of(genesis) - seconds / 2
+    begin = begin_of(network, settings) if ours else time.time()
     lifetime = min(LIFETIME_MAX, seconds + AFTER_SECONDS + (0 if ours else count / SIGNED_PER_SECOND + 10))
     recipe = Recipe(
         network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), genesis.time, len(genesis.validators),
@@ -189,6 +187,14 @@ def recipe_of(network: Network, settings: Settings, profile: Profile, signed: Pa
     return kept
 
 
+def begin_of(network: Network, settings: Settings) -> float:
+    """Block time at the start of the load, where it is ours: the midnight of a profile that has one lies in the middle
+    of the load, also of one that is shorter than that for which its transactions were signed first."""
+    if scene_of(cast(Profile, settings.profile)).midnight:
+        return midnight_of(network.genesis) - (settings.warmup + settings.duration) / 2
+    return float(network.genesis.time + BEGIN_SECONDS)
+
+
 def _measure(
     network: Network, settings: Settings, folder: Path, path: Path, file: SignedFile, signing: Signing, tell: Tell
 ) -> Result:  # fmt: skip
@@ -199,7 +205,7 @@ def _measure(
     sizes = {name: folder_bytes(one) for name, one in folders.items()}
     before = verifies_per_second()
     if isinstance(network.clock, MovedClock):
-        network.clock.set(recipe.begin_s)
+        network.clock.set(begin_of(network, settings))
     orders = orders_for(network, settings, folder, path, recipe)
     found, timeline = asyncio.run(_load(network, settings, orders, tell))
     books, asked = [one.sent for one in found], together([one.asked for one in found])

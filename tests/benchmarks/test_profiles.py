@@ -1,8 +1,14 @@
 """Every profile on the rules alone: nothing that a run sends is refused, and what its name promises happens."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from benchmarks.network import bench_genesis, demo_keys, midnight_of
+from benchmarks.network import Network, bench_genesis, demo_keys, midnight_of
+from benchmarks.network_clock import MovedClock
+from benchmarks.report import Settings
+from benchmarks.run import RunFailed, begin_of, measure, recipe_of
 from benchmarks.workload import (
     BATCH_OPERATIONS,
     CLOSE_EVERY,
@@ -16,14 +22,17 @@ from benchmarks.workload import (
     scene_of,
     units_for,
 )
+from chainnode.devnet import create
+from chainnode.devnet_layout import place_on
 from chainnode.ledger_audit import SortedState
+from chainnode.listening_ports import free_ports
 from points.invariants import violations
 from points.transition import BlockOutcome, apply_block, genesis_state
 from primitives.codes import Code
 from primitives.genesis import Genesis, chain_id, check_genesis
 from primitives.kinds import BatchOperations, Issue, Redeem, WindowClose
 from primitives.receipt import Event
-from primitives.transaction import Decoded, decode_transaction
+from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction
 
 SEED = bytes(range(32))
 NOON = 1_800_000_000
@@ -125,3 +134,19 @@ def test_a_later_part_goes_on_where_the_first_one_ended() -> None:
     issued = [envelope.body.to for envelope in bodies if isinstance(envelope.body, Issue)]
     paid = [envelope.sender for envelope in bodies if isinstance(envelope.body, Redeem)]
     assert len(set(issued)) == len(set(paid)) == 50
+
+
+@pytest.mark.parametrize("seconds", [4.0, 60.0])
+def test_the_midnight_lies_in_the_middle_of_the_load(tmp_path: Path, seconds: float) -> None:
+    """Of a network that is made and not started; nothing that is signed for it lives longer than a node allows."""
+    town = Town("expiry-midnight")
+    devnet = create(tmp_path / "net", SEED, place_on(free_ports(16)), town.genesis)
+    clock = MovedClock(devnet, town.genesis.time)
+    network = Network(devnet, town.genesis, town.cast, (), owned=True, clock=clock)
+    settings = Settings("expiry-midnight", "http", 10.0, seconds, 0.0, 0, 4, TOURISTS)
+    recipe = recipe_of(network, settings, "expiry-midnight")
+    begin, midnight = begin_of(network, settings), midnight_of(town.genesis)
+    assert midnight - begin == seconds / 2 and recipe.begin_s == begin
+    assert begin + seconds < recipe.valid_until <= begin + VALIDITY_SECONDS_MAX
+    with pytest.raises(RunFailed, match="only in a network made for the run"):
+        measure(replace(network, owned=False), settings, "expiry-midnight", lambda _what, _part: None)
