@@ -4,8 +4,8 @@ from chainnode.state_cache import StateCache
 from ledger.chain import StateView
 from ledger.schema import STATE, Head
 from ledger.store import MemoryStore
-from points.keys import account_key, daily_key, order_key
-from points.state import Daily, RefundDone, encode_value
+from points.keys import account_key, daily_key, due_hold_key, order_key
+from points.state import Daily, Due, RefundDone, encode_value
 from primitives.hashing import ZERO_DIGEST
 
 NOWHERE = Head(0, ZERO_DIGEST, ZERO_DIGEST)
@@ -19,6 +19,11 @@ def house(records_max: int = 100) -> tuple[MemoryStore, StateCache]:
 
 def put(store: MemoryStore, key: bytes, value: int) -> None:
     store.write([(STATE + key, encode_value(Daily(value)))])
+
+
+def due(cache: StateCache, second: int) -> list[bytes]:
+    """The holds that have expired by then."""
+    return [key for key, _ in cache.range(b"T", due_hold_key(second + 1, b""))]
 
 
 def test_a_record_is_read_once() -> None:
@@ -66,3 +71,28 @@ def test_it_forgets_what_was_not_used_for_long() -> None:
     for key in (hot, cold):
         put(store, key, 2)
     assert (cache.get(hot), cache.get(cold)) == (Daily(1), Daily(2))
+
+
+def test_that_nothing_is_due_is_asked_of_the_ledger_once() -> None:
+    store, cache = house()
+    soon, later = due_hold_key(10, b"a"), due_hold_key(20, b"b")
+    store.write([(STATE + later, encode_value(Due()))])
+    assert due(cache, 9) == []
+    store.write([(STATE + soon, encode_value(Due()))])
+    assert due(cache, 19) == [], "nobody told the cache of it"
+    cache.committed({soon: Due()})
+    assert (due(cache, 9), due(cache, 19), due(cache, 20)) == ([], [soon], [soon, later])
+
+
+def test_what_was_due_and_left_is_not_due_again() -> None:
+    """Also when it was the last of its kind, and when the next one comes after it."""
+    store, cache = house()
+    soon, later = due_hold_key(10, b"a"), due_hold_key(20, b"b")
+    for key in (soon, later):
+        store.write([(STATE + key, encode_value(Due()))])
+        cache.committed({key: Due()})
+        assert due(cache, 30) == [key]
+        store.write([(STATE + key, None)])
+        cache.committed({key: None})
+        assert due(cache, 30) == []
+        assert due(cache, 30) == []
