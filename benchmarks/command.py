@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from benchmarks.block_command import blocks
 from benchmarks.compare_command import compare
 from benchmarks.growth_command import growth
 from benchmarks.knee_command import knee
@@ -47,6 +48,7 @@ bench.add_command(report)
 bench.add_command(stages)
 bench.add_command(scale)
 bench.add_command(overload)
+bench.add_command(blocks)
 
 
 @bench.command(

@@ -12,7 +12,11 @@ from primitives.certificate import certificate_hash
 from primitives.genesis import Limits
 from primitives.hashing import ZERO_DIGEST
 
-WORTH_TRANSACTIONS: Final = 256  # a block costs a node as much as some 25 of them, however few are in it
+# A block costs a node as much as some 25 transactions, however few are in it. So many are worth one at any time; below
+# that, a leader whose last block was no small one lets PACE_MS pass between two. On a quiet network nothing waits.
+WORTH_TRANSACTIONS: Final = 256
+BUSY_TRANSACTIONS: Final = 24
+PACE_MS: Final = 40
 
 
 class BlockBuilder:
@@ -22,6 +26,7 @@ class BlockBuilder:
         self._membership: Final = membership
         self._limits: Final = limits
         self._executor: Final = executor
+        self._last = 0  # transactions in the last block that was built
 
     def build(self, request: BuildBlock, candidates: Sequence[HeldBatch], now_ms: int, force: bool) -> Block | None:
         """The child of `request.parent`, or None when there is nothing to say.
@@ -39,6 +44,7 @@ class BlockBuilder:
         wanted = request.flush or force or next_valset is not None
         if not wanted and not self._is_worth_it(request, chosen):
             return None
+        self._last = sum(len(batch.ids) for batch in chosen)
         certificate, context = request.certificate, self._membership.place.context
         header = Header(
             epoch=context.epoch,
@@ -60,11 +66,12 @@ class BlockBuilder:
         return Block(header, tuple(batch.digest for batch in chosen), certificate, request.new_view)
 
     def _is_worth_it(self, request: BuildBlock, chosen: Sequence[HeldBatch]) -> bool:
-        """Whether to say it now. While a block is under way, what waits gathers for the next one: the core asks again
-        as soon as that one is decided, and at every new batch."""
-        if not request.undecided:
-            return bool(chosen)
-        return sum(len(batch.ids) for batch in chosen) >= WORTH_TRANSACTIONS
+        """Whether to say it now. While a block is under way, or was proposed a moment ago under load, what waits
+        gathers for the next one: the core asks again when that is decided, at every new batch, and at every tick."""
+        waiting = sum(len(batch.ids) for batch in chosen)
+        if request.undecided or not waiting or waiting >= WORTH_TRANSACTIONS:
+            return waiting >= WORTH_TRANSACTIONS
+        return self._last < BUSY_TRANSACTIONS or request.waited_ms >= PACE_MS
 
     def _choose(self, candidates: Sequence[HeldBatch]) -> list[HeldBatch]:
         """As many as fit, in order; a batch that does not fit ends the block, so none is passed over (C5, C7)."""

@@ -104,7 +104,7 @@ class Node:
         ledger = Ledger(data.chain, data.tree, data.journal, data.journal_records, data.abstains_in)
         self.rooms: Final = Rooms(
             genesis, ledger, self._known_keys, pool_limits(config, genesis.limits), self.clock, monotonic_ms,
-            self._mesh, self, self.signatures.verify, partial(_intake, verifier),
+            self._mesh, self, self.signatures.verify, partial(_intake, verifier), verifier.verify_votes,
         )  # fmt: skip
         rooms = self.rooms
         self.admissions: Final = Admissions(rooms, verifier, self.clock, monotonic_ms, self._pack.set)

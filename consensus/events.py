@@ -131,6 +131,7 @@ class BuildBlock:
     exec_height: between exec_height_min and exec_height_max, and executed here.
     flush: an empty block is wanted too, it carries the roots of what is decided (C4). Without it an empty one is not.
     new_view: put these bytes into the block and their new_view_hash into its header; None: neither (C11).
+    waited_ms: since this replica's last proposal, as coarse as the ticks.
     """
 
     view: View
@@ -143,6 +144,7 @@ class BuildBlock:
     exec_height_max: Height
     flush: bool
     new_view: bytes | None = None
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,7 @@ def request_build(state: State, effects: Effects) -> None:
             exec_height_max=Height(min(state.executed, state.certified)),
             flush=flush,
             new_view=record_to_add(state),
+            waited_ms=state.clock.now - state.proposed,
         )
     )
 

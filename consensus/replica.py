@@ -35,7 +35,7 @@ from primitives.block import Block
 from primitives.certificate import Certificate
 from primitives.validators import Height, NodeId, View
 
-BUILD_RETRY_MS: Final = 100  # a leader that got no block asks again while batches wait
+BUILD_RETRY_MS: Final = 20  # a leader that got no block asks again while batches wait; about every tick
 
 
 class Replica:

@@ -82,6 +82,7 @@ class State:
     ask_build: bool = False
     building: tuple[View, Height, Digest] | None = None
     asked_build: int = 0
+    proposed: int = 0  # clock at the last own proposal
     activated: int = 0
     progressed: int = 0
     caught_up_at: int | None = None
@@ -229,5 +230,6 @@ class State:
         height = record.proposal.block.header.height
         self._promise(height, digest, record, effects)
         self.probation.signed(record.proposal.view, height)
+        self.proposed = self.clock.now
         effects.send.append((ALL, record.proposal))
         self.move_tip(height, digest)

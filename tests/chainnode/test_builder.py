@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from chainnode.builder import WORTH_TRANSACTIONS, BlockBuilder
+from chainnode.builder import BUSY_TRANSACTIONS, PACE_MS, WORTH_TRANSACTIONS, BlockBuilder
 from consensus.events import BuildBlock
 from primitives.block import Block, batches_root, header_digest, tx_root
 from primitives.validators import Height, View
@@ -70,6 +70,20 @@ def test_while_a_block_is_under_way_little_waits_for_more() -> None:
     assert builder(room, block_batches=256, block_bytes=2**24).build(
         request(room, (under_way,)), many[:256], NOW_MS + 9, force=False
     ) is not None  # fmt: skip
+
+
+def test_under_load_a_block_waits_for_the_pace_and_on_a_quiet_network_for_nothing() -> None:
+    """Latency first when little is to do, throughput first under load."""
+    room = Room(0)
+    held(room, ("A-1",))
+    one = room.store.candidates(())
+    busy = builder(room, block_batches=256, block_bytes=2**24)
+    assert busy.build(request(room, waited_ms=0), one, NOW_MS, force=False), "the last block was small"
+    assert busy.build(request(room, waited_ms=PACE_MS), one * BUSY_TRANSACTIONS, NOW_MS, force=False)
+    assert busy.build(request(room, waited_ms=PACE_MS - 1), one * BUSY_TRANSACTIONS, NOW_MS, force=False) is None
+    assert busy.build(request(room, waited_ms=0), one * WORTH_TRANSACTIONS, NOW_MS, force=False), "enough at any time"
+    assert busy.build(request(room, waited_ms=PACE_MS), one, NOW_MS, force=False), "the load is gone"
+    assert busy.build(request(room, waited_ms=0), one, NOW_MS, force=False)
 
 
 def test_a_block_stays_within_the_limits_of_genesis() -> None:

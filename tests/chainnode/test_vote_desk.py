@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from chainnode.signatures import verify_each
+from chainnode.signatures import LANES_WORTH, SignatureCache, build_bulk_verifier, verify_each
 from chainnode.vote_desk import SURPLUS_TICKS, VoteDesk
 from consensus.events import Received
 from consensus.messages import Vote
 from primitives.certificate import Phase
+from primitives.keys import SigningKey
 from primitives.transaction import SignatureCheck
 from primitives.validators import NodeId
 from tests.consensus.committee import GENESIS, Committee, block_on, context_of, fake_verify, propose, vote
@@ -133,6 +134,19 @@ def test_another_epoch_begins_with_an_empty_desk() -> None:
     count.desk.clear()
     count.take(3)
     assert count.due(1) == [3]
+
+
+@pytest.mark.parametrize("number", [1, LANES_WORTH, 9])
+def test_one_bad_vote_among_many_is_found_and_the_others_are_remembered(number: int) -> None:
+    """The verdicts of a call for eight are those of libsodium, and a certificate of these votes costs nothing more."""
+    keys = [SigningKey.from_seed(bytes([n + 1]) * 32) for n in range(number)]
+    checks = [SignatureCheck(key.public_key, b"vote", key.sign(b"vote")) for key in keys]
+    checks[0] = checks[0]._replace(message=b"another")
+    cache = SignatureCache()
+    verifier = build_bulk_verifier(cache)
+    expected = [False] + [True] * (number - 1)
+    assert verifier.verify_votes(checks) == expected and cache.saved == 0
+    assert verifier.verify_votes(checks) == expected and cache.saved == number - 1
 
 
 # What the core says about a vote.

@@ -320,8 +320,8 @@ def test_a_leader_without_a_block_asks_again_while_batches_wait() -> None:
     replica.step(Tick(0))
     assert len(replica.step(Pending(1)).build) == 1
     assert not replica.step(BlockBuilt(View(0), Height(1), None)).build
-    assert not replica.step(Tick(50)).build
-    assert len(replica.step(Tick(150)).build) == 1
+    assert not replica.step(Tick(10)).build
+    assert len(replica.step(Tick(25)).build) == 1
 
 
 def test_execution_that_changed_nothing_needs_no_flush() -> None:

@@ -25,8 +25,8 @@ from primitives.certificate import Certificate
 
 IGNORED: Final = {
     "config", "clock", "timer", "inclusion", "first_seen", "activated", "progressed", "caught_up_at", "last_status",
-    "status_due", "answers", "asked_build", "promises", "new_view", "watch", "starved", "tree", "verdicts", "wants",
-    "view_changes", "probation",
+    "status_due", "answers", "asked_build", "proposed", "promises", "new_view", "watch", "starved", "tree", "verdicts",
+    "wants", "view_changes", "probation",
 }  # fmt: skip
 _OWN: Final = ("consensus.",)
 
