@@ -86,9 +86,10 @@ def load(
     Raises: RunFailed, OSError.
     """
     validators, tourists = len(network.devnet.places), len(network.cast.tourists)
+    offered = f"{profile}, {outstanding} outstanding" if outstanding else f"{profile}, {rate:,.0f} tx/s"
     settings = Settings(
         profile, "ingress", rate, seconds, WARMUP, outstanding, validators, tourists, operations,
-        queries_per_second=queries,
+        queries_per_second=queries, supply=_supply(tally, offered),
     )  # fmt: skip
     began, busy, ours = time.monotonic(), busy_seconds(), _our_seconds(network)
     result = measure(network, settings, profile, stand.tell if at is None else _with(stand.tell, *at))
@@ -96,11 +97,15 @@ def load(
     tally.strangers.append(max(0.0, others / (time.monotonic() - began)))
     tally.verify_us.append(result.baseline.us)
     tally.sound = tally.sound and result.is_sound
-    offered = f"{profile}, {outstanding} outstanding" if outstanding else f"{profile}, {rate:,.0f} tx/s"
     tally.traces.append(Trace(offered, result.committed_per_s, result.per_second, result.histograms["all"]))
     stand.say(f"  {result.committed_per_s:,.0f} tx/s, p50 {result.latency['all'].p50:,.1f} ms, "
               f"{result.cost.nodes_us_per_transaction:,.0f} us CPU")  # fmt: skip
     return result
+
+
+def _supply(tally: Tally, offered: str) -> int:
+    """Transactions to sign per second of a closed loop: twice what the same load took before; 0 if there was none."""
+    return round(2 * max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0))
 
 
 def _with(tell: Tell, part: float, act: Callable[[], None]) -> Tell:

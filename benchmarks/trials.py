@@ -7,6 +7,7 @@ from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand
 from benchmarks.trials_faults import follower, leader, sync
 from benchmarks.trials_load import batch, best, half, idle, plain, queries, w512
+from benchmarks.trials_overload import overload
 from benchmarks.trials_rest import deploy, memory, silence
 from benchmarks.trials_scale import accounts, startup
 
@@ -15,5 +16,5 @@ Trial = Callable[[Stand], Outcome]
 TRIALS: Final[dict[str, Trial]] = {
     "best": best, "half": half, "w512": w512, "plain": plain, "batch": batch, "idle": idle, "follower": follower,
     "leader": leader, "sync": sync, "silence": silence, "memory": memory, "queries": queries, "deploy": deploy,
-    "accounts": accounts, "startup": startup,
+    "accounts": accounts, "startup": startup, "overload": overload,
 }  # fmt: skip

@@ -49,7 +49,7 @@ def test_figures_in_checks_of_the_same_run() -> None:
 
 
 def test_every_figure_has_a_trial_and_a_gate_is_no_harder_than_its_goal() -> None:
-    assert set(TRIALS) <= {figure.trial for figure in FIGURES}
+    assert {figure.trial for figure in FIGURES} == set(TRIALS)
     assert len({figure.name for figure in FIGURES}) == len(FIGURES)
     for figure in FIGURES:
         assert (figure.gate is None) == (figure.better == "neither"), figure.name
