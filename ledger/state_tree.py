@@ -77,7 +77,7 @@ class StateTree:
         self._reader = reader
         self._cache_nodes = cache_nodes
         self._unstored_nodes = unstored_nodes
-        self._young: dict[bytes, bytes] = {}  # used since the last turn of generations, and all that is not stored
+        self._young: dict[bytes, bytes] = {}  # used since the last turn of generations, so all that is not stored
         self._old: dict[bytes, bytes] = {}
         self._unstored: dict[bytes, bytes | None] = {}  # changed since the last flush, None if gone
         self._writes: dict[bytes, bytes | None] = {}  # of the update under way
@@ -99,9 +99,6 @@ class StateTree:
 
         The operations must be in the store before the next update.
         """
-        if len(self._young) > self._cache_nodes + len(self._unstored):
-            self._old = self._young
-            self._young = {path: node for path, node in self._unstored.items() if node is not None}
         entries = [(key_hash(k), _GONE if v is None else value_digest(v)) for k, v in changes.items()]
         if not entries:
             return TreeUpdate(self.root, [])
@@ -119,6 +116,8 @@ class StateTree:
         operations += [(height_key(TREE_LOG, number), None) for number in range(self._log_from, self._sequence)]
         self._unstored.clear()
         self._log_from, self._logged = self._sequence, 0
+        if len(self._young) > self._cache_nodes:  # a turn: all that is in it is stored now
+            self._old, self._young = self._young, {}
         return operations
 
     def prove(self, key: bytes) -> StateProof:

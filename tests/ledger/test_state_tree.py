@@ -244,3 +244,25 @@ def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
     expected = list(StateTree(store, tree.root).entries())
     for some in (layers, layers[1:], layers[:3], []):
         assert list(StateTree(store, tree.root, cache_nodes=0, layers=some).entries()) == expected
+
+
+def test_a_flush_stores_what_waited_from_earlier_blocks() -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    content = {b"%d" % key: b"value" for key in range(3000)}
+    store.write(tree.update(content).operations)
+    store.write(tree.update({b"7": b"new"}).operations)
+    store.write(tree.flush())
+    expected = {key_hash(k): value_digest(v) for k, v in {**content, b"7": b"new"}.items()}
+    assert dict(StateTree(store, tree.root).entries()) == expected
+
+
+def test_the_cache_is_bounded() -> None:
+    store = MemoryStore()
+    tree = StateTree(store, cache_nodes=100, unstored_nodes=100)
+    for key in range(0, 3000, 3):
+        store.write(tree.update({b"%d" % (key + more): b"value" for more in range(3)}).operations)
+    assert len(list(store.range(NODE, b"o"))) > 400
+    assert max(len(tree._young), len(tree._old)) <= 100 + 100 + 20
+    for key in (7, 1500, 2999):
+        assert verify_state_proof(tree.root, b"%d" % key, b"value", tree.prove(b"%d" % key))
