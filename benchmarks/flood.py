@@ -4,7 +4,6 @@ Unlike the lanes of generator.py it keeps no count of what a node has in hand: i
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +18,6 @@ from primitives.hashing import Digest
 
 BULK: Final = 256
 PACE_SECONDS: Final = 0.002
-FORGER_ADDRESS: Final = "127.0.0.51"  # another one than that of the load: an address answers for itself
 FORGED_BULK: Final = 400
 
 
@@ -121,19 +119,7 @@ class Flood:
             self.book.settle(number, Ending.EXPIRED if item.height == 0 else ending, item.code, item.height, now)
 
 
-def forge(raw: bytes) -> bytes:
-    """The same transaction with a signature that does not verify; one curve operation shows it."""
-    return raw[:-1] + bytes((raw[-1] ^ 1,))
-
-
-def pour(host: str, port: int, raw: bytes) -> None:
-    """Forged bulks as fast as the node reads them, until this process is ended."""
-    frame = encode_ingress(Submit(0, (forge(raw),) * FORGED_BULK))
-    while True:
-        try:
-            with socket.create_connection((host, port), source_address=(FORGER_ADDRESS, 0), timeout=1.0) as client:
-                while True:
-                    client.sendall(frame)
-                    client.recv(65_536)
-        except OSError:
-            time.sleep(0.05)
+def forged_frame(raw: bytes) -> bytes:
+    """A bulk of this transaction with a signature that does not verify; one curve operation shows it."""
+    false = raw[:-1] + bytes((raw[-1] ^ 1,))
+    return encode_ingress(Submit(0, (false,) * FORGED_BULK))

@@ -5,8 +5,9 @@ overload, and the calm load again. Every transaction has one ending, and what wa
 """
 
 import asyncio
-import multiprocessing
 import secrets
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks.aftermath import Chain, inspect, standing
-from benchmarks.flood import Flood, pour
+from benchmarks.flood import Flood, forged_frame
 from benchmarks.latencies import Percentiles, histogram_of, percentiles
 from benchmarks.machine import Hardware, Usage, cpu_seconds, hardware, resident_mib, verifies_per_second
 from benchmarks.network import Network
@@ -180,15 +181,18 @@ class _Trial:
     @contextmanager
     def _forging(self) -> Iterator[None]:
         host, port = self._network.ingress()[0]
-        process = multiprocessing.get_context("spawn").Process(
-            target=pour, args=(host, port, self._file.raw(len(self._file) - 1)), daemon=True
-        )
-        process.start()
+        command = [sys.executable, "-m", "benchmarks.forger", host, str(port)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        assert process.stdin is not None and process.stdout is not None, "both are pipes"
         try:
+            with process.stdin:
+                process.stdin.write(forged_frame(self._file.raw(len(self._file) - 1)))
+            process.stdout.readline()
             yield
         finally:
-            process.terminate()
-            process.join(5)
+            process.kill()
+            process.stdout.close()
+            process.wait()
 
     async def _sample(self, tell: Tell) -> None:
         while True:

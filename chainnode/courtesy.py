@@ -12,9 +12,9 @@ from chainnode.budget import Budget
 from primitives.codes import Code
 
 REFUSED_COST: Final = 1  # decoding and a look at pool and state: about 5 us
-FORGED_COST: Final = 12  # and a signature that both verifiers refuse: about 60 us
-BURST: Final = 40_000.0  # 0.2 s of one core
-PER_SECOND: Final = 8_000.0  # 4 % of one core
+FORGED_COST: Final = 24  # and a signature that both verifiers refuse: about 60 us, and nobody honest sends it
+BURST: Final = 12_000.0  # 500 forged ones, some 30 ms of one core
+PER_SECOND: Final = 8_000.0  # 2 to 4 % of one core
 ADDRESSES_MAX: Final = 10_000  # beyond, the longest unused budget is forgotten: it was full again anyway
 
 
