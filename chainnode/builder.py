@@ -16,6 +16,7 @@ from primitives.hashing import ZERO_DIGEST
 # that, a leader whose last block was no small one lets PACE_MS pass between two. On a quiet network nothing waits.
 WORTH_TRANSACTIONS: Final = 256
 BUSY_TRANSACTIONS: Final = 24
+PACED_BELOW: Final = 96  # so many do not wait for more
 PACE_MS: Final = 40
 
 
@@ -71,7 +72,8 @@ class BlockBuilder:
         waiting = sum(len(batch.ids) for batch in chosen)
         if request.undecided or not waiting or waiting >= WORTH_TRANSACTIONS:
             return waiting >= WORTH_TRANSACTIONS
-        return self._last < BUSY_TRANSACTIONS or request.waited_ms >= PACE_MS
+        calm = waiting >= PACED_BELOW or self._last < BUSY_TRANSACTIONS
+        return calm or request.waited_ms >= PACE_MS
 
     def _choose(self, candidates: Sequence[HeldBatch]) -> list[HeldBatch]:
         """As many as fit, in order; a batch that does not fit ends the block, so none is passed over (C5, C7)."""

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from chainnode.builder import BUSY_TRANSACTIONS, PACE_MS, WORTH_TRANSACTIONS, BlockBuilder
+from chainnode.builder import BUSY_TRANSACTIONS, PACE_MS, PACED_BELOW, WORTH_TRANSACTIONS, BlockBuilder
 from consensus.events import BuildBlock
 from primitives.block import Block, batches_root, header_digest, tx_root
 from primitives.validators import Height, View
@@ -81,7 +81,7 @@ def test_under_load_a_block_waits_for_the_pace_and_on_a_quiet_network_for_nothin
     assert busy.build(request(room, waited_ms=0), one, NOW_MS, force=False), "the last block was small"
     assert busy.build(request(room, waited_ms=PACE_MS), one * BUSY_TRANSACTIONS, NOW_MS, force=False)
     assert busy.build(request(room, waited_ms=PACE_MS - 1), one * BUSY_TRANSACTIONS, NOW_MS, force=False) is None
-    assert busy.build(request(room, waited_ms=0), one * WORTH_TRANSACTIONS, NOW_MS, force=False), "enough at any time"
+    assert busy.build(request(room, waited_ms=0), one * PACED_BELOW, NOW_MS, force=False), "enough without a wait"
     assert busy.build(request(room, waited_ms=PACE_MS), one, NOW_MS, force=False), "the load is gone"
     assert busy.build(request(room, waited_ms=0), one, NOW_MS, force=False)
 
