@@ -31,8 +31,9 @@ class Figure(msgspec.Struct, frozen=True):
 FIGURES: Final = (
     Figure("best", "best", "committed issues and redemptions, best, sustained", "发放与核销混合，最高持续速率",
            "tx/s", "more", 5_000, 15_000, "rate"),
-    Figure("share", "best", "share of the limit set by signature checks", "占验签物理上限的比例",
+    Figure("share", "best", "share of the limit that checks by libsodium set", "占 libsodium 验签上限的比例",
            "", "more", 0.2, 0.5),
+    Figure("share_lanes", "best", "share of the limit that checks in eight lanes set", "占八路并行验签上限的比例", ""),
     Figure("cpu", "best", "CPU of all nodes per transaction", "每笔交易的全部节点 CPU", "us", kind="time_us"),
     Figure("growth", "best", "ledger growth per transaction and node", "每笔交易每节点的账本增长", "B"),
     Figure("w512", "w512", "the same at 512 outstanding", "同上，512 笔在途", "tx/s", "more", 4_000, 8_000, "rate"),

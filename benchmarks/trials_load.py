@@ -4,6 +4,7 @@ import statistics
 from typing import Final
 
 from benchmarks.knee import KEPT_SHARE, Step, find, knee_of, step_of
+from benchmarks.machine import lane_verifies_per_second
 from benchmarks.report import Result
 from benchmarks.run import RunFailed
 from benchmarks.scoreboard import Outcome
@@ -35,6 +36,9 @@ def best(stand: Stand) -> Outcome:
             result = load(stand, tally, network, stand.seconds(BEST_SECONDS), outstanding=BEST_OUTSTANDING)
             tally.add("best", result.committed_per_s)
             tally.add("share", result.share_of_limit)
+            in_lanes = lane_verifies_per_second()
+            if in_lanes is not None:
+                tally.add("share_lanes", result.share_of_limit / result.baseline.us * 1e6 / in_lanes)
             tally.add("cpu", result.cost.nodes_us_per_transaction)
             tally.add("growth", growth_bytes(result))
     return tally.outcome()
