@@ -139,4 +139,5 @@ def test_the_ingress_closes_what_is_no_frame(network: Network) -> None:
                 assert client.recv(4096) == b"", raw[:20]
         with connect(node.ingress_port) as client:
             client.sendall(encode_frame(1, whole))
-            assert client.recv(4096) == encode_frame(2, msgspec.msgpack.encode([0, [1001]])), "junk is answered DECODE"
+            answer = encode_frame(2, msgspec.msgpack.encode([0, [1001], 0]))
+            assert client.recv(4096) == answer, "junk is answered DECODE"

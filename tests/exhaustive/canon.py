@@ -31,13 +31,15 @@ IGNORED: Final = {
 _OWN: Final = ("consensus.",)
 
 
-def copied(value: Any) -> Any:
-    """A copy that shares what cannot change: records, frozen dataclasses, functions, digests."""
+def copied(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """A copy that shares what cannot change: records, frozen dataclasses, functions, digests. What the original reaches
+    by two ways is one thing in the copy too (`known`: copies by the identity of the original)."""
+    known = {} if known is None else known
     match value:
         case dict():
-            return {key: copied(item) for key, item in value.items()}
+            return {key: copied(item, known) for key, item in value.items()}
         case list():
-            return [copied(item) for item in value]
+            return [copied(item, known) for item in value]
         case set():
             return set(value)
         case deque():
@@ -47,10 +49,11 @@ def copied(value: Any) -> Any:
         return value
     if getattr(kind, "__dataclass_params__", None) is not None and kind.__dataclass_params__.frozen:
         return value
-    fresh = object.__new__(kind)
-    for name in _attributes(value):
-        object.__setattr__(fresh, name, copied(getattr(value, name)))
-    return fresh
+    if id(value) not in known:
+        fresh = known[id(value)] = object.__new__(kind)
+        for name in _attributes(value):
+            object.__setattr__(fresh, name, copied(getattr(value, name), known))
+    return known[id(value)]
 
 
 def _attributes(value: Any) -> list[str]:
