@@ -37,7 +37,7 @@ from ledger.schema import (
     unpack_place,
     unpack_roots,
 )
-from ledger.state_tree import Layer, StateTree, TreeUpdate
+from ledger.state_tree import Layer, StateTree, TreeUpdate, stacked
 from ledger.store import Operation, Reader, Snapshot, Store
 from ledger.stored_blocks import block_operation, load_block, load_mentions
 from primitives.block import Block, Header, batch_digest, batches_root, header_digest
@@ -185,7 +185,7 @@ class Chain:
         ]
         layer = entry.tree.layer
         if layer is not None:
-            self._layers = (*self._layers, layer)  # before the write: who sees the block also sees its layer
+            self._layers = stacked(self._layers, layer)  # before the write: who sees the block also sees its layer
         self.store.write(operations)
         if layer is not None and layer.flushed:
             self._layers = ()

@@ -169,6 +169,9 @@ def check_identity(store: Reader, chain_id: bytes) -> None:
         raise LedgerDamaged("the ledger has no identity record: it was never initialised, or it lost its content")
     version, found = _IDENTITY.unpack(raw)
     if version != SCHEMA_VERSION:
-        raise DirectoryRefused(f"the ledger has schema {version}, this program reads and writes {SCHEMA_VERSION}")
+        raise DirectoryRefused(
+            f"the ledger has schema {version}, this program reads and writes {SCHEMA_VERSION}; start the release that "
+            "wrote it, or fetch the chain from the other validators with `hnchain node resync`"
+        )
     if found != chain_id:
         raise DirectoryRefused(f"the ledger is of chain {found.hex()}, the genesis given is of {chain_id.hex()}")

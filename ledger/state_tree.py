@@ -44,13 +44,15 @@ _Child = tuple[int, bytes]  # entry count as in a branch, digest (zeros if the c
 
 
 class Layer(NamedTuple):
-    """What one update changed. Layers since the last flush, on top of the store, are the tree without playing back.
+    """What updates in a row changed. Layers since the last flush, on top of the store, are the tree without playing
+    back.
 
-    `sequence` is that of its record in the log; `nodes` are by path, None for one that is gone; `flushed`: the update
-    stores these and all before them.
+    `first` and `last` are the numbers of their records in the log; `nodes` are by path, None for one that is gone;
+    `flushed`: the update stores these and all before them.
     """
 
-    sequence: int
+    first: int
+    last: int
     nodes: Mapping[bytes, bytes | None]
     flushed: bool
 
@@ -70,7 +72,7 @@ class StateTree:
         self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_nodes: int = CACHE_NODES,
         unstored_nodes: int = UNSTORED_NODES_MAX, layers: Sequence[Layer] = (),
     ) -> None:  # fmt: skip
-        """`layers`, where they cover the log, spare playing it back.
+        """`layers`, where they cover the log, spare playing it back; the tree is then to prove from alone.
 
         Raises LedgerDamaged if `reader` does not hold the tree with the digest `root`.
         """
@@ -84,12 +86,11 @@ class StateTree:
         first, last = _log_ends(reader)
         self._log_from, self._sequence = first, last  # records of the log: [_log_from, _sequence)
         self._logged = 0  # entries in them
-        known = [layer for layer in layers if first <= layer.sequence < last]
-        if len(known) == last - first:
+        self._layers: list[Mapping[bytes, bytes | None]] = []  # between the cache and the store, newest first
+        known = [layer for layer in layers if first <= layer.first and layer.last < last]
+        if sum(layer.last + 1 - layer.first for layer in known) == last - first:
             self.root = root
-            for layer in known:
-                self._unstored.update(layer.nodes)
-            self._young.update((path, node) for path, node in self._unstored.items() if node is not None)
+            self._layers = [layer.nodes for layer in reversed(known)]
         else:
             self._play_back(root)
         self._load(b"", root)
@@ -99,6 +100,7 @@ class StateTree:
 
         The operations must be in the store before the next update.
         """
+        assert not self._layers, "a tree over layers is not updated"
         entries = [(key_hash(k), _GONE if v is None else value_digest(v)) for k, v in changes.items()]
         if not entries:
             return TreeUpdate(self.root, [])
@@ -108,10 +110,11 @@ class StateTree:
         self._logged += len(entries)
         flush = len(self._unstored) > self._unstored_nodes or self._logged > LOG_ENTRIES_MAX
         record = (height_key(TREE_LOG, sequence), b"".join(chain.from_iterable(entries)))
-        return TreeUpdate(self.root, self.flush() if flush else [record], Layer(sequence, nodes, flush))
+        return TreeUpdate(self.root, self.flush() if flush else [record], Layer(sequence, sequence, nodes, flush))
 
     def flush(self) -> list[Operation]:
         """The writes that store every changed node and clear the log; the tree stays what it is."""
+        assert not self._layers, "a tree over layers is not stored"
         operations: list[Operation] = [(NODE + path, node) for path, node in self._unstored.items()]
         operations += [(height_key(TREE_LOG, number), None) for number in range(self._log_from, self._sequence)]
         self._unstored.clear()
@@ -168,7 +171,7 @@ class StateTree:
             return node
         node = self._old.get(path)
         if node is None:
-            node = self._reader.get(NODE + path)
+            node = self._below(path)
             if node is None and not path and digest == EMPTY_STATE_ROOT:
                 node = _EMPTY_BUCKET
             if node is None or node_digest(node) != digest:
@@ -177,6 +180,12 @@ class StateTree:
         if keep:
             self._young[path] = node
         return node
+
+    def _below(self, path: bytes) -> bytes | None:
+        for nodes in self._layers:
+            if path in nodes:
+                return nodes[path]
+        return self._reader.get(NODE + path)
 
     def _apply(self, entries: Sequence[_Entry]) -> Mapping[bytes, bytes | None]:
         """Change the tree: first the buckets, then the branches above them, each once, from the bottom up."""
@@ -297,6 +306,16 @@ class StateTree:
     def _put_branch(self, path: bytes, branch: bytes) -> _Child:
         self._writes[path] = branch
         return BRANCH, node_digest(branch)
+
+
+def stacked(layers: Sequence[Layer], newest: Layer) -> tuple[Layer, ...]:
+    """One layer more. Those below it, which are in the store by now, are merged as they grow: a dozen stand for a log
+    of any length."""
+    below = list(layers)
+    while len(below) > 1 and below[-2].last - below[-2].first <= below[-1].last - below[-1].first:
+        upper, lower = below.pop(), below.pop()
+        below.append(Layer(lower.first, upper.last, {**lower.nodes, **upper.nodes}, flushed=False))
+    return *below, newest
 
 
 def _log_ends(reader: Reader) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from ledger.audit import tree_difference
 from ledger.chain import Entry
 from ledger.data_directory import initialise, open_data_directory
 from ledger.failures import DirectoryRefused, FatalError, JournalDamaged, LedgerDamaged
-from ledger.schema import TREE_LOG
+from ledger.leveldb import LevelDbStore
+from ledger.schema import IDENTITY_KEY, SCHEMA_VERSION, TREE_LOG
 from ledger.state_tree import StateTree
 from tests.ledger.builders import CHAIN_ID, GENESIS, GENESIS_STATE, Builder, make_genesis
 
@@ -70,6 +71,16 @@ def test_a_foreign_chain_is_refused_before_anything_is_written(tmp_path: Path) -
 
 
 @pytest.mark.pitfall(45)
+def test_a_ledger_of_another_release_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    initialise(path, GENESIS, GENESIS_STATE)
+    store = LevelDbStore.open(path / "ledger")
+    store.write([(IDENTITY_KEY, (SCHEMA_VERSION - 1).to_bytes(4, "big") + CHAIN_ID)])
+    store.close()
+    with pytest.raises(DirectoryRefused, match=r"has schema 2, this program .* 3; start the release .*node resync"):
+        open_data_directory(path, GENESIS)
+
+
 def test_a_directory_in_use_is_refused_with_pid_and_chain_until_its_holder_dies(tmp_path: Path) -> None:
     path = tmp_path / "data"
     initialise(path, GENESIS, GENESIS_STATE)

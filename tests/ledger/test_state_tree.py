@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.failures import LedgerDamaged
 from ledger.schema import NODE, TREE_LOG
-from ledger.state_tree import LOG_ENTRIES_MAX, Layer, StateTree
+from ledger.state_tree import LOG_ENTRIES_MAX, Layer, StateTree, stacked
 from ledger.store import MemoryStore
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.state_proof import (
@@ -43,11 +43,11 @@ def test_tree_is_a_dict_whatever_its_history(
 ) -> None:
     store, model = MemoryStore(), {}
     tree = StateTree(store, cache_nodes=cache_nodes, unstored_nodes=unstored_nodes)
-    layers: list[Layer] = []
+    layers: tuple[Layer, ...] = ()
     for changes in steps:
         update = tree.update(changes)
         store.write(update.operations)
-        layers += [update.layer] if update.layer else []
+        layers = stacked(layers, update.layer) if update.layer else layers
         model = {k: v for k, v in {**model, **changes}.items() if v is not None}
         beside = StateTree(store, update.root, cache_nodes=0, layers=layers)
         again = StateTree(store, update.root)  # reopened, nothing cached, the log played back
@@ -244,6 +244,46 @@ def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
     expected = list(StateTree(store, tree.root).entries())
     for some in (layers, layers[1:], layers[:3], []):
         assert list(StateTree(store, tree.root, cache_nodes=0, layers=some).entries()) == expected
+
+
+def test_layers_tell_of_a_state_that_became_empty() -> None:
+    store = MemoryStore()
+    tree = StateTree(store)
+    store.write(tree.update({b"a": b"1"}).operations)
+    store.write(tree.flush())
+    update = tree.update({b"a": None})
+    assert update.layer is not None
+    store.write(update.operations)
+    beside = StateTree(store, update.root, cache_nodes=0, layers=[update.layer])
+    assert verify_state_proof(EMPTY_STATE_ROOT, b"a", None, beside.prove(b"a"))
+
+
+def test_few_layers_stand_for_a_long_log() -> None:
+    """Each is read beside an append: its own block may be in the store or not."""
+    store, model = MemoryStore(), {b"%d" % key: b"old" for key in range(500)}
+    tree = StateTree(store)
+    store.write(tree.update(model).operations)
+    store.write(tree.flush())
+    layers: tuple[Layer, ...] = ()
+    most = 0
+    for number in range(300):
+        root, changes = tree.root, {b"%d" % (number * 7 % 50): None if number % 3 else b"%d" % number}
+        update = tree.update(changes)
+        assert update.layer is not None
+        layers = stacked(layers, update.layer)
+        before = StateTree(store, root, cache_nodes=0, layers=layers)
+        store.write(update.operations)
+        after = StateTree(store, update.root, cache_nodes=0, layers=layers)
+        for beside, content in ((before, dict(model)), (after, {**model, **changes})):
+            assert beside._layers or not number
+            key = b"%d" % (number % 50)
+            assert verify_state_proof(beside.root, key, content.get(key), beside.prove(key))
+        model.update(changes)
+        most = max(most, len(layers))
+    assert most <= 10
+    assert dict(StateTree(store, tree.root, layers=layers).entries()) == {
+        key_hash(k): value_digest(v) for k, v in model.items() if v is not None
+    }
 
 
 def test_a_flush_stores_what_waited_from_earlier_blocks() -> None:
