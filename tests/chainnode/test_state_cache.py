@@ -1,11 +1,17 @@
 """What the cache of records keeps, and what it may not keep. Written behind its back, the store tells who answered."""
 
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainnode.record_view import RecordView
 from chainnode.state_cache import StateCache
 from ledger.chain import StateView
 from ledger.schema import STATE, Head
 from ledger.store import MemoryStore
 from points.keys import account_key, daily_key, due_hold_key, order_key
-from points.state import Daily, Due, RefundDone, encode_value
+from points.state import Agg, Daily, Due, RefundDone, encode_value
 from primitives.hashing import ZERO_DIGEST
 
 NOWHERE = Head(0, ZERO_DIGEST, ZERO_DIGEST)
@@ -96,3 +102,43 @@ def test_what_was_due_and_left_is_not_due_again() -> None:
         cache.committed({key: None})
         assert due(cache, 30) == []
         assert due(cache, 30) == []
+
+
+# kinds that the cache keeps, passes by, and asks for by time
+KEYS = st.builds(lambda kind, second, end: kind + b"%d" % second + end, st.sampled_from([b"D", b"G", b"R", b"T"]),
+                 st.integers(0, 5), st.sampled_from([b"", b"x"]))  # fmt: skip
+BLOCKS = st.lists(st.dictionaries(KEYS, st.none() | st.integers(1, 3), max_size=6), max_size=8)
+RANGES = st.tuples(st.sampled_from([b"D", b"G", b"R", b"T", b"T2"]), st.integers(0, 7))
+
+
+def record_of(key: bytes, value: int | None) -> Daily | Agg | RefundDone | Due | None:
+    if value is None:
+        return None
+    kinds = {b"D": Daily(value), b"G": Agg(value, 0), b"R": RefundDone(value, bytes(32), 1, 0), b"T": Due()}
+    return kinds[key[:1]]
+
+
+def begun(view: StateCache | RecordView, asked: tuple[bytes, int], most: int) -> Iterator[object]:
+    """The first records of a range; the rest is never asked for."""
+    start, second = asked
+    stop = start + b"%d" % second if len(start) == 1 and second < 7 else bytes([start[0] + 1])
+    return (row for row, _ in zip(view.range(start, stop), range(most), strict=False))
+
+
+@given(BLOCKS, st.lists(KEYS, max_size=12), st.lists(RANGES, max_size=6), st.integers(2, 12), st.integers(1, 9))
+@settings(deadline=None)
+def test_the_cache_tells_what_the_ledger_holds(
+    blocks: list[dict[bytes, int | None]], keys: list[bytes], ranges: list[tuple[bytes, int]], records_max: int,
+    most: int,
+) -> None:  # fmt: skip
+    store, cache = house(records_max)
+    truth = RecordView(StateView(store, NOWHERE))
+    for block in [{}, *blocks]:
+        records = {key: record_of(key, value) for key, value in block.items()}
+        store.write([(STATE + k, None if r is None else encode_value(r)) for k, r in records.items()])
+        for key in keys[:2]:
+            cache.get(key)  # somebody asks between the write and its word
+        cache.committed(records)
+        assert [cache.get(key) for key in keys] == [truth.get(key) for key in keys]
+        for asked in ranges:
+            assert list(begun(cache, asked, most)) == list(begun(truth, asked, most))
