@@ -19,6 +19,7 @@ from primitives.validators import NodeId
 
 BATCH_OVERHEAD_BYTES: Final = 32  # array, origin, sequence, array header: at most 1 + 9 + 9 + 5
 TRANSACTION_OVERHEAD_BYTES: Final = 5  # longest header of a byte string
+SENDER_PER_FREE: Final = 3  # nobody may hold more than so often what is free: one takes 3/4, k leave 1/(3k + 1)
 RETRY_MS_MIN: Final = 100
 RETRY_MS_MAX: Final = 5_000
 RETRY_MS_UNKNOWN: Final = 1_000  # nothing has left lately: nobody knows how long it takes
@@ -130,11 +131,14 @@ class Mempool:
             return Code.DUPLICATE_TX
         sender = self._senders.get(envelope.sender)
         if sender is not None and (
-            sender.count >= self.limits.sender_transactions or sender.octets + size > self._sender_room
+            sender.count >= self.limits.sender_transactions or sender.octets + size > self.limits.sender_octets
         ):
             return Code.SENDER_POOL_LIMIT
-        if len(self._entries) >= self.limits.transactions or self._octets + ahead + size > self._room:
+        free = self._room - self._octets - ahead - size  # behind it
+        if len(self._entries) >= self.limits.transactions or free < 0:
             return Code.POOL_FULL
+        if sender is not None and sender.octets + size > SENDER_PER_FREE * free:
+            return Code.SENDER_POOL_LIMIT
         return Code.OK
 
     def admit(self, decoded: Decoded, now_s: int, now_ms: int, carried: bool = False) -> Code:
@@ -250,11 +254,10 @@ class Mempool:
         return self._waiting_count
 
     def _set_room(self) -> None:
-        """The bytes that may wait, and those of one sender: a quarter is for the others."""
+        """The bytes that may wait."""
         limits, rate = self.limits, self._outflow.per_second
         room = limits.burst_octets if rate is None else max(limits.least_octets, rate * limits.wait_ms // 1000)
         self._room = min(limits.octets, room)
-        self._sender_room = min(limits.sender_octets, self._room * 3 // 4)
 
     def _line_up(self, entry: _Entry) -> None:
         entry.stage = _Stage.WAITING

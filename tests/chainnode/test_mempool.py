@@ -1,5 +1,6 @@
 """The pool: bounded per sender and in all, fair, and nothing leaves it unnamed."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -227,11 +228,13 @@ def test_what_would_wait_too_long_has_no_place() -> None:
         sender_transactions=10_000, sender_octets=10_000_000,
     )  # fmt: skip
 
+    senders = itertools.count()
+
     def fill(at_most: int) -> list[Digest]:
         """Ids of what found a place."""
         found = []
-        for number in range(at_most):
-            one = make(number % 50)
+        for _ in range(at_most):
+            one = make(next(senders))
             if mempool.admit(one, NOW, 0) is Code.OK:
                 found.append(one.id)
         return found
@@ -269,3 +272,13 @@ def test_a_quarter_of_the_pool_is_for_others_than_one_sender() -> None:
     mempool = pool(burst_octets=8 * size)
     assert [mempool.admit(make(1), NOW, 0) for _ in range(8)] == [Code.OK] * 6 + [Code.SENDER_POOL_LIMIT] * 2
     assert [mempool.admit(make(i), NOW, 0) for i in (2, 3, 4)] == [Code.OK, Code.OK, Code.POOL_FULL]
+
+
+def test_however_many_senders_take_what_they_can_a_newcomer_finds_room() -> None:
+    """A pool that holds two seconds is small: a handful of keys must not keep everybody else out."""
+    size = len(make().raw)
+    mempool = pool(burst_octets=100 * size, transactions=1_000, sender_transactions=1_000)
+    for number in range(400):
+        mempool.admit(make(1 + number % 4), NOW, 0)
+    assert mempool.octets // size == 92, "four of them, each three times what is free"
+    assert [mempool.admit(make(sender), NOW, 0) for sender in range(5, 13)] == [Code.OK] * 8
