@@ -12,7 +12,7 @@ from benchmarks.trial import Stand, Tally, load
 from benchmarks.workload import BATCH_OPERATIONS
 from chainnode.eight_lanes import Lanes
 
-BEST_OUTSTANDING: Final = 2_048
+BEST_OUTSTANDING: Final = 4_096
 BEST_SECONDS: Final = 60.0
 SECONDS: Final = 10.0
 BATCHES_OUTSTANDING: Final = 64

@@ -114,7 +114,7 @@ class Driver:
     def hear_vote(self, sender: NodeId, vote: Vote) -> None:
         """A vote whose signature is not verified yet (verification.vote_fault); one that is known is dropped."""
         if not self.replica.holds(vote):
-            self._votes.take(sender, vote)
+            self._votes.take(sender, vote, at_once=self.replica.votes_missing(vote) is None)
             self._unheard = True
             self._on_work()
 
@@ -178,6 +178,8 @@ class Driver:
             self._between.popleft()()
         turn = Effects()
         self._unheard = False
+        if len(self._inbox) >= TURN_EVENTS_MAX:  # this turn does not come to the votes behind it, nor might the next
+            self._inbox.extendleft(Received(*one) for one in self._votes.due(self.replica))
         for _ in range(TURN_EVENTS_MAX):
             if not self._inbox:
                 self._inbox.extend(Received(*one) for one in self._votes.due(self.replica))

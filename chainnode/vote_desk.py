@@ -16,6 +16,7 @@ from primitives.transaction import SignatureCheck
 from primitives.validators import NodeId
 
 SURPLUS_TICKS: Final = 64  # how often votes that nobody needed are verified after all
+TOGETHER_MAX: Final = 32  # votes verified in one go; who forged one of them is not heard on the rest
 
 Waiting = tuple[NodeId, Vote]  # who carried it, and the vote
 Place = tuple[int, int, int]  # phase, view, height
@@ -40,14 +41,18 @@ class VoteDesk:
         self._context: Final = context
         self._on_forged: Final = on_forged
         self._waiting: Final[dict[Place, list[Waiting]]] = {}
-        self._surplus: dict[tuple[int, int], Waiting] = {}  # by signer and phase
+        self._surplus: dict[tuple[int, int, int], Waiting] = {}  # by carrier, signer and phase
         self._seen: set[Place] = set()  # waited at the last tick already
         self._overdue: set[Place] = set()
         self._ticks = 0
 
-    def take(self, sender: NodeId, vote: Vote) -> None:
-        """A vote of a member of this epoch (verification.vote_fault), of whatever signature."""
-        self._waiting.setdefault((vote.phase, vote.view, vote.height), []).append((sender, vote))
+    def take(self, sender: NodeId, vote: Vote, at_once: bool = False) -> None:
+        """A vote of a member of this epoch (verification.vote_fault), of whatever signature. at_once: the core wants
+        it however many are missing."""
+        place = vote.phase, vote.view, vote.height
+        self._waiting.setdefault(place, []).append((sender, vote))
+        if at_once:
+            self._overdue.add(place)
 
     def tick(self) -> None:
         """Time passes: what waited at the last tick already is due now."""
@@ -106,23 +111,40 @@ class VoteDesk:
         return differ or place in self._overdue or len(votes) > self._context().members.size
 
     def _keep_surplus(self, sender: NodeId, vote: Vote) -> None:
-        key = vote.signer, vote.phase
+        key = sender, vote.signer, vote.phase
         held = self._surplus.get(key)
         if held is None or (held[1].view, held[1].height) < (vote.view, vote.height):
             self._surplus[key] = sender, vote
 
     def _genuine(self, votes: Sequence[Waiting]) -> list[Waiting]:
+        genuine: list[Waiting] = []
+        forgers: set[NodeId] = set()
+        for start in range(0, len(votes), TOGETHER_MAX):
+            group = [one for one in votes[start : start + TOGETHER_MAX] if one[0] not in forgers]
+            for (sender, vote), good in zip(group, self._verify_all(self._checks(group)), strict=True):
+                if good:
+                    genuine.append((sender, vote))
+                elif sender not in forgers:
+                    forgers.add(sender)
+                    self._on_forged(sender, f"S1: a wrong signature of node {vote.signer} on a vote")
+        if forgers:
+            self._forget(forgers)
+        return genuine
+
+    def _checks(self, votes: Sequence[Waiting]) -> list[SignatureCheck]:
         context = self._context()
-        checks = [
+        return [
             SignatureCheck(
                 context.key_of(vote.signer), context.signed_vote_bytes(vote), Signature(vote.signature)
             )
             for _, vote in votes
         ]  # fmt: skip
-        genuine = []
-        for (sender, vote), good in zip(votes, self._verify_all(checks), strict=True):
-            if good:
-                genuine.append((sender, vote))
+
+    def _forget(self, senders: set[NodeId]) -> None:
+        """Their links are closed: what they carried before that costs nothing more."""
+        for place, votes in list(self._waiting.items()):
+            kept = [one for one in votes if one[0] not in senders]
+            if kept:
+                self._waiting[place] = kept
             else:
-                self._on_forged(sender, f"S1: a wrong signature of node {vote.signer} on a vote")
-        return genuine
+                del self._waiting[place]

@@ -119,8 +119,8 @@ def votes_missing(state: State, vote: Vote) -> int | None:
     """See Replica."""
     if state.closed or vote.height <= state.decided:
         return 0
-    in_views = state.view - VIEWS_BEHIND <= vote.view <= state.view + VIEWS_AHEAD
-    if vote.signer == state.me or not in_views or vote.height > state.decided + 2 * state.window:
+    near = vote.view == state.view and vote.height <= state.decided + 2 * state.window
+    if vote.signer == state.me or not near:
         return None
     slot, quorum = state.slots.get(vote.view, vote.height), state.context.members.quorum
     if slot is None:

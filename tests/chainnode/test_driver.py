@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from chainnode import driver as driver_room
-from consensus.events import Pending
+from consensus.events import Pending, Tick
 from consensus.journal_records import Prepared, Proposed, SawCertificate
 from consensus.messages import CertificateMessage, Proposal, Vote
 from ledger.failures import DiskFull, StorageFailed
 from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Phase, certificate_hash
 from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.validators import NodeId
 from tests.chainnode.rooms import (
     NOW_MS,
     Room,
@@ -61,6 +62,32 @@ def test_nothing_signed_ever_leaves_before_it_is_durable() -> None:
     for message, kept in own:
         assert any(getattr(record, "vote", None) == message for record in kept.records), message
     assert not room.blamed and not room.failed
+
+
+def test_a_flood_of_other_events_does_not_keep_votes_out() -> None:
+    """Votes wait until the inbox is empty; with more than a turn can do it never is."""
+    room = Room(1)
+    room.hold(*BODY)
+    block = first_block(room)
+    room.hear(propose(block), 0)
+    room.work(prepared(room))
+    room.driver.hear_vote(NodeId(2), vote_of(2, Phase.PREPARE, block))
+    for _ in range(3):
+        for _ in range(2 * driver_room.TURN_EVENTS_MAX):
+            room.driver.post(Tick(1))
+        room.driver.end(room.driver.begin())
+    assert room.votes(Phase.COMMIT)
+
+
+@pytest.mark.pitfall(45)
+def test_a_vote_with_the_own_key_is_seen_behind_those_that_make_the_certificate() -> None:
+    room = Room(1)
+    block = first_block(room)
+    room.hear(propose(block), 0)
+    for sender, signer in ((2, 2), (3, 3), (3, 2), (3, 1)):
+        room.driver.hear_vote(NodeId(sender), vote_of(signer, Phase.PREPARE, block))
+    room.driver.end(room.driver.begin())
+    assert room.driver.replica.abstains is not None
 
 
 def test_without_the_body_there_is_no_vote_until_it_comes() -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from chainnode.signatures import LANES_WORTH, SignatureCache, build_bulk_verifier, verify_each
-from chainnode.vote_desk import SURPLUS_TICKS, VoteDesk
+from chainnode.vote_desk import SURPLUS_TICKS, TOGETHER_MAX, VoteDesk
 from consensus.events import Received
 from consensus.messages import Vote
 from primitives.certificate import Phase
@@ -40,6 +41,12 @@ class Counter:
     def _verify(self, checks: Sequence[SignatureCheck]) -> list[bool]:
         self.calls.append(len(checks))
         return verify_each(fake_verify, checks)
+
+    def carry(self, sender: int, *signers: int, forged: bool = False, height: int = 1, at_once: bool = False) -> None:
+        for signer in signers:
+            one = vote(CONTEXT, Phase.COMMIT, 0, BLOCK, signer)
+            one = msgspec.structs.replace(_spoiled(one) if forged else one, height=height)
+            self.desk.take(NodeId(sender), one, at_once)
 
     def take(self, *signers: int, phase: Phase = Phase.COMMIT, forged: bool = False) -> None:
         for signer in signers:
@@ -124,8 +131,47 @@ def test_a_flood_of_forged_votes_for_one_place_is_verified_and_ends() -> None:
     """Bounded: one more than there are members, and the carrier pays."""
     count = Counter()
     count.take(*[1] * (CONTEXT.members.size + 1), forged=True)
-    assert count.due(5) == [] and len(count.forged) == CONTEXT.members.size + 1
+    assert count.due(5) == [] and count.forged == [1]
     assert not count.desk._waiting
+
+
+def test_who_forged_one_vote_is_not_heard_on_the_others() -> None:
+    """What a liar sends before its link is closed must not cost a signature each."""
+    count = Counter()
+    for height in range(1, 301):
+        count.carry(6, 1, 2, 3, 4, 5, forged=True, height=height)
+    count.take(2)
+    assert count.due(1) == [2] and count.forged == [6]
+    assert sum(count.calls) <= TOGETHER_MAX + 1 and not count.desk._waiting
+
+
+def test_a_burst_of_forged_votes_is_verified_in_part_only() -> None:
+    """All of them are due at once: a vote far away waits for nobody."""
+    count = Counter()
+    for height in range(1, 301):
+        count.carry(6, 1, forged=True, height=height)
+    assert count.due(None) == [] and count.forged == [6]
+    assert sum(count.calls) == TOGETHER_MAX
+
+
+@pytest.mark.pitfall(44)
+def test_a_forged_vote_does_not_drive_out_what_a_signer_showed_itself() -> None:
+    count = Counter()
+    count.take(5)
+    count.carry(6, 5, forged=True, height=9)
+    count.due(0)
+    for _ in range(SURPLUS_TICKS):
+        count.desk.tick()
+    assert count.due(0) == [5] and count.forged == [6]
+
+
+@pytest.mark.pitfall(45)
+def test_what_the_core_wants_at_once_does_not_wait_behind_others() -> None:
+    """Votes of others make the certificate; the one with the own key must be seen before all of them are void."""
+    count = Counter()
+    count.take(1, 2)
+    count.carry(1, 3, at_once=True)
+    assert count.due(2) == [1, 2, 3]
 
 
 def test_another_epoch_begins_with_an_empty_desk() -> None:
@@ -173,8 +219,9 @@ def test_the_core_counts_what_it_holds() -> None:
 def test_the_core_wants_what_is_odd_at_once() -> None:
     own = vote(CONTEXT, Phase.COMMIT, 0, BLOCK, 3)
     assert missing(lambda net: None, own) is None, "S9: somebody else signs with this key"
-    far = vote(CONTEXT, Phase.COMMIT, 40, BLOCK, 1)
-    assert missing(lambda net: None, far) is None
+    for view in (1, 40):
+        elsewhere = vote(CONTEXT, Phase.COMMIT, view, BLOCK, 1)
+        assert missing(lambda net: None, elsewhere) is None, "of another view nothing gathers"
 
     def proposed(net: Committee) -> None:
         net.step(3, _received(propose(CONTEXT, 0, BLOCK), 0))
