@@ -6,6 +6,7 @@ forged signatures stays in the sender's own socket; the node spends a few percen
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address
 from typing import Final
 
 from chainnode.budget import Budget
@@ -29,6 +30,14 @@ def cost_of(code: int) -> int:
             return REFUSED_COST
 
 
+def house_of(address: str) -> str:
+    """Who answers for an address: of IPv6 the first 64 bits, one line has all the rest; a mapped IPv4 is itself."""
+    if ":" not in address:
+        return address
+    found = IPv6Address(address.partition("%")[0])
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
+
+
 class Courtesy:
     """One per node, for all its doors."""
 
@@ -43,13 +52,13 @@ class Courtesy:
 
     def charge(self, address: str, cost: int) -> float:
         """Like `spend`, with the sum; 0 asks how things stand."""
-        now = self._clock()
-        budget = self._budgets.pop(address, None)
+        now, house = self._clock(), house_of(address)
+        budget = self._budgets.pop(house, None)
         if budget is None:
             if not cost:
                 return 0.0
             budget = Budget(BURST, PER_SECOND, now)
-        self._budgets[address] = budget
+        self._budgets[house] = budget
         if len(self._budgets) > ADDRESSES_MAX:
             self._budgets.popitem(last=False)
         return budget.spend(cost, now)

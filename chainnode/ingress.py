@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from chainnode.courtesy import Courtesy
+from chainnode.courtesy import Courtesy, house_of
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     OUTCOMES_MAX,
@@ -272,7 +272,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport), "the ingress is a stream"
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self.source = str(peer[0]) if peer else "ingress"
+        self.source = house_of(str(peer[0])) if peer else "ingress"
         if not self._server.enter(self):
             transport.abort()
             return

@@ -1,6 +1,8 @@
 """An address pays for what comes to nothing, and for nothing else."""
 
-from chainnode.courtesy import ADDRESSES_MAX, BURST, FORGED_COST, PER_SECOND, Courtesy
+import pytest
+
+from chainnode.courtesy import ADDRESSES_MAX, BURST, FORGED_COST, PER_SECOND, Courtesy, house_of
 from primitives.codes import Code
 
 
@@ -52,3 +54,27 @@ def test_addresses_are_bounded_and_the_oldest_is_forgotten() -> None:
     for number in range(ADDRESSES_MAX):
         courtesy.charge(f"again-{number}", 1)
     assert courtesy.charge("first", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "house"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::"),
+        ("2001:db8:1:3::9", "2001:db8:1:3::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("local", "local"),
+    ],
+)
+def test_who_owns_a_network_of_addresses_is_one(address: str, house: str) -> None:
+    """One line has 2**64 of them: a budget each would be no budget. Behind a dual socket IPv4 stays what it is."""
+    assert house_of(address) == house
+
+
+def test_a_budget_is_of_the_house() -> None:
+    courtesy = Courtesy(Watch())
+    assert courtesy.charge("2001:db8::1", int(2 * BURST)) > 0
+    assert courtesy.charge("2001:db8::2", 0) > 0
+    assert courtesy.charge("2001:db8:0:1::2", 0) == 0
