@@ -1,0 +1,56 @@
+"""A block that forgets everything between two transactions gives the same bytes as one that remembers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from points import transition
+from points.state import encode_value
+from points.transition import apply_block, genesis_state
+from points.turn import Turn
+from points.view import Memory
+from primitives.codec import encode
+from primitives.codes import Code
+from primitives.transaction import Decoded
+from tests.properties.town import START, Town
+from tests.properties.town_walk import plan, play
+
+IN_A_BLOCK = 12  # steps of a town, which waits between most of them
+
+
+def blocks_of(town: Town) -> list[bytes]:
+    """What many steps at once do, block by block."""
+    view, previous, found = Memory(), START, []
+    view.apply(genesis_state(town.genesis))
+    for start in range(0, len(town.log), IN_A_BLOCK):
+        steps = town.log[start : start + IN_A_BLOCK]
+        at, _, note = steps[-1]
+        done = apply_block(
+            view, time_s=at, previous_s=previous, height=start + 1, chain_id=town.chain_id,
+            transactions=[one for _, transactions, _ in steps for one in transactions], seen=lambda _: False, note=note,
+        )  # fmt: skip
+        changes = {key: None if record is None else encode_value(record) for key, record in done.changes.items()}
+        found.append(encode((done.receipts, done.events, sorted(changes.items()))))
+        view.apply(done.changes)
+        previous = at
+    return found
+
+
+@pytest.mark.parametrize("seed", [700, 701])
+def test_what_a_block_remembers_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transition, "_check_envelope", lambda turn, envelope: Code.OK)  # none is too old
+    town = play(seed, plan(seed, 400))
+    remembered = blocks_of(town)
+    apply: Any = transition._apply
+
+    def forgetful(turn: Turn, decoded: Decoded, index: int) -> Sequence[Any]:
+        known = turn.draft._known
+        known.clear()
+        known.update(turn.draft.changes)
+        turn.reload()
+        found: Sequence[Any] = apply(turn, decoded, index)
+        return found
+
+    monkeypatch.setattr(transition, "_apply", forgetful)
+    assert blocks_of(town) == remembered
