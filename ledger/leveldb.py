@@ -16,7 +16,7 @@ from ledger.store import Operation
 
 T = TypeVar("T")
 
-WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024  # a block writes 1 to 2 MB; fewer, larger tables cost less compaction
+WRITE_BUFFER_BYTES: Final = 64 * 1024 * 1024  # two of them at most; fewer, larger tables halve the work of compaction
 BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
 OPEN_FILES_MAX: Final = 256  # a quarter of the usual limit of 1024; sockets need the rest
 BLOOM_BITS: Final = 10  # most lookups of unknown transaction ids then touch no table

@@ -29,8 +29,9 @@ from primitives.state_proof import (
 )
 
 CACHE_NODES: Final = 131_072  # per generation; about 120 MB when both are full, beside a million accounts or more
-UNSTORED_NODES_MAX: Final = 8_192  # then they are flushed: 3 MB, some 20 ms in the thread that writes
-LOG_ENTRIES_MAX: Final = 16_384  # then too: 1 MB, and less than 0.1 s to play back
+# A flush writes each node that changed once: the rarer it is, the less has LevelDB to merge under a lasting load.
+UNSTORED_NODES_MAX: Final = 65_536  # then they are flushed: some 30 MB in one write
+LOG_ENTRIES_MAX: Final = 131_072  # then too: 8 MB to play back after a crash
 _EMPTY_BUCKET: Final = b"\x00"
 _EMPTY_BRANCH: Final = b"\x01" + bytes(BRANCH_BYTES - 1)
 _BUCKET_BYTES_MAX: Final = 1 + BUCKET_ENTRIES_MAX * ENTRY_BYTES
@@ -70,7 +71,7 @@ class StateTree:
 
     def __init__(
         self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_nodes: int = CACHE_NODES,
-        unstored_nodes: int = UNSTORED_NODES_MAX, layers: Sequence[Layer] = (),
+        unstored_nodes: int = UNSTORED_NODES_MAX, log_entries: int = LOG_ENTRIES_MAX, layers: Sequence[Layer] = (),
     ) -> None:  # fmt: skip
         """`layers`, where they cover the log, spare playing it back; the tree is then to prove from alone.
 
@@ -79,6 +80,7 @@ class StateTree:
         self._reader = reader
         self._cache_nodes = cache_nodes
         self._unstored_nodes = unstored_nodes
+        self._log_entries = log_entries
         self._young: dict[bytes, bytes] = {}  # used since the last turn of generations, so all that is not stored
         self._old: dict[bytes, bytes] = {}
         self._unstored: dict[bytes, bytes | None] = {}  # changed since the last flush, None if gone
@@ -108,7 +110,7 @@ class StateTree:
         sequence = self._sequence
         self._sequence += 1
         self._logged += len(entries)
-        flush = len(self._unstored) > self._unstored_nodes or self._logged > LOG_ENTRIES_MAX
+        flush = len(self._unstored) > self._unstored_nodes or self._logged > self._log_entries
         record = (height_key(TREE_LOG, sequence), b"".join(chain.from_iterable(entries)))
         return TreeUpdate(self.root, self.flush() if flush else [record], Layer(sequence, sequence, nodes, flush))
 

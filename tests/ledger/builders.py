@@ -10,7 +10,7 @@ from ledger.chain import Chain, Entry
 from ledger.disk import JournalDirectory
 from ledger.genesis_block import genesis_block
 from ledger.memory_disk import MemoryDisk
-from ledger.state_tree import StateTree
+from ledger.state_tree import LOG_ENTRIES_MAX, StateTree
 from ledger.store import MemoryStore, Store
 from primitives import merkle
 from primitives.block import Batch, Block, Header, batch_digest, batches_root, decode_batch, header_digest, tx_root
@@ -148,10 +148,13 @@ class Builder:
             self.add()
 
 
-def new_chain(store: Store | None = None, directory: JournalDirectory | None = None, lag: int = 1) -> Builder:
+def new_chain(
+    store: Store | None = None, directory: JournalDirectory | None = None, lag: int = 1,
+    log_entries: int = LOG_ENTRIES_MAX,
+) -> Builder:  # fmt: skip
     """A builder on a chain at height 0; everything in memory unless given."""
     store = MemoryStore() if store is None else store
-    tree = StateTree(store)
+    tree = StateTree(store, log_entries=log_entries)
     update = tree.update(GENESIS_STATE)
     block = genesis_block(GENESIS, update.root)
     directory = MemoryDisk() if directory is None else directory

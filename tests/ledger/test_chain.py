@@ -293,7 +293,7 @@ def test_who_reads_beside_an_append_sees_a_whole_block_and_proves_without_the_lo
 
 
 def test_layers_end_where_the_tree_is_stored() -> None:
-    builder = new_chain()
+    builder = new_chain(log_entries=16_384)
     layers = []
     for number in range(5):
         builder.add(*(b"k%d=%d" % (key, number) for key in range(4000)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.failures import LedgerDamaged
 from ledger.schema import NODE, TREE_LOG
-from ledger.state_tree import LOG_ENTRIES_MAX, Layer, StateTree, stacked
+from ledger.state_tree import Layer, StateTree, stacked
 from ledger.store import MemoryStore
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.state_proof import (
@@ -208,13 +208,13 @@ def test_changed_nodes_are_stored_when_there_are_enough_of_them_and_each_once() 
 
 def test_the_log_is_bounded_by_its_entries_too() -> None:
     store = MemoryStore()
-    tree = StateTree(store)
+    tree = StateTree(store, log_entries=16_384)
     keys = [b"%d" % key for key in range(1000)]
     longest = 0
     for number in range(40):
         store.write(tree.update(dict.fromkeys(keys, b"%d" % number)).operations)
         longest = max(longest, sum(len(raw) // ENTRY_BYTES for _, raw in store.range(TREE_LOG, b"r")))
-    assert 10_000 < longest <= LOG_ENTRIES_MAX
+    assert 10_000 < longest <= 16_384
 
 
 @pytest.mark.parametrize("damage", ["flip", "delete", "cut", "roll back"])
