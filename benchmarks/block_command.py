@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from benchmarks.block_cost import BlockCost, measure
+from benchmarks.result_file import save_json
 from cli.language import example, t
 from cli.output import answer, with_output
 from cli.verdicts import Verdict
@@ -32,11 +33,9 @@ ROUNDS: Final = 200
 def blocks(rounds: int, transactions: int, validators: int, report: Path | None) -> int:
     """Exit code 0."""
     found = measure(validators, rounds, transactions, Path.cwd())
-    raw = msgspec.json.encode(found)
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-    answer(msgspec.json.decode(raw), text_of(found))
+        save_json(report, found)
+    answer(msgspec.to_builtins(found), text_of(found))
     return int(Verdict.DONE)
 
 

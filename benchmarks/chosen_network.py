@@ -23,7 +23,6 @@ from cli.verdicts import Refusal, Verdict, usage
 from primitives.codec import Malformed
 from primitives.codes import Code
 
-GENERATORS_MAX: Final = 12  # each has a connection to every node's ingress: below what a node allows one address
 TOURISTS: Final = 1_000
 TOURISTS_RUNNING: Final = 100  # of a network that runs already: their accounts are opened on it
 

@@ -9,7 +9,8 @@ import msgspec
 
 from benchmarks import scale
 from benchmarks.machine import verifies_per_second
-from benchmarks.scoreboard import number, save_json
+from benchmarks.result_file import save_json
+from benchmarks.scoreboard import number
 from benchmarks.trial import Stand, Tally, load
 from benchmarks.workload import Profile
 from cli.language import t

@@ -8,17 +8,19 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from benchmarks.chosen_network import GENERATORS_MAX, TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
+from benchmarks.chosen_network import chosen_network, failed, progress
 from benchmarks.durations import Seconds
 from benchmarks.knee import FORMAT, IDLE_RATE, KEPT_SHARE, Knee, Step, find, knee_of, step_of
+from benchmarks.load_options import load_options
 from benchmarks.machine import hardware
 from benchmarks.network import Network
 from benchmarks.report import Result, Settings
+from benchmarks.result_file import ResultFile, save_json
 from benchmarks.run import RunFailed, Tell, measure
-from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile
+from benchmarks.workload import BATCH_OPERATIONS, Profile
 from cli.language import example, t
 from cli.output import answer, pairs, say, table, with_output
-from cli.verdicts import Verdict, usage
+from cli.verdicts import Verdict
 
 WARMUP: Final = 2.0
 LONGER: Final = 2  # times as long as a step: the loads at half the knee and of an idle network
@@ -42,28 +44,14 @@ LONGER: Final = 2  # times as long as a step: the loads at half the knee and of 
               help=t("The p99 above which a rate is not kept.", "超过此 p99 即视为跟不上。"))  # fmt: skip
 @click.option("--duration", type=Seconds(), default="6s", show_default=True,
               help=t("Measured time of a step.", "每步测量时长。"))  # fmt: skip
-@click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True,
-              help=t("Which transactions.", "交易类型组合。"))  # fmt: skip
-@click.option("--transport", type=click.Choice(["http", "ingress"]), default="ingress", show_default=True,
-              help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
-@click.option("--generators", type=click.IntRange(1, GENERATORS_MAX), default=1, show_default=True,
-              help=t("Processes that send.", "发送进程数。"))  # fmt: skip
-@click.option("--dir", "directory", type=click.Path(path_type=Path), metavar="DIR",
-              help=t("A running devnet's folder.", "运行中的 devnet 目录。"))  # fmt: skip
-@click.option("--validators", type=click.IntRange(4, 22), default=4, show_default=True,
-              help=t("Of a throw-away network.", "临时网络的验证节点数。"))  # fmt: skip
-@click.option("--tourists", type=click.IntRange(1, 20_000),
-              help=t(f"Accounts; default {TOURISTS}, on a running network {TOURISTS_RUNNING}.",
-                     f"账户数；默认 {TOURISTS}，已运行的网络为 {TOURISTS_RUNNING}。"))  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json",
+@load_options(transport="ingress")
+@click.option("--report", type=ResultFile(), metavar="FILE.json",
               help=t("Keep every step, and raw histograms.", "保存每一步结果与原始直方图。"))  # fmt: skip
 @with_output
 def knee(
     first: float, most: float, precision: float, p99: float, duration: float, profile: Profile, transport: str,
     generators: int, directory: Path | None, validators: int, tourists: int | None, report: Path | None,
 ) -> None:  # fmt: skip
-    if report is not None and not (folder := report.absolute().parent).is_dir():
-        raise usage(t(f"--report: no folder {folder}", f"--report：目录 {folder} 不存在"))
     with chosen_network(directory, (), validators, tourists, profile) as network:
         operations = BATCH_OPERATIONS if profile == "batch" else 1
         settings = Settings(
@@ -74,10 +62,9 @@ def knee(
             found = find_knee(network, settings, (first, most, precision), p99 * 1000, _told(p99 * 1000), progress())
         except (RunFailed, OSError) as error:
             raise failed(error) from error
-    raw = msgspec.json.encode(found)
     if report is not None:
-        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-    answer(msgspec.json.decode(raw), text_of(found))
+        save_json(report, found)
+    answer(msgspec.to_builtins(found), text_of(found))
     if not found.is_sound:
         raise SystemExit(int(Verdict.UNKNOWN))
 

@@ -10,6 +10,7 @@ from benchmarks.durations import Seconds
 from benchmarks.network import throwaway_network
 from benchmarks.overload import overload as measured
 from benchmarks.overload import text_of
+from benchmarks.result_file import ResultFile, save_json
 from benchmarks.run import RunFailed
 from chainnode.failures import NodeFailure
 from cli.language import example, t
@@ -33,7 +34,7 @@ from cli.verdicts import Verdict, usage
                      "此前测得的拐点（hnchain bench knee）；默认取闭环最高速率。"))  # fmt: skip
 @click.option("--validators", type=click.IntRange(4, 22), default=4, show_default=True,
               help=t("Of the network.", "验证节点数。"))  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json",
+@click.option("--report", type=ResultFile(), metavar="FILE.json",
               help=t("Keep the result.", "保存结果。"))  # fmt: skip
 @with_output
 def overload(duration: float, times: float, knee: float | None, validators: int, report: Path | None) -> None:
@@ -44,10 +45,9 @@ def overload(duration: float, times: float, knee: float | None, validators: int,
         raise usage(str(error)) from error
     except (RunFailed, OSError) as error:
         raise failed(error) from error
-    raw = msgspec.json.encode(found)
     if report is not None:
-        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-    answer(msgspec.json.decode(raw), text_of(found))
+        save_json(report, found)
+    answer(msgspec.to_builtins(found), text_of(found))
     if not found.is_sound:
         say(t("not sound: see the last lines", "结果不可信：见末尾各行"))
         raise SystemExit(int(Verdict.REJECTED if found.chain.lost else Verdict.UNKNOWN))

@@ -9,6 +9,7 @@ import msgspec
 from benchmarks.durations import Seconds
 from benchmarks.peers.rounds import NAMES, Plan, compare, missing_of, peers
 from benchmarks.peers.table import text_of
+from benchmarks.result_file import save_json
 from cli.language import example, t
 from cli.output import answer, say, with_output
 from cli.verdicts import Verdict, usage
@@ -63,10 +64,8 @@ def peers_command(
         say(f"{name}: {why}")
     plan = Plan(chosen, sorted(set(outstanding)), rounds, warmup, duration, accounts, Path.cwd())
     comparison = compare(plan, systems, say)
-    raw = msgspec.json.encode(comparison)
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-    answer(msgspec.json.decode(raw), text_of(comparison))
+    save_json(report, comparison)
+    answer(msgspec.to_builtins(comparison), text_of(comparison))
     if comparison.faults:
         return int(Verdict.REJECTED)
     return int(Verdict.UNKNOWN if require and comparison.missing else Verdict.DONE)

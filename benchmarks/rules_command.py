@@ -10,6 +10,7 @@ import msgspec
 
 from benchmarks import midnight as midnights
 from benchmarks import year_report
+from benchmarks.result_file import save_json
 from benchmarks.year import simulate
 from cli.language import example, t
 from cli.output import answer, say, with_output
@@ -26,12 +27,6 @@ def _progress(text: str) -> None:
         say(text)
 
 
-def _keep(raw: bytes, report: Path | None) -> None:
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-
-
 @click.command(help=t("A simulated year over the rules: the curve of the live state, month by month.",
                       "在规则上模拟一年：逐月给出活动状态的曲线。"),
                epilog=example("hnchain bench year --transactions 1000000 --report year.json"))  # fmt: skip
@@ -44,9 +39,9 @@ def _keep(raw: bytes, report: Path | None) -> None:
 def year(transactions: int, seed: int, report: Path | None) -> int:
     """Exit code 1 if an invariant is broken or something that must leave has stayed."""
     found = simulate(transactions, seed, _progress)
-    raw = msgspec.json.encode(found)
-    _keep(raw, report)
-    answer(msgspec.json.decode(raw), year_report.text_of(found))
+    if report is not None:
+        save_json(report, found)
+    answer(msgspec.to_builtins(found), year_report.text_of(found))
     return int(Verdict.REJECTED if found.faults else Verdict.DONE)
 
 
@@ -65,7 +60,7 @@ def midnight(accounts: int, repetitions: int, report: Path | None) -> int:
     began = time.monotonic()
     found = midnights.measure(accounts, repetitions, _progress)
     _progress(t(f"{time.monotonic() - began:.0f} s", f"{time.monotonic() - began:.0f} 秒"))
-    raw = msgspec.json.encode(found)
-    _keep(raw, report)
-    answer({**msgspec.json.decode(raw), "ratio": round(found.ratio, 1)}, midnights.text_of(found))
+    if report is not None:
+        save_json(report, found)
+    answer({**msgspec.to_builtins(found), "ratio": round(found.ratio, 1)}, midnights.text_of(found))
     return int(Verdict.DONE if found.is_fast else Verdict.REJECTED)

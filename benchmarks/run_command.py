@@ -5,11 +5,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.chosen_network import GENERATORS_MAX, TOURISTS, TOURISTS_RUNNING, chosen_network, failed, progress
+from benchmarks.chosen_network import chosen_network, failed, progress
 from benchmarks.durations import Seconds
+from benchmarks.load_options import load_options
 from benchmarks.report import SUPPLY, Result, Settings, text_of
+from benchmarks.result_file import ResultFile, save_json
 from benchmarks.run import RunFailed, measure
-from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Profile
+from benchmarks.workload import BATCH_OPERATIONS, Profile
 from cli.language import example, t
 from cli.output import answer, say, with_output
 from cli.verdicts import Verdict, usage
@@ -31,32 +33,20 @@ from primitives.kinds import OPERATIONS_MAX
               help=t("Measured time.", "测量时长。"))  # fmt: skip
 @click.option("--warmup", type=Seconds(), default="2s", show_default=True,
               help=t("Load before the measured time.", "测量前的预热时长。"))  # fmt: skip
-@click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True,
-              help=t("Which transactions.", "交易类型组合。"))  # fmt: skip
+@load_options(transport="http")
 @click.option("--operations", type=click.IntRange(1, OPERATIONS_MAX),
               help=t(f"Of each envelope, with --profile batch; default {BATCH_OPERATIONS}.",
                      f"每个信封的操作数，用于 --profile batch；默认 {BATCH_OPERATIONS}。"))  # fmt: skip
-@click.option("--transport", type=click.Choice(["http", "ingress"]), default="http", show_default=True,
-              help=t("HTTP bulks, or the binary listener.", "HTTP 批量接口或二进制接口。"))  # fmt: skip
 @click.option("--outstanding", type=click.IntRange(1, 100_000), metavar="N",
               help=t("Closed loop: N at a time, --rate is ignored.", "闭环：保持 N 笔在途，忽略 --rate。"))  # fmt: skip
 @click.option("--supply", type=click.IntRange(1, 1_000_000), metavar="N",
               help=t(f"Signed per second of a closed loop; default {SUPPLY}.",
                      f"闭环每秒预签名笔数；默认 {SUPPLY}。"))  # fmt: skip
-@click.option("--generators", type=click.IntRange(1, GENERATORS_MAX), default=1, show_default=True,
-              help=t("Processes that send.", "发送进程数。"))  # fmt: skip
 @click.option("--queries-per-second", "queries", type=click.FloatRange(min=0, max=100_000), default=0.0, metavar="Q",
               help=t("Balances and outcomes asked for beside it.", "施压同时查询余额与交易结果的速率。"))  # fmt: skip
-@click.option("--dir", "directory", type=click.Path(path_type=Path), metavar="DIR",
-              help=t("A running devnet's folder.", "运行中的 devnet 目录。"))  # fmt: skip
 @click.option("--node", "nodes", multiple=True, metavar="URL",
               help=t("Send only to these nodes of it; repeatable.", "仅发往这些节点，可重复。"))  # fmt: skip
-@click.option("--validators", type=click.IntRange(4, 22), default=4, show_default=True,
-              help=t("Of a throw-away network.", "临时网络的验证节点数。"))  # fmt: skip
-@click.option("--tourists", type=click.IntRange(1, 20_000),
-              help=t(f"Accounts; default {TOURISTS}, on a running network {TOURISTS_RUNNING}.",
-                     f"账户数；默认 {TOURISTS}，已运行的网络为 {TOURISTS_RUNNING}。"))  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json",
+@click.option("--report", type=ResultFile(), metavar="FILE.json",
               help=t("Keep the result with its raw histograms.", "保存结果与原始直方图。"))  # fmt: skip
 @click.option("--signed", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help=t("Transactions signed once: kept there, used again in a network made again for them.",
@@ -73,8 +63,6 @@ def run(
         raise usage(t("--operations goes with --profile batch", "--operations 须与 --profile batch 同用"))
     if nodes and transport == "ingress":
         raise usage(t("--node names HTTP addresses: it goes with --transport http", "--node 仅适用于 --transport http"))
-    if report is not None and not (folder := report.absolute().parent).is_dir():
-        raise usage(t(f"--report: no folder {folder}", f"--report：目录 {folder} 不存在"))
     with chosen_network(directory, nodes, validators, tourists, profile, signed) as network:
         settings = Settings(
             profile, transport, 0.0 if outstanding else rate, duration, warmup, outstanding or 0,
@@ -86,10 +74,9 @@ def run(
             result = measure(network, settings, profile, progress(), signed)
         except (RunFailed, OSError) as error:
             raise failed(error) from error
-    raw = msgspec.json.encode(result)
     if report is not None:
-        report.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
-    answer(msgspec.json.decode(raw), text_of(result))
+        save_json(report, result)
+    answer(msgspec.to_builtins(result), text_of(result))
     if not result.is_sound:
         raise SystemExit(_unsound(result))
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from benchmarks import scale as scales
-from benchmarks.scoreboard import save_json
+from benchmarks.result_file import save_json
 from cli.language import example, t
 from cli.output import answer, say, with_output
 from cli.verdicts import Verdict

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.machine import Hardware, git, hardware
+from benchmarks.result_file import save_json
 from benchmarks.targets import FIGURES, Figure, Judgement, figures_of, judge, ratio
 from chainnode import eight_lanes, executor
 from cli.language import t
@@ -107,14 +108,6 @@ def with_row(board: Board, trial: str, row: Row) -> Board:
 def save_board(path: Path, board: Board) -> None:
     """Whole or not at all."""
     save_json(path, board)
-
-
-def save_json(path: Path, found: msgspec.Struct) -> None:
-    """A result as a file, its folder made; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    following = path.with_name(path.name + ".next")
-    following.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    following.replace(path)
 
 
 def stands(board: Board, trial: str, sources: str, short: bool) -> bool:

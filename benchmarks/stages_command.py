@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from benchmarks.durations import Seconds
+from benchmarks.result_file import save_json
 from benchmarks.run import RunFailed
-from benchmarks.scoreboard import save_json
 from benchmarks.stages_run import text_of, watched
 from benchmarks.table_command import progress
 from benchmarks.trial import Stand

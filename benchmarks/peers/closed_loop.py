@@ -92,6 +92,7 @@ async def drive(client: Client, load: Load, processes: Sequence[int]) -> tuple[B
                 book.settle(number, Ending.COMMITTED if done else Ending.REJECTED, Code.OK, 0, now)
 
     window = asyncio.create_task(_window(load, processes))
+    failure: BaseException | None = None
     try:
         async with asyncio.timeout(load.stop + DRAIN_SECONDS), asyncio.TaskGroup() as group:
             for size in bulks(load.outstanding, client.bulk):
@@ -99,8 +100,10 @@ async def drive(client: Client, load: Load, processes: Sequence[int]) -> tuple[B
     except* TimeoutError:
         pass  # what is open stays unresolved, and the books say so
     except* SystemFailed as failures:
+        failure = _first(failures)
+    if failure is not None:  # raised here: within `except*` the earliest 3.11 would make a group of it
         window.cancel()
-        raise SystemFailed(str(_first(failures))) from None
+        raise SystemFailed(str(failure)) from None
     book.close(loop.time() - began)
     return book, *await window
 

@@ -36,6 +36,7 @@ WRONG = [
     (("run", "--report", "nowhere/result.json"), "no folder"),
     (("run", "--dir", "net"), "holds no local network"),
     (("knee", "--report", "nowhere/knee.json"), "no folder"),
+    (("overload", "--report", "nowhere/overload.json"), "no folder"),
     (("fund", "--dir", "net"), "holds no local network"),
 ]
 
