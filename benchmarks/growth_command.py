@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from benchmarks import growth as growths
+from benchmarks.chosen_network import progress
 from benchmarks.run import RunFailed
 from benchmarks.scoreboard import sources_key
-from benchmarks.table_command import progress
 from benchmarks.trial import Stand
 from chainnode.failures import NodeFailure
 from cli.language import example, t

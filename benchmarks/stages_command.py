@@ -6,11 +6,11 @@ from typing import Final
 import click
 import msgspec
 
+from benchmarks.chosen_network import progress
 from benchmarks.durations import Seconds
 from benchmarks.result_file import save_json
 from benchmarks.run import RunFailed
 from benchmarks.stages_run import text_of, watched
-from benchmarks.table_command import progress
 from benchmarks.trial import Stand
 from chainnode.failures import NodeFailure
 from cli.language import example, t

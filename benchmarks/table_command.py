@@ -1,6 +1,5 @@
 """`hnchain bench table` and `hnchain bench soak`: every figure of the targets, measured and judged."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +8,9 @@ import click
 import msgspec
 
 from benchmarks import scoreboard
+from benchmarks.chosen_network import progress
 from benchmarks.durations import Seconds
-from benchmarks.run import RunFailed, Tell
+from benchmarks.run import RunFailed
 from benchmarks.scoreboard import Board
 from benchmarks.targets import FIGURES
 from benchmarks.trial import Stand
@@ -102,17 +102,6 @@ def stand_of(board: Board, runs: int, short: bool) -> Stand:
     medians = ((figure.name, scoreboard.median_of(board, figure.name)) for figure in FIGURES)
     found = {name: value for name, value in medians if value is not None}
     return Stand(Path.cwd(), 1 if short else runs, short, say, progress(), found)
-
-
-def progress() -> Tell:
-    """One line on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _what, _part: None
-
-    def tell(what: str, part: float) -> None:
-        click.echo(f"\r\033[K  {what} {part:.0%}" if what != "inspect" else "\r\033[K", nl=False, err=True)
-
-    return tell
 
 
 def _plain(board: Board) -> Any:
