@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.machine import Hardware, git, hardware
 from benchmarks.result_file import save_json
-from benchmarks.targets import FIGURES, Figure, Judgement, figures_of, judge, ratio
+from benchmarks.targets import FIGURES, Figure, Judgement, figures_of, judge, ratio, runs_held
 from chainnode import eight_lanes, executor
 from cli.language import t
 from cli.output import table
@@ -141,6 +141,13 @@ def verdict_of(board: Board, figure: Figure) -> Judgement:
     return judge(figure, values_of(board, figure), row is None or row.outcome.sound)
 
 
+def verdict_text(board: Board, figure: Figure) -> str:
+    """The verdict, and in how many of the runs the gate held: "holds 2/3"."""
+    verdict, values = verdict_of(board, figure), values_of(board, figure)
+    held = f" {runs_held(figure, values)}/{len(values)}" if verdict in ("goal", "holds", "misses") else ""
+    return t(*LIGHTS[verdict]) + held
+
+
 def doubts_of(row: Row) -> list[str]:
     """What a reader must know before he believes a row, in the language in use."""
     outcome = row.outcome
@@ -178,7 +185,7 @@ def rows_of(board: Board, figures: Iterable[Figure] = FIGURES) -> list[tuple[str
         found.append((
             t(figure.english, figure.chinese), figure.unit,
             "" if figure.gate is None else number(figure.gate), "" if figure.goal is None else number(figure.goal),
-            measured, span, "" if against is None else number(against), t(*LIGHTS[verdict_of(board, figure)]),
+            measured, span, "" if against is None else number(against), verdict_text(board, figure),
             t("; ", "；").join(doubts),
         ))  # fmt: skip
     return found
@@ -203,9 +210,24 @@ def text_of(board: Board, sources: str) -> str:
                    "以验签计：速率为同次运行中单核 libsodium 每秒验签数的占比，时间折合验签次数"))  # fmt: skip
     if older:
         lines.append(t(f"measured of other sources: {', '.join(older)}", f"来自其他版本的行：{', '.join(older)}"))
-    missed = [figure.name for figure in FIGURES if verdict_of(board, figure) == "misses"]
-    lines.append(t(f"gates missed: {', '.join(missed) or 'none'}", f"未达标：{', '.join(missed) or '无'}"))
+    lines += [
+        t("verdict: in how many runs the gate held; it holds if in two of three",
+          "结论：门槛达标的次数；三次中两次达标即为达标"),
+        _summary(board),
+    ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _summary(board: Board) -> str:
+    """How many gates hold, and the names of all others."""
+    verdicts = {figure.name: verdict_of(board, figure) for figure in FIGURES if figure.gate is not None}
+    hold = sum(verdict in ("goal", "holds") for verdict in verdicts.values())
+    parts = [t(f"gates that hold: {hold} of {len(verdicts)}", f"达标：{hold} / {len(verdicts)}")]
+    for kind in ("misses", "not judged", "not measured"):
+        names = ", ".join(name for name, verdict in verdicts.items() if verdict == kind)
+        english = "gates missed" if kind == "misses" else kind
+        parts.append(t(english, LIGHTS[kind][1]) + t(": ", "：") + (names or t("none", "无")))
+    return "\n".join(parts)
 
 
 def now_row(sources: str, short: bool, began: float, outcome: Outcome) -> Row:

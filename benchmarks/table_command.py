@@ -12,7 +12,7 @@ from benchmarks.chosen_network import progress
 from benchmarks.durations import Seconds
 from benchmarks.run import RunFailed
 from benchmarks.scoreboard import Board
-from benchmarks.targets import FIGURES
+from benchmarks.targets import FIGURES, runs_held
 from benchmarks.trial import Stand
 from benchmarks.trials import TRIALS, Trial
 from benchmarks.trials_rest import soak as soak_trial
@@ -56,7 +56,7 @@ class Names(click.ParamType[tuple[str, ...]]):
               help=t("Only these.", "仅这些行。"))  # fmt: skip
 @click.option("--again", is_flag=True, help=t("Also rows that stand.", "已测的行也重新测量。"))
 @click.option("--runs", type=click.IntRange(1, 9), default=RUNS, show_default=True,
-              help=t("Of each row; the median is judged.", "每行运行次数，以中位数判定。"))  # fmt: skip
+              help=t("Of each row; a gate holds if it held in two of three.", "每行运行次数；三次中两次达标即为达标。"))  # fmt: skip
 @click.option("--short", is_flag=True,
               help=t("An eighth of the time, to try the trials; the rows say so.",
                      "约八分之一时长，仅供试用；结果会注明。"))  # fmt: skip
@@ -94,6 +94,7 @@ def _make(name: str, trial: Trial, stand: Stand, sources: str, results: Path) ->
         return False
     row = scoreboard.now_row(sources, stand.short, began, outcome)
     scoreboard.save_board(results, scoreboard.with_row(scoreboard.load_board(results), name, row))
+    say(t(f"{name}: {row.seconds:.0f} s", f"{name}：{row.seconds:.0f} 秒"))
     return True
 
 
@@ -108,6 +109,7 @@ def _plain(board: Board) -> Any:
     return {
         **msgspec.to_builtins(board),
         "verdicts": {figure.name: scoreboard.verdict_of(board, figure) for figure in FIGURES},
+        "runs_held": {figure.name: runs_held(figure, scoreboard.values_of(board, figure)) for figure in FIGURES},
     }
 
 

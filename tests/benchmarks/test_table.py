@@ -33,6 +33,16 @@ def test_a_gate_holds_if_it_held_in_two_of_three_runs() -> None:
     assert judge(TIME, [500, 120, 119]) == "holds"
     assert judge(TIME, [120.1, 120.1, 10]) == "misses"
     assert judge(TIME, [50]) == "goal"
+    assert judge(RATE, [4_000, 3_999]) == "misses", "one of two is not two of three"
+    assert judge(RATE, [8_000, 8_000, 1]) == "goal"
+
+
+def test_the_verdict_says_in_how_many_runs_the_gate_held() -> None:
+    runs = {"w512": [3_999.0, 4_000.0, 9_000.0], "w512_p50": [130.0, 121.0, 119.0]}
+    measured = board(("w512", full_row("w512", figures=runs)))
+    assert [scoreboard.verdict_text(measured, figure) for figure in figures_of("w512")] == ["holds 2/3", "MISSES 1/3"]
+    assert [scoreboard.verdict_text(measured, figure) for figure in figures_of("queries")] == ["not measured"] * 2
+
 
 
 def test_what_is_not_sound_misses_and_what_has_no_gate_is_only_told() -> None:
@@ -102,6 +112,7 @@ def test_the_text_has_every_figure_and_names_what_misses() -> None:
     text = scoreboard.text_of(kept, "abc")
     assert all(figure.english in text for figure in FIGURES)
     assert "gates missed: w512, idle_bytes" in text
+    assert f"gates that hold: 1 of {sum(figure.gate is not None for figure in FIGURES)}" in text
     assert "measured of other sources: silence" in text
     assert [verdict_of(kept, f) for f in figures_of("w512")] == ["misses", "goal"]
 
