@@ -1,4 +1,4 @@
-"""The few file operations that the journal and the anchor need, so that both also run over a disk in memory.
+"""The few file operations that journal, anchor and segments need, so that all run over a disk in memory too.
 
 All raise OSError; callers turn the first one into a FatalError and stop.
 """
@@ -15,6 +15,14 @@ class JournalFile(Protocol):
 
     def read(self) -> bytes:
         """The whole content."""
+        ...
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes from there on, fewer at the end of the file."""
+        ...
+
+    def size(self) -> int:
+        """Bytes in the file."""
         ...
 
     def write_at(self, offset: int, data: bytes) -> None:
@@ -39,6 +47,10 @@ class JournalDirectory(Protocol):
 
     def exists(self, name: str) -> bool:
         """Whether a file has that name."""
+        ...
+
+    def names(self) -> list[str]:
+        """Of all files, in no order."""
         ...
 
     def create(self, name: str) -> JournalFile:
@@ -70,15 +82,21 @@ class DiskFile:
 
     def read(self) -> bytes:
         """See JournalFile."""
-        size, chunks = os.fstat(self._descriptor).st_size, []
-        offset = 0
-        while offset < size:
-            chunk = os.pread(self._descriptor, size - offset, offset)
-            if not chunk:
+        return self.read_at(0, self.size())
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See JournalFile."""
+        raw = os.pread(self._descriptor, size, offset)
+        while len(raw) < size:  # a short read is legal before the end too
+            more = os.pread(self._descriptor, size - len(raw), offset + len(raw))
+            if not more:
                 break
-            chunks.append(chunk)
-            offset += len(chunk)
-        return b"".join(chunks)
+            raw += more
+        return raw
+
+    def size(self) -> int:
+        """See JournalFile."""
+        return os.fstat(self._descriptor).st_size
 
     def write_at(self, offset: int, data: bytes) -> None:
         """See JournalFile."""
@@ -108,6 +126,10 @@ class DiskDirectory:
     def exists(self, name: str) -> bool:
         """See JournalDirectory."""
         return (self._path / name).exists()
+
+    def names(self) -> list[str]:
+        """See JournalDirectory."""
+        return os.listdir(self._path)
 
     def create(self, name: str) -> DiskFile:
         """See JournalDirectory."""

@@ -1,8 +1,8 @@
 """A directory in memory that forgets like a disk: what was not synced may be lost, torn, or kept in part.
 
-It runs the real journal and anchor code under the simulator and the crash tests. Model: a crash keeps the synced image
-and any chosen part of the operations since then; `sync` of a file settles that file's bytes, `sync` of the directory
-settles the names. A file that was made but whose name was never synced is gone with everything in it.
+It runs the real code of journal, anchor and segments under the simulator and the crash tests. Model: a crash keeps the
+synced image and any chosen part of the operations since then; `sync` of a file settles that file's bytes, `sync` of the
+directory settles the names. A file that was made but whose name was never synced is gone with everything in it.
 """
 
 from collections.abc import Collection
@@ -61,6 +61,15 @@ class MemoryFile:
         self._disk.attempt(self._epoch)
         return bytes(self._content.live)
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """See JournalFile."""
+        self._disk.attempt(self._epoch)
+        return bytes(self._content.live[offset : offset + size])
+
+    def size(self) -> int:
+        """See JournalFile."""
+        return len(self._content.live)
+
     def write_at(self, offset: int, data: bytes) -> None:
         """See JournalFile. A planned failure writes the first half before it raises, like a disk that fills up."""
         try:
@@ -104,6 +113,10 @@ class MemoryDisk:
     def exists(self, name: str) -> bool:
         """See JournalDirectory."""
         return name in self._names
+
+    def names(self) -> list[str]:
+        """See JournalDirectory."""
+        return list(self._names)
 
     def create(self, name: str) -> MemoryFile:
         """See JournalDirectory."""

@@ -13,7 +13,7 @@ from ledger.failures import DirectoryRefused, LedgerDamaged
 from ledger.store import Operation, Reader
 from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
 
-SCHEMA_VERSION: Final = 3  # another number: another program wrote this; there is no silent migration
+SCHEMA_VERSION: Final = 4  # another number: another program wrote this; there is no silent migration
 
 IDENTITY_KEY: Final = b"i"
 HEAD_KEY: Final = b"h"
@@ -22,6 +22,7 @@ CERTIFICATE: Final = b"c"  # + height -> canonical commit certificate of that he
 RECEIPTS: Final = b"r"  # + height -> all receipts of the block (pack_items)
 MENTIONS: Final = b"m"  # + height -> transaction ids in order, 32 bytes each
 BATCH: Final = b"d"  # + batch digest -> raw batch
+SEGMENT: Final = b"y"  # + number -> where the segment ends, highest height of which something is in it
 TRANSACTION: Final = b"t"  # + transaction id -> height, index of its receipt
 STATE: Final = b"s"  # + state key -> state value
 NODE: Final = b"n"  # + hex digits of the path -> node of the state tree as of the last flush

@@ -77,7 +77,7 @@ def test_a_ledger_of_another_release_is_refused_with_what_to_do(tmp_path: Path) 
     store = LevelDbStore.open(path / "ledger")
     store.write([(IDENTITY_KEY, (SCHEMA_VERSION - 1).to_bytes(4, "big") + CHAIN_ID)])
     store.close()
-    with pytest.raises(DirectoryRefused, match=r"has schema 2, this program .* 3; start the release .*node resync"):
+    with pytest.raises(DirectoryRefused, match=r"has schema 3, this program .* 4; start the release .*node resync"):
         open_data_directory(path, GENESIS)
 
 
