@@ -1,6 +1,7 @@
 """A stopped local network in one file, and back: to pass a state on, or to try the same thing twice."""
 
 import os
+import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -36,14 +37,15 @@ def restore_snapshot(source: Path, directory: Path) -> Devnet:
     """The network of a snapshot in a new folder, on the ports that it had.
 
     Raises: BadConfiguration if the folder is not empty, or the file holds anything but plain files and folders of a
-    network.
+    network, or one of them twice.
     """
     check_directory(directory)
     try:
         with tarfile.open(source, "r:gz") as tar:
             members = _checked(tar, source)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            tar.extractall(directory, members, filter="data")
+            for member in members:
+                _unpack(tar, member, directory / member.name)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise BadConfiguration(f"{source}: {error}") from error
     return open_devnet(directory)
@@ -63,3 +65,15 @@ def _checked(tar: tarfile.TarFile, source: Path) -> list[tarfile.TarInfo]:
     if not any(member.name == MARK for member in members):
         raise BadConfiguration(f"{source} holds no local network ({MARK} is missing)")
     return members
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """By hand: before Python 3.11.4 `extractall` has no filter, and takes over owners and every bit of the mode."""
+    content = tar.extractfile(member)
+    if content is None:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, member.mode & 0o755 | 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        shutil.copyfileobj(content, stream)
