@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chainnode.config import load_config
-from chainnode.devnet import check_ports, create, open_devnet
+from chainnode.devnet import MARK, check_ports, create, open_devnet
 from chainnode.devnet_layout import PEOPLE, PORT_BASE, place_on, plan_ports
 from chainnode.failures import BadConfiguration, PortTaken
 from chainnode.listening_ports import free_ports, holder_of, is_free
@@ -178,9 +178,10 @@ def test_a_restored_file_has_no_more_rights_than_it_needs(folder: Path, tmp_path
     assert not any(stat.S_IMODE(found.st_mode) & 0o7022 for found in restored)
 
 
-def test_a_snapshot_that_holds_a_file_twice_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 2)])
+def test_a_snapshot_that_holds_a_file_twice_is_refused(folder: Path, tmp_path: Path, times: int, code: int) -> None:
     file = tmp_path / "s.hnsnap"
     with tarfile.open(file, "w:gz") as tar:
-        for _ in range(2):
-            tar.addfile(tarfile.TarInfo("devnet.json"))
-    assert run(["devnet", "snapshot", "restore", str(file), "--dir", str(tmp_path / "target")]) == 2
+        for _ in range(times):
+            tar.add(folder / MARK, MARK)
+    assert run(["devnet", "snapshot", "restore", str(file), "--dir", str(tmp_path / "target")]) == code
