@@ -57,8 +57,8 @@ from primitives.validators import OBSERVER, NodeId, ValidatorSet
 LOG: Final = logging.getLogger(__name__)
 VERSION: Final = "0.1.0"
 TICK_SECONDS: Final = 0.02
-JOURNAL_QUICK_SECONDS: Final = 0.001  # of syncs, on the mean: the loop does them itself
-LEDGER_QUICK_SECONDS: Final = 0.004  # of writing a block; executing it has just taken longer
+JOURNAL_QUICK_SECONDS: Final = 0.002  # of syncs: the loop does them itself
+LEDGER_QUICK_SECONDS: Final = 0.01  # of writing a block; executing it has just taken longer
 
 def pool_limits(config: NodeConfig, limits: Limits) -> MempoolLimits:
     """Of the pool: this node's own bounds, and those of a batch."""
