@@ -5,7 +5,7 @@ has the size of the real thing.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Final
 
@@ -27,6 +27,7 @@ EXPIRY: Final = START // 86_400 * 86_400 + 300 * 86_400 + 57_600  # a midnight o
 TIER: Final = 2
 VALID_SECONDS: Final = 300
 NO_SIGNATURE: Final = bytes(64)
+FIRST_PIECE: Final = 200  # people: an empty state takes many keys at once slowly
 
 
 class Crowd:
@@ -41,33 +42,12 @@ class Crowd:
         self._numbers: Final = count(1)
 
     def state(self, piece: int) -> Iterator[dict[bytes, bytes | None]]:
-        """Accounts and holdings of everybody, `piece` people at a time, and at last the sums that belong to them."""
-        merchants = self._merchants
-        for start in range(0, self.size, piece):
-            changes: dict[bytes, bytes | None] = {}
-            for number in range(start, min(start + piece, self.size)):
-                key, address = _person(number)
-                account = Account(AccountKind.TOURIST, (AccountKey(key),), 1, tier=TIER)
-                lot = Lot(EXPIRY, merchants[number % len(merchants)].class_id, 0, 0, FUNDED_UNITS, 0)
-                changes[account_key(address)] = encode_value(account)
-                changes[holdings_key(address)] = encode_value(Holdings((lot,)))
-            yield changes
-        yield self._sums()
+        """See crowd_state."""
+        return crowd_state(self._merchants, self.size, _person, EXPIRY, piece)
 
     def block(self, transactions: int, now_s: int) -> list[Decoded]:
         """Issues and redemptions in turn, people drawn at random; valid at block time `now_s`."""
         return [decode_transaction(self._transaction(n % 2 == 0, now_s)) for n in range(transactions)]
-
-    def _sums(self) -> dict[bytes, bytes | None]:
-        changes: dict[bytes, bytes | None] = {}
-        for position, merchant in enumerate(self._merchants):
-            people = len(range(position, self.size, len(self._merchants)))
-            units = people * FUNDED_UNITS
-            changes[open_agg_key(EXPIRY, merchant.class_id)] = encode_value(Agg(units, 0))
-            changes[counters_key(merchant.class_id)] = encode_value(Counters(issued=units))
-            value = units * UY_PER_FEN
-            changes[books_key(merchant.address)] = encode_value(Books(outstanding=value, issued=value))
-        return changes
 
     def _transaction(self, issues: bool, now_s: int) -> bytes:
         number = next(self._numbers)
@@ -83,6 +63,38 @@ class Crowd:
         nonce = number.to_bytes(16, "big")
         envelope = Envelope(self._chain_id, sender, nonce, now_s + VALID_SECONDS, body)
         return encode(Transaction(envelope, (KeySignature(key, NO_SIGNATURE),)))
+
+
+def crowd_state(
+    merchants: Sequence[Actor], size: int, person: Callable[[int], tuple[PublicKey, Address]], expiry: int, piece: int
+) -> Iterator[dict[bytes, bytes | None]]:
+    """Accounts and holdings of people 0 to `size` - 1, `piece` of them at a time, fewer while they are few, and at last
+    the sums that belong to them. Each has points of one merchant, merchants in turn; they expire at the midnight
+    `expiry`."""
+    start = 0
+    while start < size:
+        stop = min(start + min(max(start, FIRST_PIECE), piece), size)
+        changes: dict[bytes, bytes | None] = {}
+        for number in range(start, stop):
+            key, address = person(number)
+            account = Account(AccountKind.TOURIST, (AccountKey(key),), 1, tier=TIER)
+            lot = Lot(expiry, merchants[number % len(merchants)].class_id, 0, 0, FUNDED_UNITS, 0)
+            changes[account_key(address)] = encode_value(account)
+            changes[holdings_key(address)] = encode_value(Holdings((lot,)))
+        yield changes
+        start = stop
+    yield _sums(merchants, size, expiry)
+
+
+def _sums(merchants: Sequence[Actor], size: int, expiry: int) -> dict[bytes, bytes | None]:
+    changes: dict[bytes, bytes | None] = {}
+    for position, merchant in enumerate(merchants):
+        units = len(range(position, size, len(merchants))) * FUNDED_UNITS
+        changes[open_agg_key(expiry, merchant.class_id)] = encode_value(Agg(units, 0))
+        changes[counters_key(merchant.class_id)] = encode_value(Counters(issued=units))
+        value = units * UY_PER_FEN
+        changes[books_key(merchant.address)] = encode_value(Books(outstanding=value, issued=value))
+    return changes
 
 
 def _person(number: int) -> tuple[PublicKey, Address]:

@@ -1,6 +1,7 @@
 """One node's executor and ledger on a disk, fed with blocks directly: no votes, no sockets, no signatures to check.
 
-What it writes is what a node writes: the same batches, blocks, certificates (of zeros), receipts, state and tree.
+What it writes is what a node writes: the same batches, blocks, certificates (of zeros unless it is given the keys of a
+quorum), receipts, state and tree.
 """
 
 import os
@@ -21,10 +22,11 @@ from ledger.state_tree import StateTree
 from ledger.store import Operation
 from primitives import merkle
 from primitives.block import Batch, Block, Header, batch_digest, batches_root, header_digest, tx_root
-from primitives.certificate import Certificate, Phase, certificate_hash
+from primitives.certificate import Certificate, Phase, bitmap, certificate_hash, vote_bytes
 from primitives.codec import encode
 from primitives.genesis import Genesis, chain_id
 from primitives.hashing import ZERO_DIGEST
+from primitives.keys import SigningKey
 from primitives.transaction import Decoded
 
 BATCH_TRANSACTIONS: Final = 64
@@ -68,8 +70,11 @@ class Offered:
 class LoneNode:
     """Its ledger lies in `path`, as `initialise` makes it. Every block comes `step_ms` after the one before."""
 
-    def __init__(self, path: Path, genesis: Genesis, step_ms: int = 20, durable: bool = True) -> None:
-        """Makes the directory. `durable`: as a node writes; else nothing waits for the disk."""
+    def __init__(
+        self, path: Path, genesis: Genesis, step_ms: int = 20, durable: bool = True, keys: Sequence[SigningKey] = ()
+    ) -> None:
+        """Makes the directory. `durable`: as a node writes; else nothing waits for the disk. `keys`: voting keys of the
+        first seats, a quorum, where real nodes are to go on with the chain."""
         self.genesis: Final = genesis
         self.chain_id: Final = chain_id(genesis)
         initialise(path, genesis, genesis_bytes(genesis))
@@ -82,6 +87,7 @@ class LoneNode:
         self.chain: Final = Chain.open(self.store, self._anchor, self.chain_id)
         self.tree: Final = StateTree(self.store, self.chain.head.state_root)
         self._step_ms: Final = step_ms
+        self._keys: Final = tuple(keys)
         self._sequence: Final = count(1)
         self._certificate: Certificate | None = None
         self._executor: Executor | None = None
@@ -133,9 +139,12 @@ class LoneNode:
         return header
 
     def _certified(self, block: Block) -> bytes:
-        """A certificate of the size of a real one; nobody here looks at its signatures."""
-        height, digest = block.header.height, header_digest(block.header)
-        self._certificate = Certificate(Phase.COMMIT, 0, 0, height, digest, 7, NO_SIGNATURES)
+        """A certificate of the size of a real one; without keys nobody looks at its signatures."""
+        header, digest = block.header, header_digest(block.header)
+        vote = vote_bytes(self.chain_id, 0, header.valset_hash, Phase.COMMIT, 0, header.height, digest)
+        signatures = tuple(key.sign(vote) for key in self._keys) or NO_SIGNATURES
+        signers = bitmap(range(len(signatures)))
+        self._certificate = Certificate(Phase.COMMIT, 0, 0, header.height, digest, signers, signatures)
         return encode(self._certificate)
 
     def _block(self, digests: tuple[bytes, ...], mentions: Sequence[Decoded]) -> Block:

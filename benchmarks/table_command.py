@@ -56,7 +56,8 @@ class Names(click.ParamType[tuple[str, ...]]):
               help=t("Only these.", "仅这些行。"))  # fmt: skip
 @click.option("--again", is_flag=True, help=t("Also rows that stand.", "已测的行也重新测量。"))
 @click.option("--runs", type=click.IntRange(1, 9), default=RUNS, show_default=True,
-              help=t("Of each row; a gate holds if it held in two of three.", "每行运行次数；三次中两次达标即为达标。"))  # fmt: skip
+              help=t("Of each row; a gate holds if it held in two of three.",
+                     "每行运行次数；三次中两次达标即为达标。"))  # fmt: skip
 @click.option("--short", is_flag=True,
               help=t("An eighth of the time, to try the trials; the rows say so.",
                      "约八分之一时长，仅供试用；结果会注明。"))  # fmt: skip
@@ -119,15 +120,17 @@ def _plain(board: Board) -> Any:
     epilog=example("hnchain bench soak --duration 1h"),
 )  # fmt: skip
 @click.option("--duration", type=Seconds(), default="1h", show_default=True, help=t("How long.", "时长。"))
+@click.option("--rate", type=click.FloatRange(min=1), help=t("Transactions per second, in place of 60 % of the knee.",
+                                                             "每秒笔数，替代拐点的 60%。"))  # fmt: skip
 @click.option("--results", type=click.Path(path_type=Path, dir_okay=False), default=RESULTS, show_default=True,
               metavar="FILE.json", help=t("Where rows are kept.", "保存位置。"))  # fmt: skip
 @with_output
-def soak(duration: float, results: Path) -> int:
+def soak(duration: float, rate: float | None, results: Path) -> int:
     if not duration:
         raise usage(t("--duration 0: nothing would be measured", "--duration 0：无可测量"))
     sources = scoreboard.sources_key()
     stand = stand_of(scoreboard.load_board(results), 1, short=False)
-    if not _make("memory", lambda place: soak_trial(place, duration), stand, sources, results):
+    if not _make("memory", lambda place: soak_trial(place, duration, rate or 0.0), stand, sources, results):
         return int(Verdict.UNKNOWN)
     board = scoreboard.load_board(results)
     figures = [figure for figure in FIGURES if figure.trial == "memory"]

@@ -30,6 +30,8 @@ class Figure(msgspec.Struct, frozen=True):
 FIGURES: Final = (
     Figure("best", "best", "committed issues and redemptions, best, sustained", "发放与核销混合，最高持续速率",
            "tx/s", "more", 5_000, 15_000, "rate"),
+    Figure("steady", "best", "of the rate in the first quarter of such a load, kept in the last",
+           "该负载末四分之一时段保持首段速率的比例", ""),
     Figure("share", "best", "share of the limit that checks by libsodium set", "占 libsodium 验签上限的比例",
            "", "more", 0.2, 0.5),
     Figure("share_lanes", "best", "share of the limit that checks in eight lanes set", "占八路并行验签上限的比例", ""),
@@ -56,6 +58,8 @@ FIGURES: Final = (
     Figure("sync_rate", "sync", "a fresh node syncs", "新节点同步速率", "tx/s", kind="rate"),
     Figure("accounts", "accounts", "1,000,000 accounts: share of the rate with 10,000",
            "100 万账户：相对 1 万账户的速率", "", "more", 0.8, 0.95),
+    Figure("accounts_rate", "accounts", "committed beside 1,000,000 accounts", "100 万账户下的提交速率",
+           "tx/s", kind="rate"),
     Figure("startup", "startup", "start of a node with 100,000 blocks", "含 10 万区块的节点启动", "s", "less", 5, 1),
     Figure("idle_bytes", "silence", "idle network: bytes written per minute", "空闲网络每分钟写入字节", "B",
            "less", 0, 0),

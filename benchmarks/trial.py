@@ -104,8 +104,9 @@ def load(
 
 
 def _supply(tally: Tally, offered: str) -> int:
-    """Transactions to sign per second of a closed loop: twice what the same load took before; 0 if there was none."""
-    return round(2 * max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0))
+    """Transactions to sign per second of a closed loop: half more than the same load took before; 0 if there was
+    none."""
+    return round(1.5 * max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0))
 
 
 def _with(tell: Tell, part: float, act: Callable[[], None]) -> Tell:

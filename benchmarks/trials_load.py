@@ -29,19 +29,30 @@ RATE_UNKNOWN: Final = 2_000.0  # of what was not measured
 
 
 def best(stand: Stand) -> Outcome:
-    """The most that is committed per second, sustained; and what a transaction costs then."""
+    """The most that is committed per second, sustained; and what a transaction costs then. Each run has a network of
+    its own: the state grows while it lasts."""
     tally = Tally()
-    with stand.network() as network:
-        for _ in range(stand.runs):
+    for _ in range(stand.runs):
+        with stand.network() as network:
             result = load(stand, tally, network, stand.seconds(BEST_SECONDS), outstanding=BEST_OUTSTANDING)
-            tally.add("best", result.committed_per_s)
-            tally.add("share", result.share_of_limit)
-            in_lanes = lane_verifies_per_second()
-            if in_lanes is not None:
-                tally.add("share_lanes", result.share_of_limit / result.baseline.us * 1e6 / in_lanes)
-            tally.add("cpu", result.cost.nodes_us_per_transaction)
-            tally.add("growth", growth_bytes(result))
+        tally.add("best", result.committed_per_s)
+        tally.add("steady", steadiness(result))
+        tally.add("share", result.share_of_limit)
+        in_lanes = lane_verifies_per_second()
+        if in_lanes is not None:
+            tally.add("share_lanes", result.share_of_limit / result.baseline.us * 1e6 / in_lanes)
+        tally.add("cpu", result.cost.nodes_us_per_transaction)
+        tally.add("growth", growth_bytes(result))
     return tally.outcome()
+
+
+def steadiness(result: Result) -> float:
+    """Commits in the last quarter of the measured time, of those in its first quarter; 0 if there were none."""
+    start, end = int(result.settings.warmup), int(result.settings.warmup + result.settings.duration)
+    seconds = result.per_second[start:end]
+    quarter = max(1, (end - start) // 4)
+    late = sum(seconds[end - start - quarter :])
+    return late / max(1, sum(seconds[:quarter]))
 
 
 def growth_bytes(result: Result) -> float:

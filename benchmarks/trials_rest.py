@@ -1,11 +1,13 @@
 """Trials of what should not happen: writing while nothing is to be done, and memory that grows; and of beginnings."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
 from benchmarks.machine import bytes_written, resident_mib, verifies_per_second
@@ -22,6 +24,7 @@ MEMORY_SECONDS: Final = 90.0  # of one load; a longer time is made of several
 MEMORY_LOAD: Final = 0.6  # of the knee
 JUDGED_SECONDS: Final = 3_000.0  # a slope per hour of less time says nothing: caches fill first
 SAMPLE_SECONDS: Final = 1.0
+PIECES: Final = 12  # of the samples, for the error of their slope
 DEPLOYED_TOURISTS: Final = 10
 
 
@@ -78,21 +81,28 @@ def memory(stand: Stand) -> Outcome:
     return soak(stand, stand.seconds(MEMORY_SECONDS))
 
 
-def soak(stand: Stand, seconds: float) -> Outcome:
-    """An open loop at 60 % of the knee; the resident memory of every node once a second, and the slope of the second
-    half of the time, of the node where it is steepest. Between loads of a minute and a half transactions are signed."""
+def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
+    """An open loop at `rate`, 0: 60 % of the knee; the resident memory of every node once a second, and the slope of
+    the second half of the time, of the node where it is steepest. Between loads of a minute and a half transactions are
+    signed."""
     tally = Tally()
-    rate = stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
+    rate = rate or stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
     with stand.network() as network, sampling(network) as samples:
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 0 or not tally.verify_us:
             load(stand, tally, network, max(2.0, min(left, MEMORY_SECONDS)), rate=rate)
         lasted = time.monotonic() - began
     late = {name: [one for one in points if one[0] >= lasted / 2] for name, points in samples.items()}
-    tally.add("slope", max((slope_per_hour(points) for points in late.values()), default=0.0))
+    slope, error = max((slope_per_hour(points) for points in late.values()), default=(0.0, math.inf))
+    tally.add("slope", slope)
     ends = [points[-1][1] for points in samples.values() if points]
-    tally.note(f"{lasted:.0f} s at {rate:,.0f} tx/s, {max(ends, default=0):,.0f} MiB at the end",
-               f"{rate:,.0f} 笔/秒，历时 {lasted:.0f} 秒，结束时 {max(ends, default=0):,.0f} MiB")  # fmt: skip
+    begun = [points[0][1] for points in samples.values() if points]
+    tally.note(
+        f"+- {error:.1f} (standard error), second half of {lasted:.0f} s at {rate:,.0f} tx/s; "
+        f"{max(begun, default=0):,.0f} to {max(ends, default=0):,.0f} MiB in all",
+        f"标准误差 ±{error:.1f}，取 {lasted:.0f} 秒的后半段，{rate:,.0f} 笔/秒；"
+        f"全程由 {max(begun, default=0):,.0f} 增至 {max(ends, default=0):,.0f} MiB",
+    )
     tally.judged = lasted >= JUDGED_SECONDS
     if not tally.judged:
         tally.note("too short to judge a slope per hour: make soak", "时长不足以判断每小时斜率：make soak")
@@ -121,14 +131,21 @@ def sampling(network: Network) -> Iterator[dict[str, list[tuple[float, float]]]]
         thread.join()
 
 
-def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
-    """Of the straight line nearest to (seconds, value); 0 of fewer than three points."""
-    if len(points) < 3:
-        return 0.0
-    middle_x = sum(x for x, _ in points) / len(points)
-    middle_y = sum(y for _, y in points) / len(points)
-    width = sum((x - middle_x) ** 2 for x, _ in points)
-    return 3600 * sum((x - middle_x) * (y - middle_y) for x, y in points) / width if width else 0.0
+def slope_per_hour(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Of the straight line nearest to (seconds, value), and its standard error: neighbours resemble each other, so
+    that the error is counted from the means of PIECES pieces. (0, infinite) of fewer than three pieces."""
+    size = max(1, len(points) // PIECES)
+    pieces = [points[start : start + size] for start in range(0, len(points) - size + 1, size)]
+    if len(pieces) < 3:
+        return 0.0, math.inf
+    middles = [(fmean(x for x, _ in piece), fmean(y for _, y in piece)) for piece in pieces]
+    middle_x, middle_y = fmean(x for x, _ in middles), fmean(y for _, y in middles)
+    width = sum((x - middle_x) ** 2 for x, _ in middles)
+    if not width:
+        return 0.0, math.inf
+    slope = sum((x - middle_x) * (y - middle_y) for x, y in middles) / width
+    rest = sum((y - middle_y - slope * (x - middle_x)) ** 2 for x, y in middles)
+    return 3600 * slope, 3600 * math.sqrt(rest / (len(middles) - 2) / width)
 
 
 def deploy(stand: Stand) -> Outcome:

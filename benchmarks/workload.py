@@ -71,7 +71,7 @@ class Cast:
 
     chain_id: Digest
     merchants: tuple[Actor, ...]
-    tourists: tuple[Actor, ...]
+    tourists: Sequence[Actor]
     operator: Actor
     perishable: bool = False
 

@@ -1,5 +1,6 @@
 """The table's judgement, its file, and what the trials compute from what they saw."""
 
+import math
 import os
 from pathlib import Path
 
@@ -7,10 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks import scoreboard
+from benchmarks.aftermath import Chain
 from benchmarks.machine import hardware
+from benchmarks.outcomes import Book
+from benchmarks.report import Baseline, Settings, Spent, result_of
 from benchmarks.scoreboard import Board, Outcome, Row, doubts_of, load_board, median_of, save_board, stands, verdict_of
 from benchmarks.targets import FIGURES, Figure, figures_of, judge, ratio
 from benchmarks.trials import TRIALS
+from benchmarks.trials_load import steadiness
 from benchmarks.trials_rest import changed_bytes, files_of, slope_per_hour
 
 RATE = Figure("r", "t", "rate", "速率", "tx/s", "more", 4_000, 8_000, "rate")
@@ -130,7 +135,21 @@ def test_bytes_that_files_gained(tmp_path: Path) -> None:
     assert changed_bytes(before, before) == 0
 
 
-def test_the_slope_of_a_line_is_its_slope() -> None:
-    assert slope_per_hour([(x, 50 + x / 3600) for x in range(100)]) == pytest.approx(1.0)
-    assert slope_per_hour([(x, 50.0) for x in range(100)]) == 0
-    assert slope_per_hour([(0, 1.0), (1, 9.0)]) == 0
+def test_the_slope_of_a_line_is_its_slope_and_noise_is_its_error() -> None:
+    slope, error = slope_per_hour([(x, 50 + x / 3600) for x in range(100)])
+    assert slope == pytest.approx(1.0) and error == pytest.approx(0, abs=1e-6)
+    assert slope_per_hour([(x, 50.0) for x in range(100)]) == (0, 0)
+    assert slope_per_hour([(0, 1.0), (1, 9.0)]) == (0, math.inf)
+    waves = [(x, 50 + 5 * math.sin(x / 20)) for x in range(600)]  # neighbours resemble each other
+    slope, error = slope_per_hour(waves)
+    assert abs(slope) < 3 * error and error > 5
+
+
+def test_steadiness_is_the_last_quarter_over_the_first() -> None:
+    book = Book(0)
+    settings = Settings("mixed", "ingress", 0.0, 8.0, 2.0, 64, 4, 10)
+    chain = Chain({}, agreed=True, lost=0, invariants=[])
+    result = result_of(book, settings, hardware(), Baseline(1, 1, 1), Spent(0, 0, {}, {}), chain)
+    per_second = [900, 900, 100, 100, 90, 80, 70, 60, 50, 50, 999]
+    assert steadiness(replace(result, per_second=per_second)) == 0.5
+    assert steadiness(result) == 0
