@@ -29,11 +29,17 @@ Judged = Callable[[int, bool], None]
 
 
 class SignatureCache:
-    """Remembers what verified, the oldest forgotten first; a failure is never remembered, its sender is gone anyway."""
+    """Remembers what verified; a failure is never remembered, its sender is gone anyway.
+
+    The older half is forgotten at once: to take one name out at a time, a dictionary looks through all the places that
+    were given up before.
+    """
 
     def __init__(self, entries_max: int = CACHE_ENTRIES, using: Verify = verify) -> None:
-        self._known: Final[dict[bytes, None]] = {}
-        self._entries_max: Final = entries_max
+        """`entries_max`: at most so many are remembered, and always the last half of so many."""
+        self._known: set[bytes] = set()
+        self._older: set[bytes] = set()
+        self._half: Final = entries_max // 2
         self._verify: Final = using
         self.saved = 0  # curve operations not done
 
@@ -41,12 +47,12 @@ class SignatureCache:
         """Like keys.verify, but at most once per triple while it is remembered. For votes and certificates."""
         # key and signature have fixed widths when they verify, so the triple cannot be split in two ways
         name = sha256(key + signature + message).digest()
-        if name in self._known:
+        if self._has(name):
             self.saved += 1
             return True
         if not self._verify(key, message, signature):
             return False
-        self._remember(name)
+        self.remember(name)
         return True
 
     def verify_some(self, checks: Sequence[SignatureCheck], bulk: VerifyAll) -> list[bool]:
@@ -54,31 +60,31 @@ class SignatureCache:
         if len(checks) < LANES_WORTH:
             return [self.verify(*check) for check in checks]
         names = [sha256(key + signature + message).digest() for key, message, signature in checks]
-        verdicts = [name in self._known for name in names]
+        verdicts = [self._has(name) for name in names]
         self.saved += sum(verdicts)
         new = [number for number, known in enumerate(verdicts) if not known]
         for number, good in zip(new, bulk([checks[number] for number in new]), strict=True):
             if good:
                 verdicts[number] = True
-                self._remember(names[number])
+                self.remember(names[number])
         return verdicts
 
     def knows(self, decoded: Decoded) -> bytes | None:
         """None if every signature of this transaction has verified here, else the name for `remember`."""
         name = _name_of(decoded)
-        if name in self._known:
+        if self._has(name):
             self.saved += 1
             return None
         return name
 
     def remember(self, name: bytes) -> None:
-        """All signatures of the transaction with this name have verified."""
-        self._remember(name)
+        """All signatures of what has this name have verified."""
+        if len(self._known) >= self._half:
+            self._older, self._known = self._known, set()
+        self._known.add(name)
 
-    def _remember(self, name: bytes) -> None:
-        if len(self._known) >= self._entries_max:
-            del self._known[next(iter(self._known))]
-        self._known[name] = None
+    def _has(self, name: bytes) -> bool:
+        return name in self._known or name in self._older
 
 
 def _name_of(decoded: Decoded) -> bytes:

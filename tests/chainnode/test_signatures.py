@@ -48,6 +48,23 @@ def test_the_cache_forgets_the_oldest() -> None:
     assert counting.calls == 4
 
 
+def test_the_cache_is_bounded_and_keeps_the_last_half() -> None:
+    counting = Counting()
+    cache = SignatureCache(entries_max=8, using=counting)
+    key = key_of(1)
+    names = [number.to_bytes(4, "big") for number in range(100)]
+    signed = [key.sign(name) for name in names]
+    for name, signature in zip(names, signed, strict=True):
+        assert cache.verify(key.public_key, name, signature)
+    assert counting.calls == 100
+    for name, signature in list(zip(names, signed, strict=True))[-4:]:
+        assert cache.verify(key.public_key, name, signature)
+    assert counting.calls == 100 and cache.saved == 4
+    for name, signature in list(zip(names, signed, strict=True))[:92]:
+        assert cache.verify(key.public_key, name, signature)
+    assert counting.calls == 192, "more than eight are remembered"
+
+
 def test_bulk_names_the_bad_ones_and_remembers_the_good() -> None:
     async def scenario() -> None:
         counting = Counting()
