@@ -27,6 +27,7 @@ from ledger.schema import (
     BATCH,
     BLOCK,
     CERTIFICATE,
+    LEAF,
     MENTIONS,
     NODE,
     RECEIPTS,
@@ -42,8 +43,8 @@ BLOCK_TRANSACTIONS: Final = 100
 ROUND_BLOCKS: Final = 10
 ROUNDS: Final = 12
 KINDS: Final = {
-    BATCH: "batches", RECEIPTS: "receipts", STATE: "state", NODE: "tree nodes", TREE_LOG: "tree log",
-    TRANSACTION: "index", MENTIONS: "ids", BLOCK: "blocks", CERTIFICATE: "certificates",
+    BATCH: "batches", RECEIPTS: "receipts", STATE: "state", LEAF: "tree leaves", NODE: "tree nodes",
+    TREE_LOG: "tree log", TRANSACTION: "index", MENTIONS: "ids", BLOCK: "blocks", CERTIFICATE: "certificates",
 }  # fmt: skip
 
 class Carried(msgspec.Struct, frozen=True):
@@ -206,7 +207,7 @@ def text_of(found: Scale) -> str:
     )  # fmt: skip
     rows = []
     for one in found.borne.carried:
-        tree = sum(one.bytes_written.get(kind, 0.0) for kind in (KINDS[NODE], KINDS[TREE_LOG]))
+        tree = sum(one.bytes_written.get(kind, 0.0) for kind in (KINDS[LEAF], KINDS[NODE], KINDS[TREE_LOG]))
         rows.append((f"{one.accounts:,}", f"{one.rate:,.0f}", f"{one.execute_us:.1f}", f"{one.write_us:.1f}",
                      f"{one.bytes_each:,.0f}", f"{tree:,.0f}", f"{one.folder_mib:,.0f} MiB"))  # fmt: skip
     lines = [table(heads, rows)]

@@ -53,7 +53,7 @@ STAGES: Final = (
     Stage("rules", "execution: rules", "执行：规则"),  # points/, see stage_of
     Stage("records", "execution: state, receipts, encoding", "执行：状态、回执、编码",
           ("chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache")),
-    Stage("tree", "state tree", "状态树", ("ledger/state_tree",)),
+    Stage("tree", "state tree", "状态树", ("ledger/state_tree", "ledger/twig")),
     Stage("ledger", "ledger: write batch, database", "账本：写批次与数据库",
           ("ledger/chain", "ledger/leveldb", "ledger/anchor", "ledger/stored_blocks", "ledger/store", "ledger/schema")),
     Stage("journal", "journal", "日志", ("ledger/journal", "ledger/disk", "chainnode/journal_entries")),

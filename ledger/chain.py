@@ -37,9 +37,10 @@ from ledger.schema import (
     unpack_place,
     unpack_roots,
 )
-from ledger.state_tree import Layer, StateTree, TreeUpdate, stacked
+from ledger.state_tree import StateTree, TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
 from ledger.stored_blocks import block_operation, load_block, load_mentions
+from ledger.tree_layers import Layer, stacked
 from primitives.block import Block, Header, batch_digest, batches_root, header_digest
 from primitives.codec import encode
 from primitives.hashing import Digest
@@ -85,7 +86,7 @@ class StateView:
 
     def tree(self) -> StateTree:
         """The tree of this state, to prove from and not to update. Raises LedgerDamaged."""
-        return StateTree(self.reader, self.head.state_root, cache_nodes=0, layers=self._layers)
+        return StateTree(self.reader, self.head.state_root, cache_bytes=0, layers=self._layers)
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a state key, or None."""

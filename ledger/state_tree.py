@@ -1,24 +1,43 @@
 """The authenticated state: a trie over hashed keys, updated once per block, only where something changed.
 
-Nodes are stored by their path and checked against their parent's digest when they are loaded. A block does not store
-the nodes that it changes but one record of the log: 64 bytes for each changed key. The changed nodes wait in memory
-until there are enough of them; then one block stores them all, each once however often it changed, and clears the log
-(the flush). Opening the tree plays the log back, so the tree is always that of the newest appended block.
+The store holds the leaves (hashed key -> digest of the value), written with the block that changes them, and of the
+nodes only the upper branches: those that have a branch among their children. What hangs below an upper branch, a
+bucket or a branch of buckets, is a twig. It is never stored but made from its leaves, at most 256 in a row, and
+checked against its parent's digest.
+
+Upper branches are few and change with every block, so they wait in memory until one block stores them all (the flush).
+Until then a record of the log per block tells where keys changed. Opening the tree makes anew what is below these
+places, so the tree is always that of the newest appended block.
 """
 
-from binascii import hexlify
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from binascii import hexlify, unhexlify
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import NODE, TREE_LOG, height_key
+from ledger.schema import LEAF, NODE, TREE_LOG, height_key
 from ledger.store import Operation, Reader
-from primitives.hashing import ZERO_DIGEST, Digest
+from ledger.tree_layers import Layer
+from ledger.twig import (
+    DIGESTS_AT,
+    EMPTY_BRANCH,
+    EMPTY_BUCKET,
+    GONE,
+    TWIG_ENTRIES_MAX,
+    Child,
+    LeafChange,
+    Twig,
+    check_digest,
+    child_in,
+    counts_of,
+    made_twig,
+    merged,
+    put_child,
+)
+from primitives.hashing import DIGEST_BYTES, Digest
 from primitives.state_proof import (
     BRANCH,
-    BRANCH_BYTES,
-    BUCKET_ENTRIES_MAX,
     EMPTY_STATE_ROOT,
     ENTRY_BYTES,
     FANOUT,
@@ -28,34 +47,14 @@ from primitives.state_proof import (
     value_digest,
 )
 
-CACHE_NODES: Final = 131_072  # per generation; about 120 MB when both are full, beside a million accounts or more
-# A flush writes each node that changed once: the rarer it is, the less has LevelDB to merge under a lasting load.
-UNSTORED_NODES_MAX: Final = 65_536  # then they are flushed: some 30 MB in one write
-LOG_ENTRIES_MAX: Final = 131_072  # then too: 8 MB to play back after a crash
-_EMPTY_BUCKET: Final = b"\x00"
-_EMPTY_BRANCH: Final = b"\x01" + bytes(BRANCH_BYTES - 1)
-_BUCKET_BYTES_MAX: Final = 1 + BUCKET_ENTRIES_MAX * ENTRY_BYTES
+CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs, both generations: three million keys stay in memory
+UPPERS_MAX: Final = 65_536  # stored ones in memory, some 40 MB: all of them up to ten million keys
+LOG_ENTRIES_MAX: Final = 65_536  # then the upper branches are stored; so many places to make anew after a crash
+LOGGED_BYTES: Final = 4  # of each changed key in the log: enough to find its place among a thousand million keys
+_MERGED: Final = 8  # more changes than this in one twig are merged at once
 _DIGITS: Final = b"0123456789abcdef"  # a path is a string of these; iterating over it or a path gives integers
-_COUNT_AT: Final = {digit: 1 + child for child, digit in enumerate(_DIGITS)}  # in a branch, by the digit of the child
-_DIGEST_AT: Final = {digit: 1 + FANOUT + 32 * child for child, digit in enumerate(_DIGITS)}
-_GONE: Final = ZERO_DIGEST  # in place of a value's digest: the key is deleted
-
-_Entry = tuple[Digest, Digest]  # hashed key, digest of the new value or _GONE
-_Child = tuple[int, bytes]  # entry count as in a branch, digest (zeros if the count is 0)
-
-
-class Layer(NamedTuple):
-    """What updates in a row changed. Layers since the last flush, on top of the store, are the tree without playing
-    back.
-
-    `first` and `last` are the numbers of their records in the log; `nodes` are by path, None for one that is gone;
-    `flushed`: the update stores these and all before them.
-    """
-
-    first: int
-    last: int
-    nodes: Mapping[bytes, bytes | None]
-    flushed: bool
+_PATHS: Final = tuple(bytes((digit,)) for digit in _DIGITS)  # by child
+_CHILD: Final = {digit: child for child, digit in enumerate(_DIGITS)}
 
 
 class TreeUpdate(NamedTuple):
@@ -70,32 +69,39 @@ class StateTree:
     """The tree in `reader`. One owner; about 4 us per changed key in blocks of 1,000."""
 
     def __init__(
-        self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_nodes: int = CACHE_NODES,
-        unstored_nodes: int = UNSTORED_NODES_MAX, log_entries: int = LOG_ENTRIES_MAX, layers: Sequence[Layer] = (),
+        self, reader: Reader, root: Digest = EMPTY_STATE_ROOT, cache_bytes: int = CACHE_BYTES,
+        uppers: int = UPPERS_MAX, log_entries: int = LOG_ENTRIES_MAX, layers: Sequence[Layer] = (),
+        logged_bytes: int = LOGGED_BYTES,
     ) -> None:  # fmt: skip
-        """`layers`, where they cover the log, spare playing it back; the tree is then to prove from alone.
+        """`layers`, where they cover the log, spare reading it; the tree is then to prove from alone. `logged_bytes` is
+        part of the format; other numbers are for tests.
 
         Raises LedgerDamaged if `reader` does not hold the tree with the digest `root`.
         """
         self._reader = reader
-        self._cache_nodes = cache_nodes
-        self._unstored_nodes = unstored_nodes
+        self._cache_bytes = cache_bytes
+        self._uppers_max = uppers
         self._log_entries = log_entries
-        self._young: dict[bytes, bytes] = {}  # used since the last turn of generations, so all that is not stored
-        self._old: dict[bytes, bytes] = {}
-        self._unstored: dict[bytes, bytes | None] = {}  # changed since the last flush, None if gone
+        self._logged_bytes = logged_bytes
+        self._uppers: dict[bytes, bytes] = {}  # by path; all that are not stored are here
+        self._young: dict[bytes, Twig] = {}  # used since the last turn of generations
+        self._old: dict[bytes, Twig] = {}
+        self._young_bytes = 0
+        self._unstored: dict[bytes, bytes | None] = {}  # upper branches changed since the last flush, None if gone
         self._writes: dict[bytes, bytes | None] = {}  # of the update under way
+        self._depth = 0  # of the twig that was looked up last
         first, last = _log_ends(reader)
         self._log_from, self._sequence = first, last  # records of the log: [_log_from, _sequence)
         self._logged = 0  # entries in them
-        self._layers: list[Mapping[bytes, bytes | None]] = []  # between the cache and the store, newest first
+        self._layers: list[Mapping[bytes, bytes | None]] = []  # on top of the store, newest first
         known = [layer for layer in layers if first <= layer.first and layer.last < last]
         if sum(layer.last + 1 - layer.first for layer in known) == last - first:
             self.root = root
             self._layers = [layer.nodes for layer in reversed(known)]
         else:
-            self._play_back(root)
-        self._load(b"", root)
+            self._catch_up(root)
+        if self._upper(b"", root) is None:
+            self._twig(b"", BRANCH, root)  # checks it
 
     def update(self, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
         """Apply the changes (None deletes, also a key that is absent) and return the new root and the writes.
@@ -103,221 +109,259 @@ class StateTree:
         The operations must be in the store before the next update.
         """
         assert not self._layers, "a tree over layers is not updated"
-        entries = [(key_hash(k), _GONE if v is None else value_digest(v)) for k, v in changes.items()]
+        entries = [(key_hash(k), GONE if v is None else value_digest(v)) for k, v in changes.items()]
         if not entries:
             return TreeUpdate(self.root, [])
-        nodes = self._apply(entries)
+        self._make_room()
+        self._writes = {}
+        self._change_above([(path, self._into_twig(path, *one)) for path, one in self._by_twig(entries).items()])
         sequence = self._sequence
         self._sequence += 1
         self._logged += len(entries)
-        flush = len(self._unstored) > self._unstored_nodes or self._logged > self._log_entries
-        record = (height_key(TREE_LOG, sequence), b"".join(chain.from_iterable(entries)))
-        return TreeUpdate(self.root, self.flush() if flush else [record], Layer(sequence, sequence, nodes, flush))
+        flush = self._logged > self._log_entries
+        layer = Layer(sequence, sequence, self._writes, flush)
+        operations: list[Operation] = [(LEAF + key, None if value == GONE else value) for key, value in entries]
+        if flush:
+            operations += self.flush()
+        else:
+            record = b"".join([key[: self._logged_bytes] for key, _ in entries])
+            operations.append((height_key(TREE_LOG, sequence), record))
+        return TreeUpdate(self.root, operations, layer)
 
     def flush(self) -> list[Operation]:
-        """The writes that store every changed node and clear the log; the tree stays what it is."""
+        """The writes that store every changed upper branch and clear the log; the tree stays what it is."""
         assert not self._layers, "a tree over layers is not stored"
         operations: list[Operation] = [(NODE + path, node) for path, node in self._unstored.items()]
         operations += [(height_key(TREE_LOG, number), None) for number in range(self._log_from, self._sequence)]
         self._unstored.clear()
         self._log_from, self._logged = self._sequence, 0
-        if len(self._young) > self._cache_nodes:  # a turn: all that is in it is stored now
-            self._old, self._young = self._young, {}
         return operations
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what `key` holds or that it is absent; see primitives.state_proof.verify_state_proof."""
         digits = hexlify(key_hash(key))
-        nodes = [self._load(b"", self.root, keep=False)]
-        while nodes[-1][0]:
-            branch, depth = nodes[-1], len(nodes)
-            if not branch[_COUNT_AT[digits[depth - 1]]]:
-                break
-            nodes.append(self._load(digits[:depth], _child_digest(branch, digits[depth - 1]), keep=False))
-        return StateProof(tuple(nodes))
+        nodes: list[bytes] = []
+        path, count, digest = b"", BRANCH, self.root
+        while count == BRANCH and (node := self._upper(path, digest, keep=False)) is not None:
+            nodes.append(node)
+            path, count, digest = _step(path, node, digits)
+        nodes += self._twig(path, count, digest, keep=False).nodes(_CHILD[digits[len(path)]])
+        return StateProof(tuple(nodes or (EMPTY_BUCKET,)))
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """All (hashed key, value digest) in order, every node checked; for the audit, without filling the cache."""
-        stack: list[tuple[bytes, bytes]] = [(b"", self.root)]
-        while stack:
-            path, digest = stack.pop()
-            node = self._load(path, digest, keep=False)
-            if node[0]:
-                for digit in reversed(_DIGITS):
-                    if node[_COUNT_AT[digit]]:
-                        stack.append((path + bytes((digit,)), _child_digest(node, digit)))
-                continue
-            for at in range(1, len(node), ENTRY_BYTES):
-                yield node[at : at + 32], node[at + 32 : at + 64]
+        """All (hashed key, value digest) in order, every node checked; for the audit, without filling the cache.
 
-    def _play_back(self, root: Digest) -> None:
-        """From the nodes of the last flush and the log to the newest tree, which must have this root."""
+        Raises LedgerDamaged also for a leaf at a place that is empty.
+        """
+        stack: list[tuple[bytes, int, Digest]] = [(b"", BRANCH, self.root)]
+        while stack:
+            path, count, digest = stack.pop()
+            node = self._upper(path, digest, keep=False) if count == BRANCH else None
+            if node is not None:
+                stack += [(path + _PATHS[child], *child_in(node, child)) for child in reversed(range(FANOUT))]
+                continue
+            entries = self._twig(path, count, digest, keep=False).entries() if count else self._leaves(path)
+            if entries and not count:
+                raise LedgerDamaged(f"state tree node {path.decode()!r} has leaves, its parent says that it is empty")
+            for at in range(0, len(entries), ENTRY_BYTES):
+                yield entries[at : at + 32], entries[at + 32 : at + 64]
+
+    def _make_room(self) -> None:
+        """Before an update, when all earlier ones are in the store: forget what is stored and was not used lately."""
+        if self._young_bytes > self._cache_bytes // 2:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+        if len(self._uppers) > self._uppers_max and not self._unstored:
+            self._uppers = {}
+
+    def _catch_up(self, root: Digest) -> None:
+        """From the upper branches of the last flush, the leaves and the log to the newest tree: it has this root."""
         stored = self._reader.get(NODE)
         self.root = EMPTY_STATE_ROOT if stored is None else node_digest(stored)
-        newest: dict[Digest, Digest] = {}
+        logged: set[bytes] = set()
+        width = self._logged_bytes
         for number in range(self._log_from, self._sequence):
             raw = self._reader.get(height_key(TREE_LOG, number))
-            if raw is None or len(raw) % ENTRY_BYTES:
+            if raw is None or len(raw) % width:
                 raise LedgerDamaged(f"record {number} of the state tree's log is missing or damaged")
-            for at in range(0, len(raw), ENTRY_BYTES):
-                newest[Digest(raw[at : at + 32])] = Digest(raw[at + 32 : at + 64])
-            self._logged += len(raw) // ENTRY_BYTES
-        if newest:
-            self._apply(list(newest.items()))
+            logged.update(raw[at : at + width] for at in range(0, len(raw), width))
+            self._logged += len(raw) // width
+        anew = []
+        for path in {self._place(hexlify(beginning)) for beginning in logged}:
+            if len(path) == 2 * width:  # upper branches may be stored below
+                below = self._reader.range(NODE + path, NODE + path + b"g")
+                self._writes.update((key[len(NODE) :], None) for key, _ in below)
+            anew.append((path, self._build(path, self._leaves(path))))
+        self._change_above(anew)
         if self.root != root:
             raise LedgerDamaged(f"state tree node b'' is {self.root.hex()}, the head says {root.hex()}")
 
-    def _load(self, path: bytes, digest: bytes, keep: bool = True) -> bytes:
-        node = self._young.get(path)
-        if node is not None:
-            return node
-        node = self._old.get(path)
-        if node is None:
-            node = self._below(path)
-            if node is None and not path and digest == EMPTY_STATE_ROOT:
-                node = _EMPTY_BUCKET
-            if node is None or node_digest(node) != digest:
-                found = "nothing" if node is None else node_digest(node).hex()
-                raise LedgerDamaged(f"state tree node {path.decode()!r} is {found}, its parent says {digest.hex()}")
-        if keep:
-            self._young[path] = node
-        return node
+    def _place(self, digits: bytes) -> bytes:
+        """The longest path along these digits with nothing but upper branches of the last flush above it."""
+        path, digest = b"", self.root
+        while len(path) < len(digits) and (stored := self._upper(path, digest)) is not None:
+            path, count, digest = _step(path, stored, digits)
+            if count != BRANCH:
+                break
+        return path
 
-    def _below(self, path: bytes) -> bytes | None:
+    def _upper(self, path: bytes, digest: Digest, keep: bool = True) -> bytes | None:
+        """The upper branch there, None if there is a twig."""
+        node = self._uppers.get(path)
+        if node is not None or path in self._unstored or path in self._young or path in self._old:
+            return node
         for nodes in self._layers:
             if path in nodes:
-                return nodes[path]
-        return self._reader.get(NODE + path)
+                node = nodes[path]
+                break
+        else:
+            node = self._reader.get(NODE + path)
+        if node is not None:
+            check_digest(path, node_digest(node), digest)
+            if keep:
+                self._uppers[path] = node
+        return node
 
-    def _apply(self, entries: Sequence[_Entry]) -> Mapping[bytes, bytes | None]:
-        """Change the tree: first the buckets, then the branches above them, each once, from the bottom up."""
-        writes = self._writes = {}
-        levels: list[dict[bytes, list[tuple[int, _Child]]]] = []  # by length of path: branches, their changed children
-        for path, (bucket, found) in self._by_bucket(entries).items():
-            child = self._into_bucket(path, bucket, found)
+    def _twig(self, path: bytes, count: int, digest: Digest, keep: bool = True) -> Twig:
+        """What hangs there, below upper branches."""
+        if not count:
+            return Twig(b"")
+        twig = self._young.get(path)
+        if twig is not None:
+            return twig
+        twig = self._old.get(path)
+        if twig is None:
+            twig = made_twig(self._leaves(path, TWIG_ENTRIES_MAX), len(path))
+            if twig is None:
+                raise LedgerDamaged(f"state tree node {path.decode()!r} is missing, or too many leaves are below it")
+            check_digest(path, _child_of(path, twig)[1], digest)
+        if keep:
+            self._keep(path, twig)
+        return twig
+
+    def _leaves(self, path: bytes, limit: int | None = None) -> bytes:
+        """The entries of all leaves below a path, or the first `limit` + 1 of them."""
+        first, last = (LEAF + unhexlify(path.ljust(2 * DIGEST_BYTES, digit)) for digit in (b"0", b"f"))
+        pairs = islice(self._reader.range(first, last + b"\x00"), None if limit is None else limit + 1)
+        entries = b"".join([part for key, value in pairs for part in (key[len(LEAF) :], value)])
+        if len(entries) % ENTRY_BYTES:
+            raise LedgerDamaged(f"state tree node {path.decode()!r} has a leaf of a wrong length")
+        return entries
+
+    def _by_twig(self, entries: Sequence[LeafChange]) -> dict[bytes, tuple[Twig, list[LeafChange]]]:
+        """The twig where each entry belongs, by path."""
+        groups: dict[bytes, tuple[Twig, list[LeafChange]]] = {}
+        young, depth = self._young, self._depth
+        for entry in entries:
+            digits = hexlify(entry[0])
+            path = digits[:depth]
+            twig = young.get(path)
+            if twig is None:  # most twigs hang at the same depth
+                path, twig = self._twig_of(digits)
+                depth = len(path)
+            group = groups.get(path)
+            if group is None:
+                groups[path] = twig, [entry]
+            else:
+                group[1].append(entry)
+        self._depth = depth
+        return groups
+
+    def _twig_of(self, digits: bytes) -> tuple[bytes, Twig]:
+        """Where a hashed key belongs: the path of the twig, and the twig."""
+        path, count, digest = b"", BRANCH, self.root
+        while count == BRANCH and (node := self._upper(path, digest)) is not None:
+            path, count, digest = _step(path, node, digits)
+        return path, self._twig(path, count, digest)
+
+    def _into_twig(self, path: bytes, twig: Twig, found: Sequence[LeafChange]) -> Child:
+        if len(found) > _MERGED:
+            return self._build(path, merged(twig.entries(), found))
+        size = twig.size
+        fits = twig.change(len(path), found)
+        self._young_bytes += twig.size - size if path in self._young else 0
+        if not fits:
+            return self._build(path, twig.entries())
+        child = _child_of(path, twig)
+        if child[0]:
+            self._keep(path, twig)
+        else:
+            self._forget(path)
+        return child
+
+    def _build(self, path: bytes, entries: bytes) -> Child:
+        """The canonical subtree of these entries in order."""
+        self._forget(path)
+        twig = made_twig(entries, len(path))
+        if twig is not None:
+            if entries:
+                self._keep(path, twig)
+            return _child_of(path, twig)
+        node, start = bytearray(EMPTY_BRANCH), 0
+        for child, count in enumerate(counts_of(entries, len(path))):
+            if count:
+                end = start + count * ENTRY_BYTES
+                put_child(node, child, self._build(path + _PATHS[child], entries[start:end]))
+                start = end
+        return self._put_upper(path, bytes(node))
+
+    def _change_above(self, changed: Iterable[tuple[bytes, Child]]) -> None:
+        """The upper branches above these subtrees, each once, from the bottom up."""
+        levels: list[dict[bytes, list[tuple[int, Child]]]] = [{}]  # by length of path: its changed children
+        for path, child in changed:
             if not path:
                 self.root = Digest(child[1])
-                break
+                continue
             while len(levels) < len(path):
                 levels.append({})
             levels[len(path) - 1].setdefault(path[:-1], []).append((path[-1], child))
         while levels:
-            above = levels[-2] if len(levels) > 1 else None
             for path, children in levels.pop().items():
-                child = self._into_branch(path, children)
-                if above is None:
+                child = self._into_upper(path, children)
+                if levels:
+                    levels[-1].setdefault(path[:-1], []).append((path[-1], child))
+                else:
                     self.root = Digest(child[1])
-                else:
-                    above.setdefault(path[:-1], []).append((path[-1], child))
-        for path, node in writes.items():
-            if node is None:
-                self._young.pop(path, None)
-                self._old.pop(path, None)
-            else:
-                self._young[path] = node
-        if self.root == EMPTY_STATE_ROOT:
-            self._young[b""] = _EMPTY_BUCKET
-        self._unstored.update(writes)
-        return writes
+        self._unstored.update(self._writes)
 
-    def _by_bucket(self, entries: Sequence[_Entry]) -> dict[bytes, tuple[bytes, list[_Entry]]]:
-        """The bucket where each entry belongs, by path. All branches on the way are in the young generation then."""
-        groups: dict[bytes, tuple[bytes, list[_Entry]]] = {}
-        top, young = self._load(b"", self.root), self._young.get
-        for entry in entries:
-            node, depth, digits = top, 0, hexlify(entry[0])
-            while node[0]:
-                digit = digits[depth]
-                depth += 1
-                path = digits[:depth]
-                if node[_COUNT_AT[digit]]:
-                    node = young(path) or self._load(path, _child_digest(node, digit))
-                else:
-                    node = _EMPTY_BUCKET
-            path = digits[:depth]
-            group = groups.get(path)
-            if group is None:
-                groups[path] = node, [entry]
-            else:
-                group[1].append(entry)
-        return groups
+    def _into_upper(self, path: bytes, children: list[tuple[int, Child]]) -> Child:
+        node = bytearray(self._uppers.get(path) or self._again(path))
+        for digit, child in children:
+            put_child(node, _CHILD[digit], child)
+        if BRANCH in node[1:DIGESTS_AT]:
+            return self._put_upper(path, bytes(node))
+        entries = b""  # nothing but buckets below: it is a twig now
+        for number, one in enumerate(_PATHS):
+            entries += self._twig(path + one, *child_in(node, number)).entries()
+            self._forget(path + one)
+        del self._uppers[path]
+        self._writes[path] = None
+        return self._build(path, entries)
 
-    def _into_bucket(self, path: bytes, bucket: bytes, entries: list[_Entry]) -> _Child:
-        for hashed, value in entries:
-            at = bucket.find(hashed)
-            if at % ENTRY_BYTES == 1 and value != _GONE:
-                bucket = bucket[: at + 32] + value + bucket[at + 64 :]
-                continue
-            at = size = len(bucket)
-            for start in range(1, size, ENTRY_BYTES):
-                if bucket[start : start + 32] >= hashed:
-                    at = start
-                    break
-            end = at + ENTRY_BYTES if bucket[at : at + 32] == hashed else at
-            bucket = bucket[:at] + (b"" if value == _GONE else hashed + value) + bucket[end:]
-        if len(bucket) > _BUCKET_BYTES_MAX:
-            return self._build(path, [bucket[at : at + ENTRY_BYTES] for at in range(1, len(bucket), ENTRY_BYTES)])
-        return self._put_bucket(path, bucket)
+    def _again(self, path: bytes) -> bytes:
+        """An upper branch that was forgotten while a twig below it was not. Those above are not changed yet."""
+        node, digest = self._upper(b"", self.root), self.root
+        for depth, digit in enumerate(path, start=1):
+            assert node is not None, "above a branch is an upper branch"
+            digest = child_in(node, _CHILD[digit])[1]
+            node = self._upper(path[:depth], digest)
+        assert node is not None, "a twig hangs below an upper branch"
+        return node
 
-    def _into_branch(self, path: bytes, children: list[tuple[int, _Child]]) -> _Child:
-        node = bytearray(self._young[path])
-        shrunk = False
-        for digit, (count, digest) in children:
-            at = _COUNT_AT[digit]
-            shrunk |= count < node[at]
-            node[at] = count
-            at = _DIGEST_AT[digit]
-            node[at : at + 32] = digest
-        if shrunk:
-            counts = node[1 : 1 + FANOUT]
-            if BRANCH not in counts and sum(counts) <= BUCKET_ENTRIES_MAX:
-                return self._collapse(path, bytes(node))
-        return self._put_branch(path, bytes(node))
+    def _put_upper(self, path: bytes, node: bytes) -> Child:
+        self._uppers[path] = self._writes[path] = node
+        return BRANCH, node_digest(node)
 
-    def _build(self, path: bytes, entries: list[bytes]) -> _Child:
-        """The canonical subtree of these sorted bucket entries."""
-        if len(entries) <= BUCKET_ENTRIES_MAX:
-            return self._put_bucket(path, _EMPTY_BUCKET + b"".join(entries))
-        depth = len(path)
-        groups: dict[int, list[bytes]] = {}
-        for entry in entries:
-            groups.setdefault(hexlify(entry)[depth], []).append(entry)
-        node = bytearray(_EMPTY_BRANCH)
-        for digit, group in groups.items():
-            at = _DIGEST_AT[digit]
-            node[_COUNT_AT[digit]], node[at : at + 32] = self._build(path + bytes((digit,)), group)
-        return self._put_branch(path, bytes(node))
+    def _keep(self, path: bytes, twig: Twig) -> None:
+        known = self._young.get(path)
+        if known is not twig:
+            self._young_bytes += twig.size - (known.size if known is not None else 0)
+            self._young[path] = twig
 
-    def _collapse(self, path: bytes, branch: bytes) -> _Child:
-        """One bucket instead of a branch whose children hold no more than a bucket may."""
-        entries = _EMPTY_BUCKET
-        for digit in _DIGITS:
-            if branch[_COUNT_AT[digit]]:
-                below = path + bytes((digit,))
-                entries += (self._writes.get(below) or self._load(below, _child_digest(branch, digit)))[1:]
-                self._writes[below] = None
-        return self._put_bucket(path, entries)
-
-    def _put_bucket(self, path: bytes, bucket: bytes) -> _Child:
-        if bucket == _EMPTY_BUCKET:
-            self._writes[path] = None
-            return 0, ZERO_DIGEST if path else EMPTY_STATE_ROOT
-        self._writes[path] = bucket
-        return len(bucket) // ENTRY_BYTES, node_digest(bucket)
-
-    def _put_branch(self, path: bytes, branch: bytes) -> _Child:
-        self._writes[path] = branch
-        return BRANCH, node_digest(branch)
-
-
-def stacked(layers: Sequence[Layer], newest: Layer) -> tuple[Layer, ...]:
-    """One layer more. Those below it, which are in the store by now, are merged as they grow: a dozen stand for a log
-    of any length."""
-    below = list(layers)
-    while len(below) > 1 and below[-2].last - below[-2].first <= below[-1].last - below[-1].first:
-        upper, lower = below.pop(), below.pop()
-        below.append(Layer(lower.first, upper.last, {**lower.nodes, **upper.nodes}, flushed=False))
-    return *below, newest
+    def _forget(self, path: bytes) -> None:
+        self._old.pop(path, None)
+        known = self._young.pop(path, None)
+        if known is not None:
+            self._young_bytes -= known.size
 
 
 def _log_ends(reader: Reader) -> tuple[int, int]:
@@ -330,6 +374,13 @@ def _log_ends(reader: Reader) -> tuple[int, int]:
     return int.from_bytes(first[0][1:], "big"), int.from_bytes(last[0][1:], "big") + 1
 
 
-def _child_digest(branch: bytes, digit: int) -> bytes:
-    at = _DIGEST_AT[digit]
-    return branch[at : at + 32]
+def _step(path: bytes, upper: bytes, digits: bytes) -> tuple[bytes, int, Digest]:
+    """One level down along these digits: the path there, and what the upper branch says of it."""
+    depth = len(path)
+    return digits[: depth + 1], *child_in(upper, _CHILD[digits[depth]])
+
+
+def _child_of(path: bytes, twig: Twig) -> Child:
+    """What the branch above says of a twig; at the top there is none, and an empty tree has a root."""
+    count, digest = twig.child()
+    return count, digest if count or path else EMPTY_STATE_ROOT

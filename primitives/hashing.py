@@ -45,7 +45,7 @@ class _State(Protocol):
     """A hash under way. Its digest has the type that we mean: calling the NewType would cost a sixth of the hash."""
 
     def copy(self) -> "_State": ...
-    def update(self, part: bytes | memoryview, /) -> None: ...
+    def update(self, part: bytes | bytearray | memoryview, /) -> None: ...
     def digest(self) -> Digest: ...
 
 
@@ -71,11 +71,11 @@ def tagged_hash(tag: bytes, *parts: bytes | memoryview) -> Digest:
     return state.digest()
 
 
-def tagged_hasher(tag: bytes) -> Callable[[bytes | memoryview], Digest]:
+def tagged_hasher(tag: bytes) -> Callable[[bytes | bytearray | memoryview], Digest]:
     """tagged_hash with this tag over one part: for what every block hashes by the thousand."""
     begun = _begun(tag).copy
 
-    def hash_part(part: bytes | memoryview) -> Digest:
+    def hash_part(part: bytes | bytearray | memoryview) -> Digest:
         state = begun()
         state.update(part)
         return state.digest()

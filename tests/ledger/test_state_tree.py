@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import NODE, TREE_LOG
-from ledger.state_tree import Layer, StateTree, stacked
+from ledger.schema import LEAF, NODE, TREE_LOG
+from ledger.state_tree import LOGGED_BYTES, StateTree
 from ledger.store import MemoryStore
+from ledger.tree_layers import Layer, stacked
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.state_proof import (
     BUCKET_ENTRIES_MAX,
     EMPTY_STATE_ROOT,
-    ENTRY_BYTES,
     StateProof,
     key_hash,
     node_digest,
+    state_root_of,
     value_digest,
     verify_state_proof,
 )
@@ -36,29 +37,28 @@ def grown(content: dict[bytes, bytes]) -> StateTree:
     return tree
 
 
-@given(st.lists(CHANGES, max_size=8), st.integers(0, 40), st.integers(0, 60))
+@given(st.lists(CHANGES, max_size=8), st.integers(0, 60), st.integers(0, 2))
 @settings(deadline=None, max_examples=200)
 def test_tree_is_a_dict_whatever_its_history(
-    steps: list[dict[bytes, bytes | None]], cache_nodes: int, unstored_nodes: int
+    steps: list[dict[bytes, bytes | None]], log_entries: int, uppers: int
 ) -> None:
     store, model = MemoryStore(), {}
-    tree = StateTree(store, cache_nodes=cache_nodes, unstored_nodes=unstored_nodes)
+    tree = StateTree(store, cache_bytes=0 if uppers % 2 else 40_000, uppers=uppers, log_entries=log_entries)
     layers: tuple[Layer, ...] = ()
     for changes in steps:
         update = tree.update(changes)
         store.write(update.operations)
-        layers = stacked(layers, update.layer) if update.layer else layers
+        if update.layer:
+            layers = () if update.layer.flushed else stacked(layers, update.layer)
         model = {k: v for k, v in {**model, **changes}.items() if v is not None}
-        beside = StateTree(store, update.root, cache_nodes=0, layers=layers)
+        beside = StateTree(store, update.root, cache_bytes=0, layers=layers)
         again = StateTree(store, update.root)  # reopened, nothing cached, the log played back
         assert list(beside.entries()) == list(again.entries())
         assert dict(again.entries()) == {key_hash(k): value_digest(v) for k, v in model.items()}
     store.write(tree.flush())
     whole = grown(model)
-    assert tree.root == whole.root
-    nodes = dict(store.range(NODE, b"o"))
-    assert nodes == dict(whole._reader.range(NODE, b"o")), "no node is left behind"
-    assert next(store.range(TREE_LOG, b"r"), None) is None
+    assert tree.root == whole.root == state_root_of(model)
+    assert list(store.range(b"", None)) == list(whole._reader.range(b"", None)), "nothing is left behind"
     for number in range(62):
         key = b"key%d" % number
         proof = tree.prove(key)
@@ -161,16 +161,41 @@ def test_a_snapshot_proves_the_past() -> None:
     assert verify_state_proof(tree.root, b"7", b"new", tree.prove(b"7"))
 
 
-@pytest.mark.parametrize("damage", ["flip", "delete"])
-def test_a_damaged_node_is_noticed_when_it_is_loaded(damage: str) -> None:
-    content = {b"%d" % i: b"value" for i in range(100)}
-    source = grown(content)
-    for key, node in list(source._reader.range(NODE, b"o")):
+@pytest.mark.parametrize("damage", ["flip", "delete", "cut", "long"])
+def test_a_damaged_node_or_leaf_is_noticed_when_it_is_loaded(damage: str) -> None:
+    source = grown({b"%d" % i: b"value" for i in range(3000)})
+    stored = list(source._reader.range(b"", None))
+    nodes = [pair for pair in stored if pair[0][:1] == NODE]
+    assert len(nodes) > 2
+    for key, value in (*nodes, *stored[:: len(stored) // 40]):
         store = MemoryStore()
-        store.write(list(source._reader.range(NODE, b"o")))
-        store.write([(key, None if damage == "delete" else node[:-1] + bytes([node[-1] ^ 1]))])
+        store.write(stored)
+        held = {"flip": value[:-1] + bytes([value[-1] ^ 1]), "cut": value[:-1], "long": value + b"0", "delete": None}
+        store.write([(key, held[damage])])
         with pytest.raises(LedgerDamaged, match="state tree node"):
             list(StateTree(store, source.root).entries())
+
+
+@pytest.mark.parametrize("key", [LEAF + bytes(32), LEAF + b"\xff" * 32, LEAF + b"\x80" * 31])
+def test_a_leaf_too_many_is_noticed_when_it_is_loaded(key: bytes) -> None:
+    for count in (0, 10, 200, 700):
+        source = grown({b"%d" % i: b"value" for i in range(count)})
+        source._reader.write([(key, bytes(32))])  # type: ignore[attr-defined]
+        with pytest.raises(LedgerDamaged, match="state tree node"):
+            list(StateTree(source._reader, source.root).entries())
+
+
+def test_a_leaf_at_a_place_that_is_empty_is_noticed_by_who_reads_all() -> None:
+    content, crowded = {}, {}
+    for number in range(4000):  # a root with a child that is empty and one that is a branch
+        content[b"%d" % number] = b"v"
+    for key, value in content.items():
+        if key_hash(key)[0] >> 4 != 7:
+            crowded[key] = value
+    source = grown(crowded)
+    source._reader.write([(LEAF + b"\x71" + bytes(31), bytes(32))])  # type: ignore[attr-defined]
+    with pytest.raises(LedgerDamaged, match="'7' has leaves"):
+        list(StateTree(source._reader, source.root).entries())
 
 
 def test_updates_of_unchanged_or_absent_keys_keep_the_root() -> None:
@@ -181,52 +206,65 @@ def test_updates_of_unchanged_or_absent_keys_keep_the_root() -> None:
     assert tree.update({b"absent": None}).root == root
 
 
-def test_changed_nodes_are_stored_when_there_are_enough_of_them_and_each_once() -> None:
+def test_upper_branches_are_stored_when_the_log_is_long_and_each_once() -> None:
     store = MemoryStore()
-    tree = StateTree(store, unstored_nodes=300)
-    written, flushes = 0, 0
+    tree = StateTree(store, log_entries=2000)
+    store.write(tree.update({b"%d" % key: b"old" for key in range(2000)}).operations)
+    longest, stored, flushes = 0, 0, 0
     for number in range(60):
         update = tree.update({b"%d" % key: b"%d" % number for key in range(0, 2000, 37)})
-        stored = [key for key, _ in update.operations if key[:1] == NODE]
-        assert len(stored) == len(set(stored))
+        nodes = [key for key, _ in update.operations if key[:1] == NODE]
+        assert len(nodes) == len(set(nodes))
         assert update.layer is not None
-        assert bool(stored) == update.layer.flushed
-        written += len(stored)
-        flushes += update.layer.flushed
+        assert bool(nodes) == update.layer.flushed
+        stored, flushes = stored + len(nodes), flushes + update.layer.flushed
         store.write(update.operations)
-    assert flushes == 0, "the same keys change the same nodes: they are few"
-    assert len(list(store.range(TREE_LOG, b"r"))) == 60
-    update = tree.update({b"%d" % key: b"all" for key in range(6000)})
-    store.write(update.operations)
-    assert update.layer is not None
-    assert update.layer.flushed
-    assert not list(store.range(TREE_LOG, b"r")), "what is stored needs no log"
-    assert dict(StateTree(store, tree.root).entries()) == {
-        key_hash(b"%d" % key): value_digest(b"all") for key in range(6000)
-    }
+        longest = max(longest, sum(len(raw) // LOGGED_BYTES for _, raw in store.range(TREE_LOG, b"r")))
+        assert not update.layer.flushed or not list(store.range(TREE_LOG, b"r")), "what is stored needs no log"
+    assert 1900 < longest <= 2000
+    assert flushes == 2
+    assert 0 < stored <= 2 * 17
+    assert len(list(store.range(LEAF, b"m"))) == 2000
 
 
-def test_the_log_is_bounded_by_its_entries_too() -> None:
-    store = MemoryStore()
-    tree = StateTree(store, log_entries=16_384)
-    keys = [b"%d" % key for key in range(1000)]
-    longest = 0
-    for number in range(40):
-        store.write(tree.update(dict.fromkeys(keys, b"%d" % number)).operations)
-        longest = max(longest, sum(len(raw) // ENTRY_BYTES for _, raw in store.range(TREE_LOG, b"r")))
-    assert 10_000 < longest <= 16_384
+@pytest.mark.parametrize("seed", range(12))
+def test_after_any_crash_the_tree_is_found_again(seed: int) -> None:
+    """Writes are atomic, so a crash is a start between two of them, with less or more in the log and in memory."""
+    rng = random.Random(seed)
+    store, model, width = MemoryStore(), {}, rng.choice([1, 2, LOGGED_BYTES])
+    space = rng.choice([40, 300, 3000])
+
+    def opened(root: bytes) -> StateTree:
+        cache, uppers, log = rng.choice([0, 9000, 10**8]), rng.choice([0, 3, 1000]), rng.choice([0, 500, 10**6])
+        return StateTree(store, root, cache, uppers, log, logged_bytes=width)  # type: ignore[arg-type]
+
+    tree = opened(EMPTY_STATE_ROOT)
+    for _ in range(25):
+        deleted, count = rng.choice([0.1, 0.5, 0.98]), rng.choice([1, 9, 60, space])
+        drawn = [b"%d" % rng.randrange(space) for _ in range(count)]
+        changes = {key: None if rng.random() < deleted else rng.randbytes(2) for key in drawn}
+        store.write(tree.update(changes).operations)
+        model = {key: value for key, value in {**model, **changes}.items() if value is not None}
+        assert tree.root == state_root_of(model)
+        assert tree._young_bytes == sum(twig.size for twig in tree._young.values())
+        again = opened(tree.root)
+        assert dict(again.entries()) == {key_hash(k): value_digest(v) for k, v in model.items()}
+        if rng.random() < 0.5:
+            tree = again
+        if rng.random() < 0.2:
+            store.write(tree.flush())
 
 
 @pytest.mark.parametrize("damage", ["flip", "delete", "cut", "roll back"])
 def test_a_damaged_log_is_noticed_when_the_tree_is_opened(damage: str) -> None:
     store = MemoryStore()
     tree = StateTree(store)
+    store.write(tree.update({b"%d" % key: b"old" for key in range(3000)}).operations)
+    store.write(tree.flush())
     for number in range(3):
-        store.write(tree.update({b"%d" % key: b"%d" % number for key in range(100)}).operations)
+        store.write(tree.update({b"%d" % number: b"new"}).operations)
     key, raw = list(store.range(TREE_LOG, b"r"))[{"roll back": 2}.get(damage, 1)]
-    held = {"flip": raw[:-1] + bytes([raw[-1] ^ 1]), "cut": raw[:-1]}.get(damage)
-    if damage == "flip":
-        store.write([(k, None) for k, _ in list(store.range(TREE_LOG, b"r"))[2:]])
+    held = {"flip": bytes([raw[0] ^ 1]) + raw[1:], "cut": raw[:-1]}.get(damage)
     store.write([(key, held)])
     with pytest.raises(LedgerDamaged, match="state tree"):
         StateTree(store, tree.root)
@@ -243,7 +281,7 @@ def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
         layers.append(update.layer)
     expected = list(StateTree(store, tree.root).entries())
     for some in (layers, layers[1:], layers[:3], []):
-        assert list(StateTree(store, tree.root, cache_nodes=0, layers=some).entries()) == expected
+        assert list(StateTree(store, tree.root, cache_bytes=0, layers=some).entries()) == expected
 
 
 def test_layers_tell_of_a_state_that_became_empty() -> None:
@@ -254,7 +292,7 @@ def test_layers_tell_of_a_state_that_became_empty() -> None:
     update = tree.update({b"a": None})
     assert update.layer is not None
     store.write(update.operations)
-    beside = StateTree(store, update.root, cache_nodes=0, layers=[update.layer])
+    beside = StateTree(store, update.root, cache_bytes=0, layers=[update.layer])
     assert verify_state_proof(EMPTY_STATE_ROOT, b"a", None, beside.prove(b"a"))
 
 
@@ -271,9 +309,9 @@ def test_few_layers_stand_for_a_long_log() -> None:
         update = tree.update(changes)
         assert update.layer is not None
         layers = stacked(layers, update.layer)
-        before = StateTree(store, root, cache_nodes=0, layers=layers)
+        before = StateTree(store.snapshot(), root, cache_bytes=0, layers=layers)
         store.write(update.operations)
-        after = StateTree(store, update.root, cache_nodes=0, layers=layers)
+        after = StateTree(store, update.root, cache_bytes=0, layers=layers)
         for beside, content in ((before, dict(model)), (after, {**model, **changes})):
             assert beside._layers or not number
             key = b"%d" % (number % 50)
@@ -299,10 +337,12 @@ def test_a_flush_stores_what_waited_from_earlier_blocks() -> None:
 
 def test_the_cache_is_bounded() -> None:
     store = MemoryStore()
-    tree = StateTree(store, cache_nodes=100, unstored_nodes=100)
-    for key in range(0, 3000, 3):
+    tree = StateTree(store, cache_bytes=100_000, uppers=5, log_entries=100)
+    for key in range(0, 6000, 3):
         store.write(tree.update({b"%d" % (key + more): b"value" for more in range(3)}).operations)
-    assert len(list(store.range(NODE, b"o"))) > 400
-    assert max(len(tree._young), len(tree._old)) <= 100 + 100 + 20
-    for key in (7, 1500, 2999):
+        assert tree._young_bytes < 50_000 + 3 * 18_000
+        assert sum(twig.size for twig in tree._old.values()) < 50_000 + 3 * 18_000
+        assert len(tree._uppers) <= 5 + 100
+    assert len(list(store.range(NODE, b"o"))) > 16
+    for key in (7, 1500, 5999):
         assert verify_state_proof(tree.root, b"%d" % key, b"value", tree.prove(b"%d" % key))

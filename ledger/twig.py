@@ -1,0 +1,142 @@
+"""What hangs below the upper branches of the state tree: one bucket, or a branch over nothing but buckets.
+
+A bucket is 0x00 and its entries (hashed key, digest of the value) in order, a branch 0x01, 16 counts and 16 digests
+(see primitives.state_proof).
+"""
+
+from binascii import hexlify
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ledger.failures import LedgerDamaged
+from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.state_proof import BRANCH, BRANCH_BYTES, BUCKET_ENTRIES_MAX, ENTRY_BYTES, FANOUT, node_digest
+
+EMPTY_BUCKET: Final = b"\x00"
+EMPTY_BRANCH: Final = b"\x01" + bytes(BRANCH_BYTES - 1)
+DIGESTS_AT: Final = 1 + FANOUT  # in a branch
+GONE: Final = ZERO_DIGEST  # in place of a value's digest: the key is deleted
+TWIG_ENTRIES_MAX: Final = FANOUT * BUCKET_ENTRIES_MAX
+_BUCKET_BYTES_MAX: Final = 1 + BUCKET_ENTRIES_MAX * ENTRY_BYTES
+_BUCKET_OVERHEAD: Final = 256  # bytes in memory beside those of the entries: about so many
+_BRANCH_OVERHEAD: Final = 1600
+
+LeafChange = tuple[Digest, Digest]  # hashed key, digest of the new value or GONE
+Child = tuple[int, Digest]  # what a branch says of one: count of entries or BRANCH, digest (zeros if it is empty)
+
+
+class Twig:
+    """The entries below one path."""
+
+    __slots__ = ("_branch", "_buckets", "_held")
+
+    def __init__(self, entries: bytes, counts: Sequence[int] = ()) -> None:
+        """One bucket, or with `counts` (none above BUCKET_ENTRIES_MAX) a branch over buckets of so many entries."""
+        self._branch: Final = bytearray(EMPTY_BRANCH if counts else b"")
+        self._buckets: Final[list[bytes]] = []
+        self._held = len(entries)
+        if not counts:
+            self._buckets.append(EMPTY_BUCKET + entries)
+            return
+        start = 0
+        for child, count in enumerate(counts):
+            end = start + count * ENTRY_BYTES
+            self._buckets.append(EMPTY_BUCKET + entries[start:end])
+            self._name(child)
+            start = end
+
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes in memory."""
+        return self._held + (_BRANCH_OVERHEAD if self._branch else _BUCKET_OVERHEAD)
+
+    def entries(self) -> bytes:
+        """All of them, in order."""
+        return b"".join([bucket[1:] for bucket in self._buckets])
+
+    def child(self) -> Child:
+        """What the branch above says of it."""
+        if self._branch:
+            return BRANCH, node_digest(self._branch)
+        return _bucket_child(self._buckets[0])
+
+    def nodes(self, digit: int) -> tuple[bytes, ...]:
+        """Of the proof of a key with that digit behind the path: branch and bucket, as far as there is any."""
+        buckets = self._buckets[digit if self._branch else 0]
+        branches = (bytes(self._branch),) if self._branch else ()
+        return (*branches, buckets) if len(buckets) > 1 else branches
+
+    def change(self, depth: int, found: Iterable[LeafChange]) -> bool:
+        """Change the entries; `depth` is the length of the path. False if another shape may be due now: the twig is
+        then good for its entries only."""
+        branch, buckets, fits = self._branch, self._buckets, True
+        for hashed, value in found:
+            child = 0
+            if branch:
+                child = hashed[depth >> 1]
+                child = child & 15 if depth & 1 else child >> 4
+            bucket = _changed(buckets[child], hashed, value)
+            self._held += len(bucket) - len(buckets[child])
+            buckets[child] = bucket
+            fits &= len(bucket) <= _BUCKET_BYTES_MAX
+            if branch:
+                self._name(child)
+        return fits and (not branch or self._held > BUCKET_ENTRIES_MAX * ENTRY_BYTES)
+
+    def _name(self, child: int) -> None:
+        """Into the branch: what this bucket is now."""
+        put_child(self._branch, child, _bucket_child(self._buckets[child]))
+
+
+def made_twig(entries: bytes, depth: int) -> Twig | None:
+    """The twig of these entries; None if a branch below it would have branches itself."""
+    if len(entries) <= BUCKET_ENTRIES_MAX * ENTRY_BYTES:
+        return Twig(entries)
+    counts = counts_of(entries, depth)
+    return Twig(entries, counts) if max(counts) <= BUCKET_ENTRIES_MAX else None
+
+
+def counts_of(entries: bytes, depth: int) -> list[int]:
+    """How many of the entries have each digit at that depth."""
+    digits = hexlify(entries)[depth :: 2 * ENTRY_BYTES]
+    return [digits.count(digit) for digit in b"0123456789abcdef"]
+
+
+def merged(entries: bytes, found: Iterable[LeafChange]) -> bytes:
+    """The entries after these changes: for many at once."""
+    values = {entries[at : at + 32]: entries[at + 32 : at + 64] for at in range(0, len(entries), ENTRY_BYTES)}
+    values.update(found)
+    return b"".join([part for pair in sorted(values.items()) if pair[1] != GONE for part in pair])
+
+
+def child_in(branch: bytes | bytearray, number: int) -> Child:
+    """What a branch says of a child."""
+    at = DIGESTS_AT + 32 * number
+    return branch[1 + number], Digest(bytes(branch[at : at + 32]))
+
+
+def put_child(branch: bytearray, number: int, child: Child) -> None:
+    """Let the branch say that."""
+    at = DIGESTS_AT + 32 * number
+    branch[1 + number], branch[at : at + 32] = child
+
+
+def check_digest(path: bytes, found: bytes, expected: bytes) -> None:
+    """Raises LedgerDamaged if a node is not what its parent says."""
+    if found != expected:
+        raise LedgerDamaged(f"state tree node {path.decode()!r} is {found.hex()}, its parent says {expected.hex()}")
+
+
+def _bucket_child(bucket: bytes) -> Child:
+    count = len(bucket) // ENTRY_BYTES
+    return count, node_digest(bucket) if count else ZERO_DIGEST
+
+
+def _changed(bucket: bytes, hashed: Digest, value: Digest) -> bytes:
+    at = bucket.find(hashed)
+    if at % ENTRY_BYTES != 1:
+        at, size = 1, len(bucket)
+        while at < size and bucket[at : at + 32] < hashed:
+            at += ENTRY_BYTES
+    behind = at + ENTRY_BYTES if bucket[at : at + 32] == hashed else at
+    return bucket[:at] + bucket[behind:] if value == GONE else bucket[:at] + hashed + value + bucket[behind:]
