@@ -1,4 +1,4 @@
-"""Copies of a core, and a digest that two cores share exactly if they behave alike from here on.
+"""A digest that two cores share exactly if they behave alike from here on.
 
 Left out of the digest, with the reason:
 - clocks, timers, STATUS bookkeeping: a timeout may come at any moment of the search, STATUS only repeats;
@@ -22,45 +22,13 @@ from consensus.slots import Slot, SlotTable
 from consensus.state import State
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate
+from simulation.footprint import attributes_of
 
 IGNORED: Final = {
     "config", "clock", "timer", "inclusion", "first_seen", "activated", "progressed", "caught_up_at", "last_status",
     "status_due", "answers", "asked_build", "proposed", "promises", "new_view", "watch", "starved", "tree", "verdicts",
     "wants", "view_changes", "probation",
 }  # fmt: skip
-_OWN: Final = ("consensus.",)
-
-
-def copied(value: Any, known: dict[int, Any] | None = None) -> Any:
-    """A copy that shares what cannot change: records, frozen dataclasses, functions, digests. What the original reaches
-    by two ways is one thing in the copy too (`known`: copies by the identity of the original)."""
-    known = {} if known is None else known
-    match value:
-        case dict():
-            return {key: copied(item, known) for key, item in value.items()}
-        case list():
-            return [copied(item, known) for item in value]
-        case set():
-            return set(value)
-        case deque():
-            return deque(value, value.maxlen)
-    kind = type(value)
-    if not kind.__module__.startswith(_OWN) or isinstance(value, msgspec.Struct | tuple):
-        return value
-    if getattr(kind, "__dataclass_params__", None) is not None and kind.__dataclass_params__.frozen:
-        return value
-    if id(value) not in known:
-        fresh = known[id(value)] = object.__new__(kind)
-        for name in _attributes(value):
-            object.__setattr__(fresh, name, copied(getattr(value, name), known))
-    return known[id(value)]
-
-
-def _attributes(value: Any) -> list[str]:
-    slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-    names = slots + list(getattr(value, "__dict__", ()))
-    return [name for name in names if not name.startswith("__") and hasattr(value, name)]
-
 
 _digests: dict[int, tuple[Block, bytes]] = {}  # by identity; the block is kept so that the number stays its own
 
@@ -100,7 +68,7 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case bytes() | int() | str() | None:
             return value
-    return [(name, _plain(getattr(value, name))) for name in _attributes(value) if name.lstrip("_") not in IGNORED]
+    return [(name, _plain(getattr(value, name))) for name in attributes_of(value) if name.lstrip("_") not in IGNORED]
 
 
 def _slot(slot: Slot, me: int) -> Any:
@@ -112,7 +80,7 @@ def state_digest(replica: Replica, extra: Any) -> bytes:
     """16 bytes that stand for the behaviour of this core, and of `extra`."""
     state: State = replica._state
     parts: list[Any] = []
-    for name in _attributes(state):
+    for name in attributes_of(state):
         value = getattr(state, name)
         if name in IGNORED:
             continue

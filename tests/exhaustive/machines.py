@@ -30,7 +30,7 @@ from primitives.block import Block
 from primitives.certificate import Phase
 from primitives.hashing import ZERO_DIGEST
 from primitives.validators import Height, NodeId
-from tests.exhaustive.canon import certificate_key, copied, digest_of, state_digest
+from tests.exhaustive.canon import certificate_key, digest_of, state_digest
 from tests.exhaustive.registry import Key, Registry
 
 TIMEOUT: Final[Key] = ("timeout",)  # or ("timeout", key of a certificate that comes just before)
@@ -82,14 +82,10 @@ class Machine:
         self.node, self._registry, self._heights, self._views = node, registry, heights, views
         self.glances: list[Glance] = []
         self.steps: dict[tuple[int, Key], tuple[int, tuple[Key, ...]]] = {}
-        self._locals: list[Local] = []
+        self._ways: list[tuple[int, Key]] = []  # the state and the event that led to each state first
+        self._unused: dict[int, Local] = {}  # cores that took no step since they came to a state
         self._numbers: dict[bytes, int] = {}
-        config = ReplicaConfig(registry.context, NodeId(node), registry.scheme.signer(node))
-        replica = Replica(config, LedgerHead((registry.genesis,), None, Height(0)))
-        first = Local(replica, (), (), None)
-        start: deque[Event] = deque([Tick(0), Pending(1)])
-        start.extend(Received(NodeId(other), SILENCE) for other in range(registry.size) if other != node)
-        self._intern(self._settled(first, start, [])[0])
+        self._intern(self._started(), (-1, ()))
 
     def step(self, number: int, event: Key) -> tuple[int, tuple[Key, ...]]:
         """The state after an event, and what was sent. Raises: Violation."""
@@ -99,8 +95,30 @@ class Machine:
         return known
 
     def _stepped(self, number: int, event: Key) -> tuple[int, tuple[Key, ...]]:
-        before = self._locals[number]
-        local = Local(copied(before.replica), before.chain, before.signed, before.request)
+        local, sent = self._taken(self._in_state(number), event)
+        return self._intern(local, (number, event)), tuple(sent)
+
+    def _started(self) -> Local:
+        registry = self._registry
+        config = ReplicaConfig(registry.context, NodeId(self.node), registry.scheme.signer(self.node))
+        replica = Replica(config, LedgerHead((registry.genesis,), None, Height(0)))
+        start: deque[Event] = deque([Tick(0), Pending(1)])
+        start.extend(Received(NodeId(other), SILENCE) for other in range(registry.size) if other != self.node)
+        return self._settled(Local(replica, (), (), None), start, [])[0]
+
+    def _in_state(self, number: int) -> Local:
+        """A core that nobody else holds: the one that came here, once, then others led here on the same way."""
+        local = self._unused.pop(number, None)
+        way: list[Key] = []
+        while local is None and number > 0:
+            number, event = self._ways[number]
+            way.append(event)
+        local = local or self._started()
+        for event in reversed(way):
+            local, _ = self._taken(local, event)
+        return local
+
+    def _taken(self, local: Local, event: Key) -> tuple[Local, list[Key]]:
         sent: list[Key] = []
         events: deque[Event] = deque()
         if event[0] == TIMEOUT[0]:
@@ -113,15 +131,14 @@ class Machine:
             local.replica._advance(effects)
             local = self._carried(local, effects, events, sent)
         elif event == BUILD:
-            assert before.request is not None, "BUILD answers a request"
-            events.append(self._built(before.request))
+            assert local.request is not None, "BUILD answers a request"
+            events.append(self._built(local.request))
         else:
             for key in event[1] if event[0] == LEAD else (event,):
                 message = self._registry.messages[key]
                 if self._registry.acceptable(message):
                     events.append(Received(NodeId(self._registry.traitor), message))
-        local, sent = self._settled(local, events, sent)
-        return self._intern(local), tuple(sent)
+        return self._settled(local, events, sent)
 
     def _built(self, request: BuildBlock) -> BlockBuilt:
         block = self._registry.child(request.parent, self.node, 0, request.new_view)
@@ -176,12 +193,13 @@ class Machine:
         self._registry.messages.setdefault(key, message)
         yield key
 
-    def _intern(self, local: Local) -> int:
+    def _intern(self, local: Local, way: tuple[int, Key]) -> int:
         digest = state_digest(local.replica, [list(local.chain), [list(vote) for vote in local.signed]])
         number = self._numbers.get(digest)
         if number is None:
-            number = self._numbers[digest] = len(self._locals)
-            self._locals.append(local)
+            number = self._numbers[digest] = len(self._ways)
+            self._ways.append(way)
+            self._unused[number] = local
             self.glances.append(self._glance(local))
         return number
 
