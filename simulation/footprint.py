@@ -1,8 +1,11 @@
 """How much a core holds: the elements of all its containers, found by walking, so that no new one can be forgotten."""
 
 from collections import deque
+from typing import Final
 
 from primitives.codec import Record
+
+_FORMS: Final = ("__slots__", "__mypyc_attrs__")  # where a class without a dict names its attributes
 
 
 def elements_of(root: object) -> int:
@@ -21,7 +24,13 @@ def elements_of(root: object) -> int:
             total += len(value)
             todo.extend(value)
         else:
-            todo.extend(vars(value).values() if hasattr(value, "__dict__") else ())
-            for cls in type(value).__mro__:
-                todo.extend(getattr(value, name, None) for name in getattr(cls, "__slots__", ()))
+            todo.extend(getattr(value, name) for name in attributes_of(value))
     return total
+
+
+def attributes_of(value: object) -> list[str]:
+    """The attributes that an object has at the moment, in whatever form: a dict, slots, or compiled (ADR 0036)."""
+    names = dict.fromkeys(getattr(value, "__dict__", ()))
+    for cls in type(value).__mro__:
+        names.update(dict.fromkeys(name for form in _FORMS for name in cls.__dict__.get(form, ())))
+    return [name for name in names if not name.startswith("__") and hasattr(value, name)]
