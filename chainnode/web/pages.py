@@ -47,7 +47,7 @@ def moment(time_ms: int) -> str:
     """A time in China (UTC+8), to the second."""
     try:
         return datetime.datetime.fromtimestamp(time_ms / 1000, _BEIJING).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, OSError):  # which of them depends on the C library
         return str(time_ms)
 
 
