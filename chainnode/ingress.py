@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from chainnode.courtesy import Courtesy, house_of
+from chainnode.courtesy import Courtesy, cost_of, cost_of_unread, house_of
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     OUTCOMES_MAX,
@@ -24,6 +24,7 @@ from chainnode.wire import Frame, FrameReader
 from primitives.codec import Malformed
 from primitives.codes import Code
 from primitives.hashing import Digest
+from primitives.receipt import Receipt
 from primitives.transaction import Decoded, decode_transaction
 
 SMALL_BULK_BYTES: Final = 16 * 1024  # some 60 signatures, 4 ms
@@ -110,14 +111,17 @@ class IngressServer:
             for connection in list(self._connections):
                 connection.abort()
 
-    def settled(self, outcomes: Iterable[Outcome]) -> None:
-        """Receipts of an executed block: each goes to the connections that brought its transaction."""
-        if not self._watchers:
+    def settled(self, receipts: Iterable[Outcome | Receipt]) -> None:
+        """Of an executed block: each goes to the connections that brought its transaction."""
+        watchers = self._watchers
+        if not watchers:
             return
         mail: dict[_Connection, list[Outcome]] = {}
-        for outcome in outcomes:
-            for connection in self._watchers.pop(Digest(outcome.tx), ()):
-                mail.setdefault(connection, []).append(outcome)
+        for one in receipts:
+            if one.tx in watchers:
+                outcome = Outcome(one.tx, one.height, one.index, one.code)
+                for connection in watchers.pop(Digest(one.tx)):
+                    mail.setdefault(connection, []).append(outcome)
         for connection, items in mail.items():
             connection.watched.difference_update(Digest(item.tx) for item in items)
             for start in range(0, len(items), OUTCOMES_MAX):
@@ -185,6 +189,12 @@ class IngressServer:
             queue.working -= 1
 
     async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
+        early_ms = self._courtesy.told_ms(connection.source)
+        if early_ms:
+            count = len(bulk.transactions)
+            self._charge(connection.source, cost_of_unread(count))
+            connection.answered(Answer(bulk.request, (Code.POOL_FULL,) * count, early_ms), bulk)
+            return
         codes = [Code.DECODE] * len(bulk.transactions)
         decoded: list[Decoded] = []
         positions: list[int] = []
@@ -202,11 +212,13 @@ class IngressServer:
                 self._unwatch(one.id, connection)
                 connection.watched.discard(one.id)
         retry_ms = max((verdict.retry_ms for verdict in verdicts), default=0)
-        self._charge(connection.source, codes)
+        if retry_ms and 2 * codes.count(Code.POOL_FULL) > len(codes):  # not for the sake of one large or one hot sender
+            self._courtesy.tell(connection.source, retry_ms)
+        self._charge(connection.source, sum(map(cost_of, codes)))
         connection.answered(Answer(bulk.request, tuple(codes), retry_ms), bulk)
 
-    def _charge(self, address: str, codes: Sequence[int]) -> None:
-        seconds = self._courtesy.spend(address, codes)
+    def _charge(self, address: str, cost: int) -> None:
+        seconds = self._courtesy.charge(address, cost)
         if seconds and address not in self._held:
             self.complain(address, f"too much that comes to nothing: not read for {seconds:.1f} s")
             self._held.add(address)

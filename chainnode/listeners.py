@@ -12,7 +12,6 @@ from chainnode.courtesy import Courtesy
 from chainnode.failures import PortTaken
 from chainnode.http_server import HttpServer, HttpSettings
 from chainnode.ingress import IngressServer
-from chainnode.ingress_frames import Outcome
 from chainnode.metrics import Metrics
 from primitives.hashing import Digest
 from primitives.receipt import Receipt
@@ -66,5 +65,5 @@ class Listeners:
     def executed(self, receipts: Iterable[Receipt | None], expired: Iterable[Digest]) -> None:
         """Tell the ingress clients what became of theirs."""
         if self._ingress is not None:
-            self._ingress.settled(Outcome(r.tx, r.height, r.index, r.code) for r in receipts if r is not None)
+            self._ingress.settled(receipt for receipt in receipts if receipt is not None)
             self._ingress.expired(expired)

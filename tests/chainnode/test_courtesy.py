@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainnode.courtesy import ADDRESSES_MAX, BURST, FORGED_COST, PER_SECOND, Courtesy, house_of
+from chainnode.courtesy import ADDRESSES_MAX, BURST, FORGED_COST, PER_SECOND, Courtesy, cost_of_unread, house_of
 from primitives.codes import Code
 
 
@@ -78,3 +78,33 @@ def test_a_budget_is_of_the_house() -> None:
     assert courtesy.charge("2001:db8::1", int(2 * BURST)) > 0
     assert courtesy.charge("2001:db8::2", 0) > 0
     assert courtesy.charge("2001:db8:0:1::2", 0) == 0
+
+
+def test_who_was_told_to_wait_is_not_looked_at_before() -> None:
+    watch = Watch()
+    courtesy = Courtesy(watch)
+    assert courtesy.told_ms("2001:db8::1") == 0
+    courtesy.tell("2001:db8::1", 350)
+    assert courtesy.told_ms("2001:db8::2") == 350, "it is of the house"
+    assert courtesy.told_ms("2001:db8:0:1::1") == 0
+    watch.now = 0.3499
+    assert courtesy.told_ms("2001:db8::1") == 1, "never 0 before its time"
+    watch.now = 0.75
+    assert courtesy.told_ms("2001:db8::1") == 0 and not courtesy._told
+    courtesy.tell("2001:db8::1", 500)
+    courtesy.tell("2001:db8::1", 100)
+    assert courtesy.told_ms("2001:db8::1") == 100, "what it was told last"
+
+
+def test_those_who_wait_are_bounded() -> None:
+    courtesy = Courtesy(Watch())
+    for number in range(ADDRESSES_MAX + 1):
+        courtesy.tell(f"{number}", 1_000)
+    assert courtesy.told_ms("0") == 0 and courtesy.told_ms("1") == 1_000
+    assert len(courtesy._told) == ADDRESSES_MAX
+
+
+def test_what_nobody_looks_into_costs_little_but_not_nothing() -> None:
+    assert cost_of_unread(1) == 1
+    assert cost_of_unread(512) < 512 / 16
+    assert Courtesy(Watch()).charge("a", int(BURST + 1) * cost_of_unread(1)) > 0, "the smallest bulks are not free"
