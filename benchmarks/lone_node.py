@@ -15,7 +15,7 @@ from chainnode.executor import Execution, Executor
 from chainnode.play_instant import genesis_bytes
 from ledger.anchor import HeadAnchor
 from ledger.chain import Chain, Entry
-from ledger.data_directory import LEDGER_DIRECTORY, initialise
+from ledger.data_directory import LEDGER_DIRECTORY, SEGMENT_DIRECTORY, initialise
 from ledger.disk import DiskDirectory, DiskFile
 from ledger.leveldb import LevelDbStore
 from ledger.state_tree import StateTree
@@ -51,7 +51,12 @@ class _LazyFile(DiskFile):
 
 
 class _LazyDirectory(DiskDirectory):
-    """Opens such files."""
+    """Opens and makes such files."""
+
+    def create(self, name: str) -> DiskFile:
+        """See JournalDirectory."""
+        super().create(name).close()
+        return self.open(name)
 
     def open(self, name: str) -> DiskFile:
         """See JournalDirectory."""
@@ -82,9 +87,9 @@ class LoneNode:
         assert isinstance(store, LazyStore), "a class method makes its own class"
         self.store: Final = store
         self.store.hurried = not durable
-        directory = DiskDirectory(path) if durable else _LazyDirectory(path)
-        self._anchor: Final = HeadAnchor.open(directory, self.chain_id)
-        self.chain: Final = Chain.open(self.store, self._anchor, self.chain_id)
+        kind = DiskDirectory if durable else _LazyDirectory
+        self._anchor: Final = HeadAnchor.open(kind(path), self.chain_id)
+        self.chain: Final = Chain.open(self.store, kind(path / SEGMENT_DIRECTORY), self._anchor, self.chain_id)
         self.tree: Final = StateTree(self.store, self.chain.head.state_root)
         self._step_ms: Final = step_ms
         self._keys: Final = tuple(keys)
@@ -131,6 +136,7 @@ class LoneNode:
     def close(self) -> None:
         """Release the files."""
         self._anchor.close()
+        self.chain.segments.close()
         self.store.close()
 
     def _parent(self) -> Header:

@@ -111,7 +111,8 @@ def copy(node: LoneNode, folder: Path, accounts: int) -> Copied:
         return found
 
     restore(folder / "loaded", node.genesis,
-            lambda store: load(store, node.genesis, genesis_bytes(node.genesis), manifest, proof, chunk))  # fmt: skip
+            lambda store, files: load(store, files, node.genesis, genesis_bytes(node.genesis), manifest, proof, chunk)
+            )  # fmt: skip
     loaded = time.perf_counter()
     return Copied(accounts, manifest.octets, round(written - began, 2), round(loaded - written, 2))
 

@@ -23,6 +23,7 @@ from benchmarks.long_chain import PIECE, Copied, Started, Tell, copy, long_chain
 from benchmarks.machine import Hardware, folder_bytes, hardware, resident_mib, verifies_per_second
 from cli.language import t
 from cli.output import table
+from ledger.data_directory import SEGMENT_DIRECTORY
 from ledger.schema import (
     BATCH,
     BLOCK,
@@ -31,6 +32,7 @@ from ledger.schema import (
     MENTIONS,
     NODE,
     RECEIPTS,
+    SEGMENT,
     STATE,
     TRANSACTION,
     TREE_LOG,
@@ -43,13 +45,15 @@ BLOCK_TRANSACTIONS: Final = 100
 ROUND_BLOCKS: Final = 10
 ROUNDS: Final = 12
 KINDS: Final = {
-    BATCH: "batches", RECEIPTS: "receipts", STATE: "state", LEAF: "tree leaves", NODE: "tree nodes",
-    TREE_LOG: "tree log", TRANSACTION: "index", MENTIONS: "ids", BLOCK: "blocks", CERTIFICATE: "certificates",
+    STATE: "state", LEAF: "tree leaves", NODE: "tree nodes", TREE_LOG: "tree log", TRANSACTION: "index",
+    BLOCK: "blocks", CERTIFICATE: "certificates", BATCH: "places of bodies", RECEIPTS: "places of bodies",
+    MENTIONS: "places of bodies", SEGMENT: "places of bodies",
 }  # fmt: skip
 
 class Carried(msgspec.Struct, frozen=True):
     """Payments beside so many accounts. Times are CPU of the process per transaction: nobody waits for the disk in
-    them; `rate` is what one core could do, `wall_rate` what happened. `bytes_written`: per transaction, by kind."""
+    them; `rate` is what one core could do, `wall_rate` what happened. `bytes_written`: given to LevelDB per
+    transaction, by kind; `segment_bytes`: to the segments, per transaction."""
 
     accounts: int
     transactions: int
@@ -59,6 +63,7 @@ class Carried(msgspec.Struct, frozen=True):
     write_us: float
     operations: float
     bytes_written: dict[str, float]
+    segment_bytes: float
     folder_mib: float
 
     @property
@@ -87,13 +92,20 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class _Meter:
-    """Counts what a node gives to its store."""
+    """Counts what a node gives to its store, and how its segments grow."""
 
-    def __init__(self, node: LoneNode) -> None:
+    def __init__(self, node: LoneNode, segments: Path) -> None:
         self.bytes: Final[Counter[str]] = Counter()
+        self._segments: Final = segments
+        self._before: Final = folder_bytes(segments)
         self.operations = 0
         self._write: Final = node.store.write
         node.store.write = self._counted  # type: ignore[method-assign]
+
+    @property
+    def segment_bytes(self) -> int:
+        """Since the beginning."""
+        return folder_bytes(self._segments) - self._before
 
     def _counted(self, operations: Sequence[Operation], sync: bool = True) -> None:
         self.operations += len(operations)
@@ -122,7 +134,7 @@ class _Bearer:
     def turn(self, measured: bool, blocks: int = ROUND_BLOCKS) -> None:
         """Some blocks; without `measured` only to fill caches."""
         if measured and self._meter is None:
-            self._meter = _Meter(self.node)
+            self._meter = _Meter(self.node, self._path / SEGMENT_DIRECTORY)
         execute = write = wall = 0.0
         for _ in range(blocks):
             offered = self.node.offer(self.crowd.block(BLOCK_TRANSACTIONS, self.node.now_s))
@@ -149,7 +161,7 @@ class _Bearer:
             round(1e6 / statistics.median(self.wall), 1), round(statistics.median(self.execute), 2),
             round(statistics.median(self.write), 2), round(self._meter.operations / count, 3),
             {kind: round(octets / count, 1) for kind, octets in self._meter.bytes.most_common()},
-            round(folder_bytes(self._path) / 2**20, 1),
+            round(self._meter.segment_bytes / count, 1), round(folder_bytes(self._path) / 2**20, 1),
         )  # fmt: skip
 
 
@@ -203,13 +215,15 @@ def text_of(found: Scale) -> str:
     """Tables, and what they are held against."""
     heads = (
         t("accounts", "账户数"), t("tx/s, one core", "笔/秒（单核）"), t("execute, us", "执行，微秒"),
-        t("write, us", "写入，微秒"), t("B per tx", "每笔字节"), t("of it tree", "其中状态树"), t("folder", "目录"),
+        t("write, us", "写入，微秒"), t("B per tx", "每笔字节"), t("of it tree", "其中状态树"),
+        t("in segments", "段文件"), t("folder", "目录"),
     )  # fmt: skip
     rows = []
     for one in found.borne.carried:
         tree = sum(one.bytes_written.get(kind, 0.0) for kind in (KINDS[LEAF], KINDS[NODE], KINDS[TREE_LOG]))
         rows.append((f"{one.accounts:,}", f"{one.rate:,.0f}", f"{one.execute_us:.1f}", f"{one.write_us:.1f}",
-                     f"{one.bytes_each:,.0f}", f"{tree:,.0f}", f"{one.folder_mib:,.0f} MiB"))  # fmt: skip
+                     f"{one.bytes_each:,.0f}", f"{tree:,.0f}", f"{one.segment_bytes:,.0f}",
+                     f"{one.folder_mib:,.0f} MiB"))  # fmt: skip
     lines = [table(heads, rows)]
     share, resident = found.borne.share, found.borne.resident_mib
     lines.append(t(f"the largest state keeps {share:.0%} of the rate of the smallest; resident {resident:,.0f} MiB, "

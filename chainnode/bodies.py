@@ -20,7 +20,7 @@ class Bodies:
     def missing(self, block: Block) -> list[Digest]:
         """The batches that are neither held nor in the ledger."""
         absent = self._store.missing(Digest(d) for d in block.batch_digests)
-        return [digest for digest in absent if self._chain.batch(digest) is None]
+        return [digest for digest in absent if not self._chain.holds_batch(digest)]
 
     def mentions(self, block: Block) -> list[Decoded]:
         """All transactions in order; none of the batches may be missing."""

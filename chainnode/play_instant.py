@@ -250,5 +250,6 @@ def _new_chain(genesis: Genesis, identity: bytes) -> Chain:
     changes = genesis_bytes(genesis)
     tree = StateTree(store).update(changes)
     block = genesis_block(genesis, tree.root)
-    anchor = HeadAnchor.create(MemoryDisk(), identity, header_digest(block.header))
-    return Chain.create(store, anchor, identity, block, changes, tree)
+    disk = MemoryDisk()
+    anchor = HeadAnchor.create(disk, identity, header_digest(block.header))
+    return Chain.create(store, disk, anchor, identity, block, changes, tree)

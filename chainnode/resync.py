@@ -181,7 +181,9 @@ class Resync:
         try:
             head = self._guarded(lambda: restore(
                 self._beside(NEW), self._genesis,
-                lambda store: load(store, self._genesis, self._state, offer.manifest, offer.proof, chunk, abstains_in),
+                lambda store, files: load(
+                    store, files, self._genesis, self._state, offer.manifest, offer.proof, chunk, abstains_in
+                ),
             ))  # fmt: skip
         except BadSnapshot as error:  # every chunk is what the manifest says: the manifest lies
             for source in offer.sources:

@@ -1,20 +1,19 @@
-"""The chain of decided and executed blocks: one synced write per block, and reads that check what they load."""
+"""The chain of decided and executed blocks: each is durable as a whole or not at all; reads check what they load."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.anchor import HeadAnchor
+from ledger.disk import JournalDirectory
 from ledger.failures import LedgerDamaged, Pruned
 from ledger.schema import (
-    BATCH,
     CERTIFICATE,
     FLOOR_KEY,
     HANDOVER,
     HEAD_KEY,
     MENTIONS,
     RECEIPTS,
-    RENAMED,
     ROOTS,
     STATE,
     TRANSACTION,
@@ -27,7 +26,6 @@ from ledger.schema import (
     item_at,
     pack_head,
     pack_height,
-    pack_items,
     pack_place,
     pack_roots,
     unpack_digests,
@@ -37,11 +35,20 @@ from ledger.schema import (
     unpack_place,
     unpack_roots,
 )
+from ledger.segments import Segments
 from ledger.state_tree import StateTree, TreeUpdate
 from ledger.store import Operation, Reader, Snapshot, Store
-from ledger.stored_blocks import block_operation, load_block, load_mentions
+from ledger.stored_blocks import (
+    block_operation,
+    body_operations,
+    find_batch,
+    load_batch,
+    load_block,
+    load_mentions,
+    load_part,
+)
 from ledger.tree_layers import Layer, stacked
-from primitives.block import Block, Header, batch_digest, batches_root, header_digest
+from primitives.block import Block, Header, batches_root, header_digest
 from primitives.codec import encode
 from primitives.hashing import Digest
 
@@ -102,9 +109,10 @@ class StateView:
 class Chain:
     """One ledger. `append` has one owner; the reads may run in other threads, each sees whole blocks only."""
 
-    def __init__(self, store: Store, anchor: HeadAnchor, chain_id: bytes, head: Head) -> None:
+    def __init__(self, store: Store, segments: Segments, anchor: HeadAnchor, chain_id: bytes, head: Head) -> None:
         """Use `create` or `open`."""
         self.store: Final = store
+        self.segments: Final = segments
         self._anchor = anchor
         self.chain_id: Final = chain_id
         self.head = head
@@ -116,13 +124,15 @@ class Chain:
     def create(
         cls,
         store: Store,
+        files: JournalDirectory,
         anchor: HeadAnchor,
         chain_id: bytes,
         genesis: Block,
         changes: Mapping[bytes, bytes],
         tree: TreeUpdate,
     ) -> "Chain":
-        """A new chain in an empty store: the genesis block (height 0, its anchor made before) and its state.
+        """A new chain in an empty store: the genesis block (height 0, its anchor made before) and its state. `files`:
+        where the segments will be.
 
         Raises: NotNext if the store is not empty or the parts do not fit; FatalError.
         """
@@ -138,43 +148,43 @@ class Chain:
         operations.append((height_key(ROOTS, 0), pack_roots(Roots(tree.root, None))))
         operations.append((HEAD_KEY, pack_head(head)))
         store.write(operations)
-        return cls(store, anchor, chain_id, head)
+        return cls(store, Segments.open(files, store), anchor, chain_id, head)
 
     @classmethod
-    def open(cls, store: Store, anchor: HeadAnchor, chain_id: bytes) -> "Chain":
+    def open(cls, store: Store, files: JournalDirectory, anchor: HeadAnchor, chain_id: bytes) -> "Chain":
         """The chain of a store, with the head checked against its block and the anchor; the anchor catches up.
 
         Raises: DirectoryRefused for another schema or chain; LedgerDamaged if the ledger is behind its anchor, holds
-        another block there, or its head is not readable. Open a StateTree on `store` and `head.state_root` next.
+        another block there, its head is not readable, or its segments in `files` are not whole. Open a StateTree on
+        `store` and `head.state_root` next.
         """
         check_identity(store, chain_id)
         raw = store.get(HEAD_KEY)
         if raw is None:
             raise LedgerDamaged("the ledger has no head record: it lost its content")
-        chain = cls(store, anchor, chain_id, unpack_head(raw))
+        chain = cls(store, Segments.open(files, store), anchor, chain_id, unpack_head(raw))
         chain._check_anchor()
         return chain
 
     def append(self, entry: Entry) -> Head:
-        """Store a block with everything that belongs to it in one synced write, then sync the anchor (C15).
+        """Store a block: its body in a segment, then everything else in one write of the store, then the anchor, each
+        synced before the next (C15).
 
         When it returns, the block may be acknowledged. After an exception the process must stop: the write may or may
         not be in the store. Raises: NotNext, nothing written; FatalError. Costs 2 to 3 us per transaction beside the
         store's own work.
         """
         header = entry.block.header
-        self._check_next(entry)
+        batches = self._check_next(entry)
         height = header.height
         head = Head(height, header_digest(header), entry.tree.root)
         operations: list[Operation] = [
             block_operation(entry.block, head.block_hash),
-            (height_key(MENTIONS, height), b"".join(entry.transaction_ids)),
-            (height_key(RECEIPTS, height), pack_items(entry.receipts)),
+            *body_operations(self.segments, height, entry.transaction_ids, entry.receipts, batches),
             (height_key(ROOTS, height), pack_roots(Roots(entry.tree.root, entry.next_valset))),
             *([(height_key(ROOTS, height - ROOTS_KEPT), None)] if height >= ROOTS_KEPT else []),
             *([(height_key(HANDOVER, header.epoch), entry.handover)] if entry.handover is not None else []),
             *self._certificates(entry),
-            *self._batches(entry),
             *(
                 (TRANSACTION + id, pack_place(height, index))
                 for index, id in enumerate(entry.transaction_ids)
@@ -262,11 +272,19 @@ class Chain:
             self.floor = floor
 
     def batch(self, digest: bytes) -> bytes | None:
-        """The raw batch, hash checked; None if no block here names it. Raises LedgerDamaged."""
-        raw = self.store.get(BATCH + digest)
-        if raw is not None and batch_digest(raw) != digest:
-            raise LedgerDamaged(f"batch {digest.hex()} hashes to {batch_digest(raw).hex()}")
+        """The raw batch, hash checked; None if no block from the floor on names it. Raises LedgerDamaged."""
+        found = find_batch(self.store, digest)
+        raw = None if found is None else load_batch(self.segments, digest, found)
+        if found is None or found.height < self.floor:  # asked behind the read, as in _required
+            return None
+        if raw is None:
+            raise LedgerDamaged(f"the segment of batch {digest.hex()} is missing, block {found.height} names it")
         return raw
+
+    def holds_batch(self, digest: bytes) -> bool:
+        """Whether `batch` would find it, without reading it."""
+        found = find_batch(self.store, digest)
+        return found is not None and found.height >= self.floor
 
     def transaction_ids(self, height: int) -> list[Digest]:
         """All mentions of that block in order; none above the head. The audit checks them against tx_root."""
@@ -303,7 +321,7 @@ class Chain:
                 oldest = time_ms - 1000 * seconds
             if time_ms < oldest:
                 return
-            yield time_ms, load_mentions(self.store, height) or []
+            yield time_ms, load_mentions(self.store, self.segments, height) or []
             height -= 1
 
     def state(self) -> StateView:
@@ -323,22 +341,12 @@ class Chain:
         return StateView(snapshot, unpack_head(raw), layers), snapshot
 
     def _required(self, prefix: bytes, height: int) -> bytes:
-        raw = self.store.get(height_key(prefix, height))
+        raw = load_part(self.store, self.segments, prefix, height)
         if 0 < height < self.floor:  # asked behind the read: pruning raises the floor before it deletes
             raise Pruned(height, self.floor)
         if raw is None and 0 < height <= self.head.height:
             raise LedgerDamaged(f"record {prefix.decode()} of block {height} is missing below head {self.head.height}")
         return raw or b""
-
-    def _batches(self, entry: Entry) -> list[Operation]:
-        """Its batches, and for one that an older block named already: where it was named last, so that it is kept."""
-        operations: list[Operation] = []
-        for digest in dict.fromkeys(entry.block.batch_digests):
-            if digest in entry.batches:
-                operations.append((BATCH + digest, entry.batches[digest]))
-            if self.store.get(BATCH + digest) is not None:
-                operations.append((RENAMED + digest, pack_height(entry.block.header.height)))
-        return operations
 
     def _certificates(self, entry: Entry) -> list[Operation]:
         """Its own certificate, and the embedded one if none was held for that height."""
@@ -350,7 +358,8 @@ class Chain:
             operations.append((height_key(CERTIFICATE, embedded.height), encode(embedded)))
         return operations
 
-    def _check_next(self, entry: Entry) -> None:
+    def _check_next(self, entry: Entry) -> dict[bytes, bytes]:
+        """The raw batches of the block. One that an older block named is stored once more: it goes with this one."""
         header = entry.block.header
         if header.height != self.head.height + 1 or header.parent != self.head.block_hash:
             raise NotNext(
@@ -363,9 +372,13 @@ class Chain:
             raise NotNext(f"{len(entry.receipts)} receipts for {len(entry.transaction_ids)} mentions")
         if batches_root(entry.block.batch_digests) != header.batches_root:
             raise NotNext(f"block {header.height}: the batch digests do not hash to its batches_root")
+        batches: dict[bytes, bytes] = {}
         for digest in entry.block.batch_digests:
-            if digest not in entry.batches and self.store.get(BATCH + digest) is None:
+            raw = entry.batches.get(digest) or self.batch(digest)
+            if raw is None:
                 raise NotNext(f"block {header.height}: batch {digest.hex()} is neither given nor stored")
+            batches[digest] = raw
+        return batches
 
     def _check_anchor(self) -> None:
         anchor, head = self._anchor, self.head

@@ -3,6 +3,7 @@
     chain      format, chain id; written last by `initialise`, so its presence means that the rest is complete
     LOCK       locked while a process uses the directory; holds that process's pid
     ledger/    LevelDB
+    segments/  raw batches, receipts and ids, in files that only grow; LevelDB says where in them
     head       the head anchor
     journal    the promises of consensus
     snapshots/ what others fetch to catch up quickly; may be missing
@@ -19,7 +20,7 @@ from typing import Final
 
 from ledger.anchor import HeadAnchor
 from ledger.chain import Chain
-from ledger.disk import DiskDirectory
+from ledger.disk import DiskDirectory, JournalDirectory
 from ledger.failures import DirectoryRefused, LedgerDamaged, storage_failure
 from ledger.genesis_block import genesis_block
 from ledger.journal import Journal
@@ -34,6 +35,7 @@ from primitives.genesis import Genesis, chain_id
 CHAIN_FILE: Final = "chain"
 LOCK_FILE: Final = "LOCK"
 LEDGER_DIRECTORY: Final = "ledger"
+SEGMENT_DIRECTORY: Final = "segments"
 JOURNAL_FILE: Final = "journal"
 SNAPSHOT_DIRECTORY: Final = "snapshots"
 _FORMAT: Final = "hnchain-data 1"
@@ -62,6 +64,7 @@ class DataDirectory:
         """Release everything, the lock last."""
         self.journal.close()
         self.anchor.close()
+        self.chain.segments.close()
         self.store.close()
         os.close(self.lock)
 
@@ -79,8 +82,9 @@ def initialise(
         _fill(path, genesis, changes, abstains_in)
 
 
-def restore(path: Path, genesis: Genesis, fill: Callable[[Store], Head]) -> Head:
-    """Make a directory whose ledger `fill` loads from a snapshot; its journal is empty, so it has promised nothing.
+def restore(path: Path, genesis: Genesis, fill: Callable[[Store, JournalDirectory], Head]) -> Head:
+    """Make a directory whose ledger and segments `fill` loads from a snapshot; its journal is empty, so it has promised
+    nothing.
 
     Returns: the head. Raises: DirectoryRefused as `initialise`; what `fill` raises, FatalError: nothing is left then.
     """
@@ -147,10 +151,10 @@ def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes], abstains
     chain, directory = chain_id(genesis), DiskDirectory(path)
     tree = StateTree(MemoryStore()).update(changes)
     block = genesis_block(genesis, tree.root)
-    (path / LEDGER_DIRECTORY).mkdir(mode=0o700)
+    segments = _make_folders(path)
     anchor = HeadAnchor.create(directory, chain, header_digest(block.header))
     store = LevelDbStore.create(path / LEDGER_DIRECTORY)
-    Chain.create(store, anchor, chain, block, changes, tree)
+    Chain.create(store, segments, anchor, chain, block, changes, tree)
     if abstains_in is not None:
         store.write([(ABSTAIN_KEY, pack_height(abstains_in))])
     store.close()
@@ -158,11 +162,18 @@ def _fill(path: Path, genesis: Genesis, changes: Mapping[bytes, bytes], abstains
     _complete(directory, chain)
 
 
-def _fill_from(path: Path, chain: bytes, fill: Callable[[Store], Head]) -> Head:
-    (path / LEDGER_DIRECTORY).mkdir(mode=0o700)
+def _make_folders(path: Path) -> DiskDirectory:
+    """Those of database and segments; the latter to use."""
+    for name in (LEDGER_DIRECTORY, SEGMENT_DIRECTORY):
+        (path / name).mkdir(mode=0o700)
+    return DiskDirectory(path / SEGMENT_DIRECTORY)
+
+
+def _fill_from(path: Path, chain: bytes, fill: Callable[[Store, JournalDirectory], Head]) -> Head:
+    segments = _make_folders(path)
     store = LevelDbStore.create(path / LEDGER_DIRECTORY)
     try:
-        head = fill(store)
+        head = fill(store, segments)
     finally:
         store.close()
     directory = DiskDirectory(path)
@@ -193,7 +204,8 @@ def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
         opened.callback(journal.close)
         store = LevelDbStore.open(path / LEDGER_DIRECTORY)
         opened.callback(store.close)
-        ledger = Chain.open(store, anchor, chain)
+        ledger = Chain.open(store, DiskDirectory(path / SEGMENT_DIRECTORY), anchor, chain)
+        opened.callback(ledger.segments.close)
         tree = StateTree(store, ledger.head.state_root)
         unstored = tree.flush()
         if unstored:

@@ -1,8 +1,9 @@
 """Old history leaves the disk: everything below a floor but the state, and what proves the validators of each epoch.
 
 The floor is written first and served at once, so that nothing is ever half there; then the records below it go in
-pieces between the appends, and at the end LevelDB is told to give the space back, which it does not do by itself
-(pitfall 79). A crash in between costs nothing: the next run goes on where the last one came to.
+pieces between the appends, then the segments in which nothing else is, and at the end LevelDB is told to give the space
+back, which it does not do by itself (pitfall 79). A crash in between costs nothing: the next run goes on where the last
+one came to.
 """
 
 from collections.abc import Iterator
@@ -16,15 +17,14 @@ from ledger.schema import (
     CLEARED_KEY,
     MENTIONS,
     RECEIPTS,
-    RENAMED,
     TRANSACTION,
     height_key,
     pack_height,
     unpack_height,
     unpack_items,
 )
-from ledger.store import Operation, Store
-from ledger.stored_blocks import load_block, load_mentions
+from ledger.store import Operation
+from ledger.stored_blocks import find_batch, load_block, load_mentions, load_part
 from primitives.block import Block
 
 BLOCKS_KEPT_MIN: Final = 256  # 2 W = 64 for the core, those that a snapshot needs, and some for who is just behind
@@ -73,41 +73,42 @@ class Pruner:
         return self.cleared < self._chain.floor
 
     def piece(self) -> bool:
-        """Delete the next few thousand records in one write; False once nothing is left to delete.
+        """Delete the next few thousand records in one write, or at last the segments; False once nothing is left that
+        can be deleted now.
 
         The write is not synced: one that a power cut takes back is done again. Raises: FatalError.
         """
         if not self.behind:
-            return False
+            return self._chain.segments.drop(self.cleared, self._chain.store)
         store, height = self._chain.store, self.cleared
         operations: list[Operation] = []
         stop = min(self._chain.floor, height + PIECE_HEIGHTS)
         while height < stop and len(operations) < PIECE_OPERATIONS:
             block = load_block(store, height)
             if block is not None:
-                operations += self._of_block(store, block)
+                operations += self._of_block(block)
             height += 1
         store.write([*operations, (CLEARED_KEY, pack_height(height))], sync=False)
         self.cleared = height
         self.deleted += len(operations)
         return True
 
-    def _of_block(self, store: Store, block: Block) -> Iterator[Operation]:
+    def _of_block(self, block: Block) -> Iterator[Operation]:
         """What goes with a block: all but the block that closed an epoch and its certificate."""
         header = block.header
         height = header.height
-        raw = store.get(height_key(RECEIPTS, height))
-        if raw is not None:
-            for id, receipt in zip(load_mentions(store, height) or (), unpack_items(raw), strict=True):
+        store, segments = self._chain.store, self._chain.segments
+        raw = load_part(store, segments, RECEIPTS, height)
+        if raw:
+            for id, receipt in zip(load_mentions(store, segments, height) or (), unpack_items(raw), strict=True):
                 if receipt is not None:
                     yield TRANSACTION + id, None
-            yield height_key(RECEIPTS, height), None
+        yield height_key(RECEIPTS, height), None
         yield height_key(MENTIONS, height), None
         for digest in block.batch_digests:
-            last = store.get(RENAMED + digest)
-            if last is None or unpack_height(last) < self._chain.floor:
+            found = find_batch(store, digest)
+            if found is not None and found.height < self._chain.floor:
                 yield BATCH + digest, None
-                yield RENAMED + digest, None
         if header.next_valset_hash is None:
             yield height_key(BLOCK, height), None
             yield height_key(CERTIFICATE, height), None
@@ -119,7 +120,7 @@ def compaction(chain: Chain) -> Iterator[None]:
     for prefix in (RECEIPTS, MENTIONS, BLOCK, CERTIFICATE):
         chain.store.compact(prefix, height_key(prefix, chain.floor))
         yield
-    for prefix in (BATCH, TRANSACTION, RENAMED):  # by digest: all over the place
+    for prefix in (BATCH, TRANSACTION):  # by digest: all over the place
         for part in range(0, 256, 16):
             stop = bytes([prefix[0], part + 16]) if part + 16 < 256 else bytes([prefix[0] + 1])
             chain.store.compact(bytes([prefix[0], part]), stop)

@@ -86,6 +86,7 @@ class Segments:
         self._file = newest
         self._number = max(extents, default=0)
         self._holds = 0
+        self.limit = SEGMENT_BYTES
         self._failure: FatalError | None = None
 
     @classmethod
@@ -123,7 +124,7 @@ class Segments:
         extent = self._extents.get(self._number)
         if not any(payloads):
             return [NOWHERE] * len(payloads)
-        if extent is None or extent.end >= SEGMENT_BYTES:
+        if extent is None or extent.end >= self.limit:
             extent = self._begin()
         spots: list[Spot] = []
         frames: list[bytes] = []
@@ -155,17 +156,7 @@ class Segments:
         if not spot.length:
             return b""
 
-        def load() -> bytes | None:
-            try:
-                file = self._directory.open(_name(spot.segment))  # each reader its own: the owner may drop it meanwhile
-            except FileNotFoundError:
-                return None
-            try:
-                return file.read_at(spot.offset, _FRAME.size + spot.length)
-            finally:
-                file.close()
-
-        raw = self._attempt(load)
+        raw = self._load(spot.segment, spot.offset, _FRAME.size + spot.length)
         if raw is None:
             return None
         payload = raw[_FRAME.size :]
@@ -209,8 +200,8 @@ class Segments:
         for number, extent in sorted(self._extents.items()):
             offset = 0
             while offset < extent.end:
-                head = self._attempt(lambda: self._head(number, offset))  # noqa: B023  (called at once)
-                spot = Spot(number, offset, _FRAME.unpack(head)[0] if len(head) == _FRAME.size else 0)
+                head = self._load(number, offset, _FRAME.size) or b""
+                spot = Spot(number, offset, int.from_bytes(head[:4], "big"))
                 if not 0 < spot.length <= extent.end - offset - _FRAME.size or self.read(spot) is None:
                     raise _damaged(number, f"there is no whole frame at byte {offset} of {extent.end}")
                 yield spot
@@ -234,12 +225,18 @@ class Segments:
         self._file, self._number = file, self._number + 1
         return Extent(0, 0)
 
-    def _head(self, number: int, offset: int) -> bytes:
-        file = self._directory.open(_name(number))
-        try:
-            return file.read_at(offset, _FRAME.size)
-        finally:
-            file.close()
+    def _load(self, number: int, offset: int, size: int) -> bytes | None:
+        def load() -> bytes | None:
+            try:
+                file = self._directory.open(_name(number))  # each reader its own: the owner may drop it meanwhile
+            except FileNotFoundError:
+                return None
+            try:
+                return file.read_at(offset, size)
+            finally:
+                file.close()
+
+        return self._attempt(load)
 
     def _attempt(self, action: Callable[[], T]) -> T:
         if self._failure is not None:

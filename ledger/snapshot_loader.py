@@ -5,9 +5,10 @@ digests, and the state by the state root, computed again from all of it. The roo
 headers that name them, and the indexes are made here: nothing that no header binds is believed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from ledger.disk import JournalDirectory
 from ledger.failures import BadSnapshot, LedgerDamaged
 from ledger.genesis_block import genesis_block
 from ledger.schema import (
@@ -20,7 +21,6 @@ from ledger.schema import (
     HEAD_KEY,
     MENTIONS,
     RECEIPTS,
-    RENAMED,
     ROOTS,
     STATE,
     TRANSACTION,
@@ -36,6 +36,7 @@ from ledger.schema import (
     unpack_digests,
     unpack_items,
 )
+from ledger.segments import Segments, pack_spot
 from ledger.snapshot_format import BLOCKS_WITH_BODIES, IDS_SECONDS, ItemReader, Kind, Manifest, chunk_hash, height_of
 from ledger.snapshot_proof import Proof
 from ledger.state_tree import StateTree
@@ -55,16 +56,19 @@ _RECEIPT: Final = decoder(Receipt)
 
 
 class SnapshotLoader:
-    """Fills an empty store from the chunks of one snapshot, in their order; `finish` makes it a chain.
+    """Fills an empty store and new segments from the chunks of one snapshot, in their order; `finish` makes it a chain.
 
     Raises from every call: BadSnapshot with the chunk's number, and then the store is of no use; FatalError.
     """
 
     def __init__(
-        self, store: Store, genesis: Genesis, changes: Mapping[bytes, bytes], manifest: Manifest, proof: Proof
-    ) -> None:
+        self, store: Store, files: JournalDirectory, genesis: Genesis, changes: Mapping[bytes, bytes],
+        manifest: Manifest, proof: Proof,
+    ) -> None:  # fmt: skip
         """`changes`: the whole genesis state; `proof`: what check_manifest made of the manifest."""
         self._store: Final = store
+        self._segments: Final = Segments.open(files, store)
+        self._parts: Final[list[tuple[bytes, bytes, bytes]]] = []  # of the chunk: key, what precedes the spot, payload
         self._manifest: Final = manifest
         self._proof: Final = proof
         self._genesis: Final = genesis_block(genesis, StateTree(MemoryStore()).update(changes).root)
@@ -96,7 +100,7 @@ class SnapshotLoader:
                 operations += self._grow()
         except (BadSnapshot, Malformed, LedgerDamaged) as error:
             raise BadSnapshot(str(error), number) from error
-        self._store.write(operations)
+        self._store.write([*operations, *self._stored_parts()])
         self._next += 1
 
     def finish(self, abstain_epoch: int) -> Head:
@@ -113,7 +117,16 @@ class SnapshotLoader:
         head = Head(self._proof.height, self._proof.parent, self._proof.state_root)
         operations += self._chain_records(head, max(abstain_epoch, self._proof.epoch))
         self._store.write(operations)
+        self._segments.close()
         return head
+
+    def _stored_parts(self) -> Iterator[Operation]:
+        """The bodies of the chunk go into the segments as if all were of the newest block: they go together."""
+        spots = self._segments.append(self._proof.height, [payload for _, _, payload in self._parts])
+        for (key, front, _), spot in zip(self._parts, spots, strict=True):
+            yield key, front + pack_spot(spot)
+        self._parts.clear()
+        yield from self._segments.row()
 
     def _turn_to(self, kind: Kind, operations: list[Operation]) -> None:
         """Kinds come in order; what a kind must hold is checked when the next one begins."""
@@ -131,13 +144,11 @@ class SnapshotLoader:
                 self._due = sorted(self._headers, reverse=True)
             elif self._stage is Kind.RECEIPTS:
                 self._due = list(range(self._proof.height, self._floor - 1, -1))
-            elif self._stage is Kind.BATCH:
-                operations += ((RENAMED + d, pack_height(at[-1])) for d, at in self._named.items() if len(at) > 1)
 
     def _stage_name(self) -> str:
         return "" if self._stage is None else self._stage.name.lower()
 
-    def _record(self, kind: Kind, key: bytes, value: bytes) -> Iterator[Operation]:
+    def _record(self, kind: Kind, key: bytes, value: bytes) -> Iterable[Operation]:
         """Dispatch by kind. Raises: BadSnapshot, Malformed."""
         match kind:
             case Kind.BLOCK:
@@ -201,13 +212,14 @@ class SnapshotLoader:
             else:
                 del self._named[digest]
 
-    def _mentions(self, height: int, value: bytes) -> Iterator[Operation]:
+    def _mentions(self, height: int, value: bytes) -> Iterable[Operation]:
         ids = unpack_digests(value)
         if tx_root(ids) != self._headers[height].tx_root:
             raise BadSnapshot(f"the ids of block {height} do not hash to its tx_root")
         if height >= self._floor:
             self._ids[height] = ids
-        yield height_key(MENTIONS, height), value
+        self._parts.append((height_key(MENTIONS, height), b"", value))
+        return ()
 
     def _receipts(self, height: int, value: bytes) -> Iterator[Operation]:
         receipts, ids = unpack_items(value), self._ids.pop(height)
@@ -221,7 +233,7 @@ class SnapshotLoader:
                 raise BadSnapshot(f"receipt {index} of block {height} is of another transaction")
             yield TRANSACTION + ids[index], pack_place(height, index)
         self._leaves[height] = [raw for raw in receipts if raw is not None]
-        yield height_key(RECEIPTS, height), value
+        self._parts.append((height_key(RECEIPTS, height), b"", value if receipts else b""))
 
     def _receipts_complete(self) -> None:
         """Each receipts_root from the floor on is that of the receipts given (C3)."""
@@ -245,12 +257,14 @@ class SnapshotLoader:
     def _header(self, height: int) -> Header:
         return self._genesis.header if height == 0 else self._headers[height]
 
-    def _batch(self, digest: bytes, value: bytes) -> Iterator[Operation]:
-        if self._named.pop(digest, None) is None:
+    def _batch(self, digest: bytes, value: bytes) -> Iterable[Operation]:
+        heights = self._named.pop(digest, None)
+        if heights is None:
             raise BadSnapshot(f"no block here names batch {digest.hex()}")
         if batch_digest(value) != digest:
             raise BadSnapshot(f"batch {digest.hex()} hashes to {batch_digest(value).hex()}")
-        yield BATCH + digest, value
+        self._parts.append((BATCH + digest, pack_height(heights[-1]), value))
+        return ()
 
     def _pair(self, key: bytes, value: bytes) -> Iterator[Operation]:
         self._pairs[key] = value
@@ -281,10 +295,12 @@ class SnapshotLoader:
 Chunks = Callable[[int], bytes]  # the chunk of that number, its hash not checked yet
 
 
-def load(store: Store, genesis: Genesis, changes: Mapping[bytes, bytes], manifest: Manifest, proof: Proof,
-         chunks: Chunks, abstain_epoch: int = 0) -> Head:  # fmt: skip
-    """Fill an empty store with the whole snapshot. Raises: BadSnapshot, FatalError."""
-    loader = SnapshotLoader(store, genesis, changes, manifest, proof)
+def load(
+    store: Store, files: JournalDirectory, genesis: Genesis, changes: Mapping[bytes, bytes], manifest: Manifest,
+    proof: Proof, chunks: Chunks, abstain_epoch: int = 0,
+) -> Head:  # fmt: skip
+    """Fill an empty store and new segments with the whole snapshot. Raises: BadSnapshot, FatalError."""
+    loader = SnapshotLoader(store, files, genesis, changes, manifest, proof)
     for number in range(len(manifest.chunks)):
         loader.chunk(chunks(number))
     return loader.finish(abstain_epoch)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from ledger.chain import Chain
 from ledger.pruning import SNAPSHOT_LAG_MAX
 from ledger.schema import FLOOR_KEY, Head, unpack_height
+from ledger.segments import Segments
 from ledger.snapshot_format import BLOCKS_WITH_BODIES, IDS_SECONDS, Span
 from ledger.store import Reader, Snapshot
 from ledger.stored_blocks import load_block
@@ -28,12 +29,19 @@ class Moment(NamedTuple):
 
 
 class Proven(NamedTuple):
-    """A state that can be given away: `snapshot` holds it and the blocks of `span`; close it after use."""
+    """A state that can be given away: `snapshot` holds it and the blocks of `span`, `segments` is held with their
+    bodies; close it after use."""
 
     span: Span
     headers: tuple[Header, ...]  # from span.height + 1 to the certified one
     certificate: Certificate
     snapshot: Snapshot
+    segments: Segments
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.snapshot.close()
+        self.segments.release()
 
 
 def span_of(reader: Reader, height: int) -> Span | None:
@@ -86,7 +94,8 @@ class Moments:
             return None
         headers = tuple(self._chain.headers(span.height + 1, covering[0] - span.height))
         self._found, self._done = None, True
-        return Proven(span, headers, decode_canonical(_CERTIFICATE, covering[1]), moment.snapshot)
+        certificate = decode_canonical(_CERTIFICATE, covering[1])
+        return Proven(span, headers, certificate, moment.snapshot, self._chain.segments)
 
     def close(self) -> None:
         """Let go of everything that is held, for good."""
@@ -94,6 +103,7 @@ class Moments:
         self._release()
         if self._found is not None:
             self._found[0].snapshot.close()
+            self._chain.segments.release()
             self._found = None
 
     def _release(self) -> None:
@@ -116,6 +126,7 @@ class Moments:
             if moment is not None and span is not None:
                 self._held.remove(moment)
                 self._release()
+                self._chain.segments.hold()  # from here on the floor may pass the span
                 self._found = moment, span, header.height
 
     def _naming(self, header: Header) -> Moment | None:

@@ -4,20 +4,23 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import BATCH, HANDOVER, MENTIONS, RECEIPTS, STATE, height_key
+from ledger.schema import HANDOVER, MENTIONS, RECEIPTS, STATE, height_key, pack_items
+from ledger.segments import Segments
 from ledger.snapshot_folder import SnapshotFolder
 from ledger.snapshot_format import FORMAT, Item, Kind, Manifest, Span, chunk_hash, cut
 from ledger.snapshot_moments import Proven
 from ledger.store import Reader
-from ledger.stored_blocks import load_block
+from ledger.stored_blocks import find_batch, load_batch, load_block, load_part
 from primitives.codec import Malformed, encode
 from primitives.handover import Handover, decode_handover
 from primitives.hashing import Digest
 
 T = TypeVar("T")
 
+_NO_RECEIPTS: Final = pack_items(())
 
-def items_of(reader: Reader, span: Span) -> Iterator[Item]:
+
+def items_of(reader: Reader, segments: Segments, span: Span) -> Iterator[Item]:
     """Everything that belongs to a snapshot, in order. Raises: LedgerDamaged for what is not there."""
     digests: set[bytes] = set()
     for height in range(span.lowest, span.height + 1):
@@ -25,12 +28,15 @@ def items_of(reader: Reader, span: Span) -> Iterator[Item]:
         if height >= span.floor:
             digests.update(block.batch_digests)
         yield Item(Kind.BLOCK, _key(height), encode(block))
-    for kind, prefix, first in ((Kind.MENTIONS, MENTIONS, span.lowest), (Kind.RECEIPTS, RECEIPTS, span.floor)):
-        for height in range(first, span.height + 1):
-            raw = reader.get(height_key(prefix, height))
-            yield Item(kind, _key(height), _present(raw, kind.name.lower(), height))
+    for height in range(span.lowest, span.height + 1):
+        raw = _present(load_part(reader, segments, MENTIONS, height), "ids of block", height)
+        yield Item(Kind.MENTIONS, _key(height), raw)
+    for height in range(span.floor, span.height + 1):
+        raw = _present(load_part(reader, segments, RECEIPTS, height), "receipts of block", height)
+        yield Item(Kind.RECEIPTS, _key(height), raw or _NO_RECEIPTS)
     for digest in sorted(digests):
-        yield Item(Kind.BATCH, digest, _present(reader.get(BATCH + digest), "batch", digest.hex()))
+        found = _present(find_batch(reader, digest), "batch", digest.hex())
+        yield Item(Kind.BATCH, digest, _present(load_batch(segments, digest, found), "batch", digest.hex()))
     for key, value in reader.range(STATE, bytes([STATE[0] + 1])):
         yield Item(Kind.STATE, key[1:], value)
 
@@ -48,7 +54,7 @@ def handovers_of(reader: Reader, epoch: int) -> Iterator[Handover]:
 class SnapshotWriter:
     """Writes one snapshot into the folder; each `piece` is one chunk of 256 KiB, read, hashed and synced.
 
-    The state is held by LevelDB, so pieces may run between appends for as long as it takes.
+    State and bodies are held, so pieces may run between appends for as long as it takes.
     """
 
     def __init__(self, chain_id: bytes, handovers: Iterable[Handover], proven: Proven, folder: SnapshotFolder) -> None:
@@ -59,7 +65,7 @@ class SnapshotWriter:
         self._proven: Final = proven
         self._handovers: Final = tuple(handovers)
         self._folder: Final = folder
-        self._chunks: Final = cut(items_of(proven.snapshot, proven.span))
+        self._chunks: Final = cut(items_of(proven.snapshot, proven.segments, proven.span))
         self._hashes: Final[list[Digest]] = []
         folder.begin()
 
@@ -82,7 +88,7 @@ class SnapshotWriter:
 
     def close(self) -> None:
         """Let go of the state; what is not finished is cleared at the next start."""
-        self._proven.snapshot.close()
+        self._proven.close()
 
     def _manifest(self) -> Manifest:
         return Manifest(

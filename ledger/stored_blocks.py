@@ -1,11 +1,26 @@
-"""Blocks and mentions as they are stored, checked when they are read; over a store or a snapshot of it."""
+"""Blocks and their bodies as they are stored, checked when they are read; over a store or a snapshot of it.
 
-from typing import Final
+A block is in the store itself; its ids, receipts and batches are in the segments, the store says where.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from ledger.failures import LedgerDamaged
-from ledger.schema import BLOCK, MENTIONS, height_key, unpack_digests
+from ledger.schema import (
+    BATCH,
+    BLOCK,
+    MENTIONS,
+    RECEIPTS,
+    height_key,
+    pack_height,
+    pack_items,
+    unpack_digests,
+    unpack_height,
+)
+from ledger.segments import SPOT_BYTES, Segments, Spot, pack_spot, unpack_spot
 from ledger.store import Operation, Reader
-from primitives.block import Block, batches_root, header_digest, new_view_hash
+from primitives.block import Block, batch_digest, batches_root, header_digest, new_view_hash
 from primitives.certificate import certificate_hash
 from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.hashing import DIGEST_BYTES, ZERO_DIGEST, Digest
@@ -36,10 +51,57 @@ def load_block(reader: Reader, height: int) -> Block | None:
     return block
 
 
-def load_mentions(reader: Reader, height: int) -> list[Digest] | None:
+class StoredBatch(NamedTuple):
+    """Where a batch lies; `height` is the highest that names it, and goes last."""
+
+    height: int
+    spot: Spot
+
+
+def pack_batch(height: int, spot: Spot) -> bytes:
+    """Fixed width, 24 bytes."""
+    return pack_height(height) + pack_spot(spot)
+
+
+def find_batch(reader: Reader, digest: bytes) -> StoredBatch | None:
+    """Where the batch is; None if no block here names it. Raises: LedgerDamaged."""
+    raw = reader.get(BATCH + digest)
+    return None if raw is None else StoredBatch(unpack_height(raw[:-SPOT_BYTES]), unpack_spot(raw[-SPOT_BYTES:]))
+
+
+def load_batch(segments: Segments, digest: bytes, found: StoredBatch) -> bytes | None:
+    """The raw batch, its hash checked; None if its segment was dropped. Raises: LedgerDamaged."""
+    raw = segments.read(found.spot)
+    if raw is not None and batch_digest(raw) != digest:
+        raise LedgerDamaged(f"batch {digest.hex()} hashes to {batch_digest(raw).hex()}")
+    return raw
+
+
+def load_part(reader: Reader, segments: Segments, prefix: bytes, height: int) -> bytes | None:
+    """The MENTIONS or RECEIPTS of a height as they were stored, None if they are not here. Raises: LedgerDamaged."""
+    raw = reader.get(height_key(prefix, height))
+    return None if raw is None else segments.read(unpack_spot(raw))
+
+
+def load_mentions(reader: Reader, segments: Segments, height: int) -> list[Digest] | None:
     """The ids that a stored block mentions, None if they are not here. Raises: LedgerDamaged."""
-    raw = reader.get(height_key(MENTIONS, height))
+    raw = load_part(reader, segments, MENTIONS, height)
     return None if raw is None else unpack_digests(raw)
+
+
+def body_operations(
+    segments: Segments, height: int, ids: Sequence[bytes], receipts: Sequence[bytes | None],
+    batches: Mapping[bytes, bytes],
+) -> list[Operation]:  # fmt: skip
+    """Append the body of a block to the segments; then the writes by which it is found. Raises: FatalError."""
+    packed = pack_items(receipts) if receipts else b""
+    of_ids, of_receipts, *of_batches = segments.append(height, (b"".join(ids), packed, *batches.values()))
+    return [
+        (height_key(MENTIONS, height), pack_spot(of_ids)),
+        (height_key(RECEIPTS, height), pack_spot(of_receipts)),
+        *((BATCH + digest, pack_batch(height, spot)) for digest, spot in zip(batches, of_batches, strict=True)),
+        *segments.row(),
+    ]
 
 
 def body_fault(block: Block) -> str:

@@ -19,8 +19,8 @@ JOURNAL: Final = "journal"
 
 
 class Disks:
-    """One machine's. A write of the ledger is atomic and synced, as LevelDB's is; the anchor and the journal are files
-    that a crash may tear."""
+    """One machine's. A write of the ledger is atomic and synced, as LevelDB's is; the anchor, the journal and the
+    segments are files that a crash may tear."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -52,7 +52,7 @@ class Disks:
         chain_id = self._world.chain_id
         anchor = HeadAnchor.open(self.files, chain_id)
         journal, entries = Journal.open(self.files, JOURNAL, chain_id)
-        chain = Chain.open(self.store, anchor, chain_id)
+        chain = Chain.open(self.store, self.files, anchor, chain_id)
         ledger = Ledger(chain, StateTree(self.store, chain.head.state_root), journal, entries, self.abstains_in)
         return ledger, read_entries(entries).records
 

@@ -216,6 +216,8 @@ class Node:
         seat = self.rooms.membership.members.named(name_of(sender))
         try:
             self.rooms.inbound.receive(NodeId(OBSERVERS_FROM + sender) if seat is None else seat, message)
+        except FatalError as failure:  # a body that was asked for cannot be read
+            self._stop(failure)
         except Malformed as error:
             self._watcher.rejected(self.machine.number, sender, str(error))
 

@@ -62,8 +62,9 @@ def world_of(nodes: int, window: int, handover_blocks: int) -> World:
     store = MemoryStore()
     tree = StateTree(store).update(changes)
     block = genesis_block(genesis, tree.root)
-    anchor = HeadAnchor.create(MemoryDisk(), identity, header_digest(block.header))
-    Chain.create(store, anchor, identity, block, changes, tree)
+    disk = MemoryDisk()
+    anchor = HeadAnchor.create(disk, identity, header_digest(block.header))
+    Chain.create(store, disk, anchor, identity, block, changes, tree)
     return World(genesis, identity, block, tree.root, store)
 
 

@@ -66,5 +66,6 @@ def test_the_command_prints_and_keeps_the_result(tmp_path: Path, monkeypatch: py
     assert [one.accounts for one in found.borne.carried] == [20, 60]
     assert found.borne.copied is not None
     assert found.started is not None
-    assert found.borne.carried[0].bytes_written["batches"] > 200
+    assert found.borne.carried[0].bytes_written["index"] > 40
+    assert found.borne.carried[0].segment_bytes > 300
     assert "3" in done.output

@@ -200,8 +200,9 @@ def new_chain() -> Chain:
     changes = {key: encode_value(record) for key, record in genesis_state(GENESIS).items() if record is not None}
     store, tree = MemoryStore(), StateTree(MemoryStore()).update(changes)
     block = genesis_block(GENESIS, tree.root)
-    anchor = HeadAnchor.create(MemoryDisk(), CHAIN_ID, header_digest(block.header))
-    return Chain.create(store, anchor, CHAIN_ID, block, changes, tree)
+    disk = MemoryDisk()
+    anchor = HeadAnchor.create(disk, CHAIN_ID, header_digest(block.header))
+    return Chain.create(store, disk, anchor, CHAIN_ID, block, changes, tree)
 
 
 def header_at(chain: Chain, height: int) -> Header:

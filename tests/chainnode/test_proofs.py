@@ -56,9 +56,10 @@ class LaggingChain:
         self.random = random.Random(seed)
         self.lag = lag
         block = genesis_block(GENESIS, EMPTY_STATE_ROOT)
-        anchor = HeadAnchor.create(MemoryDisk(), CHAIN_ID, header_digest(block.header))
+        disk = MemoryDisk()
+        anchor = HeadAnchor.create(disk, CHAIN_ID, header_digest(block.header))
         tree = TreeUpdate(EMPTY_STATE_ROOT, [])
-        self.chain = Chain.create(MemoryStore(), anchor, CHAIN_ID, block, {}, tree)
+        self.chain = Chain.create(MemoryStore(), disk, anchor, CHAIN_ID, block, {}, tree)
         self.parent = block.header
         self.receipts: dict[int, list[Receipt]] = {0: []}
         self.ids: list[tuple[int, bytes]] = []

@@ -159,4 +159,4 @@ def new_chain(
     block = genesis_block(GENESIS, update.root)
     directory = MemoryDisk() if directory is None else directory
     anchor = HeadAnchor.create(directory, CHAIN_ID, header_digest(block.header))
-    return Builder(Chain.create(store, anchor, CHAIN_ID, block, GENESIS_STATE, update), tree, lag)
+    return Builder(Chain.create(store, directory, anchor, CHAIN_ID, block, GENESIS_STATE, update), tree, lag)

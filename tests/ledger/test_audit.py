@@ -19,6 +19,7 @@ from ledger.schema import (
     height_key,
     pack_items,
 )
+from ledger.segments import pack_spot
 from ledger.store import MemoryStore
 from primitives.block import Block, Header, header_digest
 from primitives.codec import decoder, encode
@@ -83,17 +84,26 @@ def test_a_range_outside_the_chain_is_refused(start: int, stop: int) -> None:
         Audit(builder.chain, certificate_valid, replay(), 1, 3)
 
 
-def first_receipts(store: MemoryStore) -> None:
-    store.write([(height_key(RECEIPTS, 4), pack_items([b"forged", None, None]))])
+def put(chain: Chain, prefix: bytes, payload: bytes) -> None:
+    """This, well stored, instead of what block 4 has."""
+    spot = chain.segments.append(4, [payload])[0]
+    chain.store.write([(height_key(prefix, 4), pack_spot(spot))])
 
 
-def swapped_ids(store: MemoryStore) -> None:
-    raw = store.get(height_key(MENTIONS, 4)) or b""
-    store.write([(height_key(MENTIONS, 4), raw[32:64] + raw[:32] + raw[64:])])
+def swapped_ids(chain: Chain) -> None:
+    raw = b"".join(chain.transaction_ids(4))
+    put(chain, MENTIONS, raw[32:64] + raw[:32] + raw[64:])
 
 
-def forged_header(store: MemoryStore) -> None:
+def lost_batch(chain: Chain) -> None:
+    block = chain.block(4)
+    assert block is not None
+    chain.store.write([(BATCH + block.batch_digests[0], None)])
+
+
+def forged_header(chain: Chain) -> None:
     """A header that hashes to what is stored with it, but that its child does not name."""
+    store = chain.store
     raw = store.get(height_key(BLOCK, 4)) or b""
     block = decoder(Block).decode(raw[32:])
     header = Header(**{f: getattr(block.header, f) for f in Header.__struct_fields__} | {"proposer": 3})
@@ -101,26 +111,28 @@ def forged_header(store: MemoryStore) -> None:
     store.write([(height_key(BLOCK, 4), header_digest(header) + encode(forged))])
 
 
-DAMAGE: dict[str, tuple[Callable[[MemoryStore], None], int, str]] = {
-    "receipts": (first_receipts, 4, "receipts"),
+def write(key: bytes, value: bytes | None) -> Callable[[Chain], None]:
+    return lambda chain: chain.store.write([(key, value)])
+
+
+DAMAGE: dict[str, tuple[Callable[[Chain], None], int, str]] = {
+    "receipts": (lambda chain: put(chain, RECEIPTS, pack_items([b"forged", None, None])), 4, "receipts"),
     "ids": (swapped_ids, 4, "transaction ids"),
     "header": (forged_header, 4, "certificate is valid"),
-    "certificate": (lambda s: s.write([(height_key(CERTIFICATE, 6), b"forged")]), 6, "certificate is valid"),
-    "index": (lambda s: s.write([(TRANSACTION + transaction_id(b"k3=v"), None)]), 4, "index of transaction"),
-    "state": (lambda s: s.write([(STATE + b"k3", b"forged")]), 14, "state and state tree"),
-    "state extra": (lambda s: s.write([(STATE + b"zz", b"forged")]), 14, "state and state tree"),
-    "batch": (
-        lambda s: s.write([(key, None) for key, value in list(s.range(BATCH, b"e")) if b"k3=v" in value]), 4, "batch",
-    ),
-    "block": (lambda s: s.write([(height_key(BLOCK, 4), None)]), 4, "readable"),
+    "certificate": (write(height_key(CERTIFICATE, 6), b"forged"), 6, "certificate is valid"),
+    "index": (write(TRANSACTION + transaction_id(b"k3=v"), None), 4, "index of transaction"),
+    "state": (write(STATE + b"k3", b"forged"), 14, "state and state tree"),
+    "state extra": (write(STATE + b"zz", b"forged"), 14, "state and state tree"),
+    "batch": (lost_batch, 4, "batch"),
+    "block": (write(height_key(BLOCK, 4), None), 4, "readable"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_the_first_difference_is_named(name: str) -> None:
-    store, builder = built()
+    _, builder = built()
     damage, height, what = DAMAGE[name]
-    damage(store)
+    damage(builder.chain)
     result = last(builder.chain, replay())
     assert isinstance(result, Difference)
     assert (result.height, what in result.what) == (height, True), result
@@ -129,14 +141,14 @@ def test_the_first_difference_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["receipts", "ids", "header", "certificate", "index", "batch", "block"])
 def test_without_replay_the_headers_still_speak(name: str) -> None:
-    store, builder = built()
-    DAMAGE[name][0](store)
+    _, builder = built()
+    DAMAGE[name][0](builder.chain)
     assert isinstance(last(builder.chain), Difference)
 
 
 def test_a_header_without_a_certificate_is_caught_by_its_child() -> None:
-    store, builder = built()
-    forged_header(store)
+    _, builder = built()
+    forged_header(builder.chain)
     *_, end = Audit(builder.chain, lambda *_: True).run()
     assert isinstance(end, Difference)
     assert (end.height, end.what) == (5, "parent")

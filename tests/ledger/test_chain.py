@@ -51,7 +51,7 @@ def test_everything_that_was_appended_is_read_back_after_reopening(store: Store)
     disk = MemoryDisk()
     builder = filled(store, disk)
     disk.crash()
-    chain = Chain.open(store, HeadAnchor.open(disk, CHAIN_ID), CHAIN_ID)
+    chain = Chain.open(store, disk, HeadAnchor.open(disk, CHAIN_ID), CHAIN_ID)
     assert chain.head == builder.chain.head
     assert chain.head.height == 3
     assert chain.head.state_root == builder.roots[3]
@@ -162,15 +162,15 @@ def test_a_snapshot_stays_at_its_block(store: Store) -> None:
 def test_killed_between_batch_and_anchor_the_ledger_is_ahead_and_the_anchor_catches_up(store: Store) -> None:
     disk = MemoryDisk()
     builder = filled(store, disk)
-    for operation in (1, 2):  # its write, its sync
+    for operation in (3, 4):  # its write, its sync; those of the segment were before the batch
         disk.fail_at(disk.operations + operation, OSError(errno.EIO, "planned"))
         height = builder.chain.head.height
         with pytest.raises(StorageFailed):
             builder.add(b"late%d=1" % operation)
         assert builder.chain.head.height == height, "not acknowledged"
-        disk.crash(operation - 1)
+        disk.crash(operation - 3)
         anchor = HeadAnchor.open(disk, CHAIN_ID)
-        chain = Chain.open(store, anchor, CHAIN_ID)
+        chain = Chain.open(store, disk, anchor, CHAIN_ID)
         assert chain.head.height == anchor.height == height + 1, "decided and stored is kept"
         builder.chain, builder.tree = chain, StateTree(store, chain.head.state_root)
         builder.add()
@@ -182,13 +182,13 @@ def test_a_ledger_behind_its_anchor_or_on_another_branch_is_refused() -> None:
     old = store.snapshot()
     builder.add(b"x=1")
     with pytest.raises(LedgerDamaged, match="at height 3, but height 4 had been acknowledged"):
-        Chain.open(old, HeadAnchor.open(disk, CHAIN_ID), CHAIN_ID)
+        Chain.open(old, disk, HeadAnchor.open(disk, CHAIN_ID), CHAIN_ID)
     other_disk = MemoryDisk()
     fork = new_chain(directory=other_disk)
     for _ in range(3):
         fork.add(b"fork=1")
     with pytest.raises(LedgerDamaged, match=r"block 3 is .*, expected"):
-        Chain.open(old, HeadAnchor.open(other_disk, CHAIN_ID), CHAIN_ID)
+        Chain.open(old, disk, HeadAnchor.open(other_disk, CHAIN_ID), CHAIN_ID)
 
 
 def test_a_foreign_chain_is_refused_with_both_ids_and_an_empty_store_by_name() -> None:
@@ -196,13 +196,13 @@ def test_a_foreign_chain_is_refused_with_both_ids_and_an_empty_store_by_name() -
     filled(store, disk)
     anchor = HeadAnchor.open(disk, CHAIN_ID)
     with pytest.raises(DirectoryRefused, match=f"chain {CHAIN_ID.hex()}, the genesis given is of {'00' * 32}"):
-        Chain.open(store, anchor, bytes(32))
+        Chain.open(store, disk, anchor, bytes(32))
     with pytest.raises(LedgerDamaged, match="no identity record"):
-        Chain.open(MemoryStore(), anchor, CHAIN_ID)
+        Chain.open(MemoryStore(), disk, anchor, CHAIN_ID)
     genesis = new_chain(MemoryStore()).chain.block(0)
     assert genesis is not None
     with pytest.raises(NotNext, match="empty store"):
-        Chain.create(store, anchor, CHAIN_ID, genesis, {}, TreeUpdate(bytes(32), []))
+        Chain.create(store, disk, anchor, CHAIN_ID, genesis, {}, TreeUpdate(bytes(32), []))
 
 
 def test_damaged_blocks_batches_and_records_are_noticed_at_the_read() -> None:
@@ -219,11 +219,15 @@ def test_damaged_blocks_batches_and_records_are_noticed_at_the_read() -> None:
     store.write([(height_key(BLOCK, 1), None)])
     with pytest.raises(LedgerDamaged, match="block 1 is missing"):
         chain.header(1)
-    body = chain.batch(block.batch_digests[0])
-    assert body is not None
-    store.write([(BATCH + block.batch_digests[0], body[:-1] + b"?")])
+    digest, third = block.batch_digests[0], builder.chain.block(3)
+    assert third is not None
+    assert chain.batch(digest) is not None
+    store.write([(BATCH + digest, store.get(BATCH + third.batch_digests[0]))])
     with pytest.raises(LedgerDamaged, match=r"batch .* hashes to"):
-        chain.batch(block.batch_digests[0])
+        chain.batch(digest)
+    store.write([(BATCH + digest, b"short")])
+    with pytest.raises(LedgerDamaged, match="has 0 bytes"):
+        chain.batch(digest)
     for prefix, read in ((MENTIONS, chain.transaction_ids), (RECEIPTS, chain.receipts)):
         whole = store.get(height_key(prefix, 1))
         assert whole is not None

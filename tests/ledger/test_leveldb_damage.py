@@ -33,11 +33,16 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number == BLOCKS - 10:  # opening a store moves its log into a table
             store.close()
             store = LevelDbStore.open(path / "ledger")
-            builder.chain = Chain.open(store, HeadAnchor.open(DiskDirectory(path), CHAIN_ID), CHAIN_ID)
+            builder.chain = opened(path, store)
             builder.tree._reader = store
         builder.add(*(b"k%d=" % rng.randrange(1000) + rng.randbytes(400) for _ in range(20)))
     store.close()
     return path
+
+
+def opened(path: Path, store: LevelDbStore) -> Chain:
+    directory = DiskDirectory(path)
+    return Chain.open(store, directory, HeadAnchor.open(directory, CHAIN_ID), CHAIN_ID)
 
 
 def only(path: Path, pattern: str) -> Path:
@@ -49,7 +54,7 @@ def read_everything(path: Path) -> int:
     """The height of the ledger, after every byte of it was read and compared."""
     store = LevelDbStore.open(path / "ledger")
     try:
-        chain = Chain.open(store, HeadAnchor.open(DiskDirectory(path), CHAIN_ID), CHAIN_ID)
+        chain = opened(path, store)
         for height in range(1, chain.head.height + 1):
             block = chain.block(height)
             assert block is not None

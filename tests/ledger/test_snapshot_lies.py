@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ledger.failures import BadSnapshot
+from ledger.memory_disk import MemoryDisk
 from ledger.schema import pack_items, unpack_items
 from ledger.snapshot_folder import SnapshotFolder
 from ledger.snapshot_format import Item, ItemReader, Kind, Manifest, chunk_hash, cut
@@ -41,7 +42,7 @@ def told(manifest: Manifest, items: list[Item]) -> None:
     octets = sum(len(chunk) for chunk in chunks)
     lie = msgspec.structs.replace(manifest, chunks=tuple(chunk_hash(chunk) for chunk in chunks), octets=octets)
     proof = check_manifest(lie, GENESIS, toy_verify)
-    load(MemoryStore(), GENESIS, GENESIS_STATE, lie, proof, chunks.__getitem__)
+    load(MemoryStore(), MemoryDisk(), GENESIS, GENESIS_STATE, lie, proof, chunks.__getitem__)
 
 
 def key(height: int) -> bytes:

@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.anchor import HeadAnchor
 from ledger.chain import Chain
 from ledger.data_directory import initialise, open_data_directory, restore
+from ledger.disk import JournalDirectory
 from ledger.failures import BadSnapshot, Pruned
+from ledger.memory_disk import MemoryDisk
 from ledger.pruning import prune
+from ledger.schema import Head
 from ledger.snapshot_folder import KEPT, SnapshotFolder
 from ledger.snapshot_format import CHUNK_BYTES, Manifest, chunk_hash, decode_manifest
 from ledger.snapshot_loader import load
@@ -54,8 +58,9 @@ def take(builder: Builder, folder: Path, moments: Moments | None = None, blocks:
     raise AssertionError("no header named a state")
 
 
-def restored(manifest: Manifest, folder: Path, store: Store | None = None) -> MemoryStore:
-    store = MemoryStore() if store is None else store
+def restored(manifest: Manifest, folder: Path) -> Chain:
+    """The chain that the snapshot makes; its anchor is at the head."""
+    store, disk = MemoryStore(), MemoryDisk()
     chunks = SnapshotFolder(folder)
 
     def chunk(number: int) -> bytes:
@@ -63,21 +68,9 @@ def restored(manifest: Manifest, folder: Path, store: Store | None = None) -> Me
         assert found is not None
         return found
 
-    load(store, GENESIS, GENESIS_STATE, manifest, check_manifest(manifest, GENESIS, toy_verify), chunk)
-    assert isinstance(store, MemoryStore)
-    return store
-
-
-def chain_on(store: Store, builder: Builder) -> Chain:
-    """The chain of a restored store; its anchor is at the head."""
-    from ledger.anchor import HeadAnchor
-    from ledger.memory_disk import MemoryDisk
-    from ledger.schema import HEAD_KEY, unpack_head
-
-    raw = store.get(HEAD_KEY)
-    assert raw is not None
-    head = unpack_head(raw)
-    return Chain.open(store, HeadAnchor.create(MemoryDisk(), CHAIN_ID, head.block_hash, head.height), CHAIN_ID)
+    proof = check_manifest(manifest, GENESIS, toy_verify)
+    head = load(store, disk, GENESIS, GENESIS_STATE, manifest, proof, chunk)
+    return Chain.open(store, disk, HeadAnchor.create(disk, CHAIN_ID, head.block_hash, head.height), CHAIN_ID)
 
 
 def same_history(found: Chain, expected: Chain) -> None:
@@ -110,7 +103,7 @@ def test_a_restored_ledger_goes_on_like_the_one_it_came_from(tmp_path: Path, blo
     builder = new_chain(lag=lag)
     busy(builder, blocks)
     manifest = take(builder, tmp_path)
-    found = chain_on(restored(manifest, tmp_path), builder)
+    found = restored(manifest, tmp_path)
     assert found.head.height == manifest.height > 0
     assert found.head.state_root == builder.roots[manifest.height]
     assert found.floor == (0 if manifest.height <= 64 else found.floor)
@@ -137,7 +130,7 @@ def test_an_idle_chain_gives_a_snapshot_at_once(tmp_path: Path) -> None:
     manifest = take(builder, tmp_path, blocks=1)
     assert manifest.height == head - 1
     assert builder.chain.head.height == head
-    assert restored(manifest, tmp_path).get(b"sk0") == b"0"
+    assert restored(manifest, tmp_path).state().get(b"k0") == b"0"
 
 
 def test_no_state_of_genesis_is_given_away() -> None:
@@ -176,7 +169,7 @@ def test_a_snapshot_beyond_an_epoch_is_proven_by_the_handovers(tmp_path: Path) -
     manifest = take(builder, tmp_path)
     proof = check_manifest(manifest, GENESIS, toy_verify)
     assert (proof.epoch, proof.members.size) == (1, 4)
-    found = chain_on(restored(manifest, tmp_path), builder)
+    found = restored(manifest, tmp_path)
     assert list(found.handovers()) == list(builder.chain.handovers())
     without = msgspec.structs.replace(manifest, handovers=())
     with pytest.raises(BadSnapshot, match="the set that the handovers prove"):
@@ -192,7 +185,7 @@ def test_the_state_of_a_close_block_comes_with_its_handover(tmp_path: Path) -> N
     moments = Moments(builder.chain, 3)
     builder.close(JOINED)
     manifest = take(builder, tmp_path, moments)
-    found = chain_on(restored(manifest, tmp_path), builder)
+    found = restored(manifest, tmp_path)
     assert (found.head.height, found.handover(0)) == (3, builder.chain.handover(0))
     assert found.handover(1) is None
 
@@ -204,7 +197,7 @@ def test_pending_members_come_from_the_headers(tmp_path: Path) -> None:
     moments.advance()
     builder.close(JOINED)  # names the state after block 2, where the change was pending
     manifest = take(builder, tmp_path, moments, blocks=1)
-    found = chain_on(restored(manifest, tmp_path), builder)
+    found = restored(manifest, tmp_path)
     roots, header = found.roots(2), builder.chain.header(3)
     assert header is not None
     assert roots is not None
@@ -261,10 +254,10 @@ def test_every_flipped_byte_of_a_chunk_is_found(tmp_path: Path) -> None:
     for at in range(len(raw)):
         flipped = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
         with pytest.raises(BadSnapshot, match=r"^chunk 0: hashes to"):
-            load(MemoryStore(), GENESIS, GENESIS_STATE, manifest, proof, [flipped].__getitem__)
+            load(MemoryStore(), MemoryDisk(), GENESIS, GENESIS_STATE, manifest, proof, [flipped].__getitem__)
         liar = msgspec.structs.replace(manifest, chunks=(chunk_hash(flipped),))  # who serves it says so in its manifest
         with pytest.raises(BadSnapshot):
-            load(MemoryStore(), GENESIS, GENESIS_STATE, liar, proof, [flipped].__getitem__)
+            load(MemoryStore(), MemoryDisk(), GENESIS, GENESIS_STATE, liar, proof, [flipped].__getitem__)
 
 
 def test_a_directory_is_restored_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -282,19 +275,19 @@ def test_a_directory_is_restored_whole_or_not_at_all(tmp_path: Path) -> None:
     proof = check_manifest(manifest, GENESIS, toy_verify)
     target = tmp_path / "target"
 
-    def fill(store: Store, broken: int | None) -> object:
+    def fill(store: Store, files: JournalDirectory, broken: int | None) -> Head:
         def chunk(number: int) -> bytes:
             raw = data.snapshots.chunk(manifest.height, number)
             assert raw is not None
             return raw[:-1] if number == broken else raw
 
-        return load(store, GENESIS, GENESIS_STATE, manifest, proof, chunk, abstain_epoch=5)
+        return load(store, files, GENESIS, GENESIS_STATE, manifest, proof, chunk, abstain_epoch=5)
 
     with pytest.raises(BadSnapshot, match="chunk 2") as refused:
-        restore(target, GENESIS, lambda store: fill(store, 2))  # type: ignore[arg-type, return-value]
+        restore(target, GENESIS, lambda store, files: fill(store, files, 2))
     assert refused.value.chunk == 2
     assert not target.exists()
-    restore(target, GENESIS, lambda store: fill(store, None))  # type: ignore[arg-type, return-value]
+    restore(target, GENESIS, lambda store, files: fill(store, files, None))
     found = open_data_directory(target, GENESIS)
     assert (found.chain.head.height, found.abstains_in, data.abstains_in) == (manifest.height, 5, None)
     assert found.journal_records == []
@@ -341,7 +334,7 @@ def test_restoring_gives_the_state_back(tmp_path_factory: pytest.TempPathFactory
         builder.add(*(key.replace(b"=", b"_") + b"=" + value for key, value in block))
     folder = tmp_path_factory.mktemp("snapshot")
     manifest = take(builder, folder, blocks=12)
-    found = chain_on(restored(manifest, folder), builder)
+    found = restored(manifest, folder)
     assert found.head.state_root == builder.roots[manifest.height]
     same_history(found, builder.chain)
 
@@ -351,7 +344,7 @@ def test_a_restored_ledger_says_what_it_has_not(tmp_path: Path) -> None:
     builder.step_ms = 20_000
     busy(builder, 200)
     manifest = take(builder, tmp_path)
-    found = chain_on(restored(manifest, tmp_path), builder)
+    found = restored(manifest, tmp_path)
     assert found.floor == manifest.height - 64
     with pytest.raises(Pruned, match="is below"):
         found.block(found.floor - 1)
