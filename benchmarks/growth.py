@@ -1,14 +1,13 @@
 """How cost grows: with validators, with operations in an envelope, with how people meet, with accounts."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from benchmarks import scale
-from benchmarks.machine import verifies_per_second
+from benchmarks.crowded_network import crowded_network
+from benchmarks.network import Network
 from benchmarks.result_file import save_json
 from benchmarks.scoreboard import number
 from benchmarks.trial import Stand, Tally, load
@@ -22,11 +21,12 @@ VALIDATORS: Final = (4, 7, 10, 16)
 OPERATIONS: Final = (1, 8, 64, 256)
 OPERATIONS_OUTSTANDING: Final = 4_096  # operations; at least 16 envelopes
 KEYS: Final[tuple[Profile, ...]] = ("uniform", "mixed", "hot-issuer", "hot-merchant")
+ACCOUNTS: Final = (10_000, 100_000, 1_000_000)
 OUTSTANDING: Final = 512
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One load. `rate`: operations per second. `node_us`: CPU per operation and node; 0 where it was not counted."""
+    """One load. `rate`: operations per second. `node_us`: CPU per operation and node."""
 
     x: str
     rate: float
@@ -57,39 +57,48 @@ TITLES: Final = {
 }  # fmt: skip
 
 
-def _point(stand: Stand, x: str, validators: int, outstanding: int, profile: Profile, operations: int) -> Point:
-    tally = Tally()
-    with stand.network(validators, profile=profile) as network:
-        result = load(stand, tally, network, stand.seconds(SECONDS), outstanding=outstanding, profile=profile,
-                      operations=operations)  # fmt: skip
-    node_us = result.cost.nodes_us_per_transaction / operations / validators
+def _point(stand: Stand, network: Network, x: str, outstanding: int, profile: Profile, operations: int = 1) -> Point:
+    result = load(stand, Tally(), network, stand.seconds(SECONDS), outstanding=outstanding, profile=profile,
+                  operations=operations)  # fmt: skip
+    node_us = result.cost.nodes_us_per_transaction / operations / len(network.devnet.places)
     return Point(x, result.operations_per_s, result.latency["all"].p50, node_us, result.baseline.us, result.is_sound)
 
 
 def validators(stand: Stand) -> list[Point]:
     """512 outstanding on ever more nodes of one machine: the work per transaction grows with them."""
-    return [_point(stand, str(count), count, OUTSTANDING, "mixed", 1) for count in VALIDATORS]
+    points = []
+    for count in VALIDATORS:
+        with stand.network(count) as network:
+            points.append(_point(stand, network, str(count), OUTSTANDING, "mixed"))
+    return points
 
 
 def operations(stand: Stand) -> list[Point]:
     """One signature for ever more operations."""
-    return [
-        _point(stand, str(count), 4, max(16, OPERATIONS_OUTSTANDING // count), "batch", count) for count in OPERATIONS
-    ]
+    points = []
+    for count in OPERATIONS:
+        with stand.network() as network:
+            envelopes = max(16, OPERATIONS_OUTSTANDING // count)
+            points.append(_point(stand, network, str(count), envelopes, "batch", count))
+    return points
 
 
 def keys(stand: Stand) -> list[Point]:
     """Everybody in turn, people drawn at random, one issuer for all, one shop for all."""
-    return [_point(stand, profile, 4, OUTSTANDING, profile, 1) for profile in KEYS]
+    points = []
+    for profile in KEYS:
+        with stand.network(profile=profile) as network:
+            points.append(_point(stand, network, profile, OUTSTANDING, profile))
+    return points
 
 
 def accounts(stand: Stand) -> list[Point]:
-    """Execution and ledger of one node beside ever more accounts, on one core and without a network."""
-    verify_us = 1e6 / verifies_per_second()
-    counts = tuple(count // 50 for count in scale.ACCOUNTS) if stand.short else scale.ACCOUNTS
-    with tempfile.TemporaryDirectory(prefix="hnchain-bench-", dir=stand.folder) as folder:
-        carried = scale.carry(Path(folder), counts, 2 if stand.short else scale.ROUNDS, stand.say).carried
-    return [Point(f"{one.accounts:,}", one.rate, 0.0, 1e6 / one.rate, verify_us, True) for one in carried]
+    """Networks beside ever more accounts, which have points from the start and are all drawn alike."""
+    points = []
+    for count in (count // 50 for count in ACCOUNTS) if stand.short else ACCOUNTS:
+        with crowded_network(count, stand.folder) as network:
+            points.append(_point(stand, network, f"{count:,}", OUTSTANDING, "mixed"))
+    return points
 
 
 CURVES: Final[dict[str, Callable[[Stand], list[Point]]]] = {

@@ -20,7 +20,8 @@ from benchmarks.workload import Writer
 
 SETTLE_SECONDS: Final = 8.0  # after the start: what a node writes then belongs to the start
 SILENCE_SECONDS: Final = 60.0
-MEMORY_SECONDS: Final = 90.0  # of one load; a longer time is made of several
+MEMORY_SECONDS: Final = 45.0  # of the row in a whole table
+LOAD_SECONDS: Final = 90.0  # of one load; a longer time is made of several
 MEMORY_LOAD: Final = 0.6  # of the knee
 JUDGED_SECONDS: Final = 3_000.0  # a slope per hour of less time says nothing: caches fill first
 SAMPLE_SECONDS: Final = 1.0
@@ -90,7 +91,7 @@ def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
     with stand.network() as network, sampling(network) as samples:
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 0 or not tally.verify_us:
-            load(stand, tally, network, max(2.0, min(left, MEMORY_SECONDS)), rate=rate)
+            load(stand, tally, network, max(2.0, min(left, LOAD_SECONDS)), rate=rate)
         lasted = time.monotonic() - began
     late = {name: [one for one in points if one[0] >= lasted / 2] for name, points in samples.items()}
     slope, error = max((slope_per_hour(points) for points in late.values()), default=(0.0, math.inf))

@@ -13,7 +13,7 @@ from benchmarks.trial import Stand, Tally, load
 from benchmarks.trials_load import BEST_OUTSTANDING
 
 ACCOUNTS: Final = (10_000, 1_000_000)
-LOAD_SECONDS: Final = 10.0
+LOAD_SECONDS: Final = 8.0
 BLOCKS: Final = 100_000
 SMALLER: Final = 50  # times, where a short trial is asked for
 
