@@ -217,9 +217,6 @@ def run(config_path: Path) -> int:
 
 async def _serve(node: Node) -> None:
     loop = asyncio.get_running_loop()
-    gc.collect()
-    gc.freeze()  # what was loaded stays: the collector looks only at what is new (10 to 15 % of execution)
-    gc.set_threshold(50_000, 20, 100)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.stop)
     LOG.info(
