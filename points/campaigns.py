@@ -25,7 +25,7 @@ from points.days import DAY_SECONDS
 from points.issuing import Program, check_open, check_room, credit, program_of, tell_near_cap
 from points.keys import account_key, campaign_key, class_key, daily_key, grant_key, order_key
 from points.orders import find_order
-from points.state import NEVER, UY_PER_FEN, Account, Class, Frozen
+from points.state import NEVER, NO_BOOKS, UY_PER_FEN, Account, Class, Frozen
 from points.turn import Fields, Turn, frozen_mode, is_shut
 from points.view import View
 from primitives.codes import Code
@@ -212,7 +212,7 @@ def _grant(
     value = total * of.uv
     if not claimed and not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, program, value)
+    code = check_room(turn, program, turn.get(program.books) or NO_BOOKS, value)
     if code:
         return code
     new = 0

@@ -72,13 +72,10 @@ def apply_issue(turn: Turn, body: Issue) -> Code:
         return turn.refuse(Code.NOT_AUTHORISED, "only tourists hold points")
     if is_shut(to, turn.time):
         return Code.ACCOUNT_FROZEN
-    of: Class | None = turn.class_of(body.class_id)  # of any name
-    if of is None:
-        return Code.CLASS_UNKNOWN
-    if of.issuer != turn.sender:
-        return Code.NOT_ISSUER
-    program = program_of(turn, body.class_id, of)
-    return _check_limits(turn, body, program) or _grant(turn, body, program, where)
+    row = _row_of(turn, body.class_id)
+    if isinstance(row, Code):
+        return row
+    return _check_limits(turn, body, row) or _grant(turn, body, row, where)
 
 
 class Program(Record):
@@ -93,6 +90,10 @@ class Program(Record):
     agg: bytes  # keys of all that a grant adds to
     counters: bytes
     books: bytes
+    fenced: bool  # limits that look at sums of several classes
+    named: tuple[str, str]  # what every event of a grant tells
+    expires: tuple[tuple[str, int], tuple[str, int]]
+    by: tuple[str, bytes]
 
 
 def program_of(turn: Turn, class_id: str, of: Class) -> Program:
@@ -102,26 +103,76 @@ def program_of(turn: Turn, class_id: str, of: Class) -> Program:
     if program is None or program.of is not of or program.merchant is not merchant:
         bucket = issue_expiry(turn.day, of.validity_days, of.bucket)
         from_day = turn.day + of.pending_days if of.pending_days else 0
-        keys = open_agg_key(bucket, class_id), counters_key(class_id), books_key(of.issuer)
-        program = Program(class_id, of, merchant, cap_of(turn, merchant), bucket, from_day, *keys)
+        program = Program(
+            class_id, of, merchant, cap_of(turn, merchant), bucket, from_day, open_agg_key(bucket, class_id),
+            counters_key(class_id), books_key(of.issuer), bool(of.sandbox or merchant.sandboxes), ("class", class_id),
+            (("bucket", bucket), ("from_day", from_day)), ("merchant", of.issuer),
+        )  # fmt: skip
         turn.programs[class_id] = program
     return program
 
 
-def _check_limits(turn: Turn, body: Issue, program: Program) -> Code:
-    """Everything that bounds how much a merchant may issue (2.7)."""
+class Row:
+    """Issues of one class in a row, in one transaction: their sums are read before the first and written behind the
+    last, by `settle`. No other rule runs before that."""
+
+    __slots__ = ("books", "most", "program", "units")
+
+    def __init__(self, turn: Turn, program: Program) -> None:
+        agg: Agg = turn.get(program.agg) or NO_AGG
+        counters: Counters = turn.get(program.counters) or NO_COUNTERS
+        books: Books = turn.get(program.books) or NO_BOOKS
+        self.program: Final = program
+        self.books: Final = books  # before the first of them
+        self.units = 0  # of all of them so far
+        # Units until a sum would pass 64 bits (D17)
+        self.most: Final = min(
+            U64_MAX - agg.avail,
+            U64_MAX - counters.issued - counters.exch_in - counters.restored,
+            (U64_MAX - books.issued - books.iss_in - books.self_refunded) // program.of.uv,
+        )
+
+
+def _row_of(turn: Turn, class_id: str) -> Row | Code:
+    """The row to which an issue of this class belongs; a new one if it is the first, or why there can be none."""
+    row: Row | None = turn.row
+    if row is not None and row.program.class_id == class_id and not row.program.fenced:
+        return row
+    of: Class | None = turn.class_of(class_id)  # of any name
+    if of is None:
+        return Code.CLASS_UNKNOWN
+    if of.issuer != turn.sender:
+        return Code.NOT_ISSUER
+    program = program_of(turn, class_id, of)
     code = check_open(turn, program)
     if code:
         return code
-    of = program.of
     if of.kind == "RESTRICTED":
         return turn.refuse(Code.BAD_CLASS, "points of a RESTRICTED class are claimed from a campaign's list")
+    settle(turn)
+    row = turn.row = Row(turn, program)
+    return row
+
+
+def settle(turn: Turn) -> None:
+    """Write the sums of a row of issues: before any other rule of the envelope, and at its end."""
+    row: Row | None = turn.row
+    if row is not None:
+        turn.row = None
+        if row.units:
+            _count(turn, row.program, row.units)
+
+
+def _check_limits(turn: Turn, body: Issue, row: Row) -> Code:
+    """Everything that bounds how much a merchant may issue (2.7) and is not said of its class already."""
+    program = row.program
+    of = program.of
     if body.units > of.max_per_order:
         return Code.ORDER_MAXIMUM
     value = body.units * of.uv
     if not charge_keys(turn, turn.sender, turn.signers, -(-value // UY_PER_FEN)):
         return Code.KEY_LIMIT
-    code = check_room(turn, program, value)
+    code = check_room(turn, program, row.books, value + row.units * of.uv)
     if code:
         return code
     if of.earn_cap_bps and value * BPS > body.cash_value * UY_PER_FEN * of.earn_cap_bps:
@@ -141,10 +192,10 @@ def check_open(turn: Turn, program: Program) -> Code:
     return OK
 
 
-def check_room(turn: Turn, program: Program, value: int) -> Code:
-    """Whether so many uY more may be issued in a class: RESERVE_EXCEEDED (INV-7), QUOTA_EXCEEDED."""
+def check_room(turn: Turn, program: Program, books: Books, value: int) -> Code:
+    """Whether so many uY more than in its issuer's books may be issued in a class: RESERVE_EXCEEDED (INV-7),
+    QUOTA_EXCEEDED."""
     of, merchant = program.of, program.merchant
-    books: Books = turn.get(program.books) or NO_BOOKS
     used = books.outstanding + books.payable + value
     if used > program.cap or (merchant.sandboxes and not within_fences(turn, merchant, used, bool(of.sandbox))):
         return Code.RESERVE_EXCEEDED
@@ -181,76 +232,86 @@ def ratio_of(turn: Turn, merchant: Merchant) -> int:
 
 def tell_near_cap(turn: Turn, issuer: bytes, cap: int, value: int) -> None:
     """Alert if the last `value` uY made a merchant cross the line below its cap; its issue was counted already."""
-    bps = turn.params.alert_cap_bps
     books: Books = turn.get(books_key(issuer))
-    used, line = (books.outstanding + books.payable) * BPS, cap * bps
+    _tell_crossing(turn, issuer, cap, books.outstanding + books.payable, value)
+
+
+def _tell_crossing(turn: Turn, issuer: bytes, cap: int, used: int, value: int) -> None:
+    bps = turn.params.alert_cap_bps
+    used, line = used * BPS, cap * bps
     if bps and used - value * BPS < line <= used:
         raise_alert(turn, "NEAR_CAP", issuer, used // BPS // UY_PER_FEN, line // BPS // UY_PER_FEN)
 
 
-def _grant(turn: Turn, body: Issue, program: Program, where: bytes) -> Code:
-    class_id, to, units, reason, cash_value = body.class_id, body.to, body.units, body.reason, body.cash_value
-    code = credit(turn, program, to, units)
+def _grant(turn: Turn, body: Issue, row: Row, where: bytes) -> Code:
+    program = row.program
+    to, units, reason, cash_value = body.to, body.units, body.reason, body.cash_value
+    code = _hand_over(turn, program, to, units)
     if code:
         return code
-    bucket, from_day, value = program.bucket, program.from_day, units * program.of.uv
-    order = IssueOrder(
-        to, class_id, units, reason, cash_value, bucket, from_day, turn.time, turn.tx, turn.height, turn.index
-    )
-    turn.put(where, order)
+    row.units += units
+    if row.units > row.most:
+        turn.overflow = True
+    turn.put(where, IssueOrder(
+        to, program.class_id, units, reason, cash_value, program.bucket, program.from_day, turn.time, turn.tx,
+        turn.height, turn.index,
+    ))  # fmt: skip
+    uv = program.of.uv
     fields: Fields = (
-        ("order_id", body.order_id), ("class", class_id), ("units", units), ("value", value), ("reason", reason),
-        ("cash_value", cash_value), ("bucket", bucket), ("from_day", from_day),
+        ("order_id", body.order_id), program.named, ("units", units), ("value", units * uv), ("reason", reason),
+        ("cash_value", cash_value), *program.expires,
     )  # fmt: skip
     if body.memo:
         fields += memo_field(body.memo)
-    turn.events.append(Event("Issued", fields, (("merchant", turn.sender), ("to", to))))
-    tell_near_cap(turn, turn.sender, program.cap, value)
+    turn.events.append(Event("Issued", fields, (program.by, ("to", to))))
+    used = row.books.outstanding + row.books.payable + row.units * uv
+    _tell_crossing(turn, turn.sender, program.cap, used, units * uv)
     return OK
 
 
 def credit(turn: Turn, program: Program, to: bytes, units: int) -> Code:
     """New units for a tourist, with everything that counts them; SANDBOX_LIMIT or HOLDER_LIMIT if the account may not
     have them."""
+    code = _hand_over(turn, program, to, units)
+    if code:
+        return code
+    if units > Row(turn, program).most:
+        turn.overflow = True
+    _count(turn, program, units)
+    return OK
+
+
+def _hand_over(turn: Turn, program: Program, to: bytes, units: int) -> Code:
+    """New units for a tourist, not counted yet."""
     class_id, of = program.class_id, program.of
     code = check_grant(turn, class_id, of, to, units) if of.sandbox else OK
     if code:
         return code
     where = holdings_key(to)
-    holdings: Holdings = turn.get(where) or NO_HOLDINGS
-    lots = list(touched(holdings.lots, turn.time, turn.day))
+    old: Holdings = turn.get(where) or NO_HOLDINGS
+    lots = list(touched(old.lots, turn.time, turn.day))
     add_units(lots, program.bucket, class_id, 0, program.from_day, units)
     limit = turn.params.holder_limit
     if len(lots) > LOTS_MAX:
         return turn.refuse(Code.HOLDER_LIMIT, f"{LOTS_MAX} lots in one account")
     if limit and value_of(turn, lots) > limit * UY_PER_FEN:
         return Code.HOLDER_LIMIT
-    turn.put(where, replace(holdings, lots=tuple(lots)))
-    _count(turn, program, units)
+    turn.put(where, Holdings(tuple(lots), old.open_holds, old.redeemed, old.year, old.redeemed_year))
     return OK
 
 
 def _count(turn: Turn, program: Program, units: int) -> None:
     """Add new units to the sums of clearing.py: their bucket, the class's counters, its issuer's books and quota."""
     agg: Agg = turn.get(program.agg) or NO_AGG
-    avail = agg.avail + units
     counters: Counters = turn.get(program.counters) or NO_COUNTERS
-    issued = counters.issued + units
     books: Books = turn.get(program.books) or NO_BOOKS
     value = units * program.of.uv
-    book_issued = books.issued + value
     if program.merchant.quota or turn.params.quota:  # its period is the settlement window
         counted = turn.add(books.period_issued if books.period == turn.window else 0, value)
         books = replace(books, period=turn.window, period_issued=counted)
-    if (
-        avail > U64_MAX
-        or issued + counters.exch_in + counters.restored > U64_MAX
-        or book_issued + books.iss_in + books.self_refunded > U64_MAX
-    ):
-        turn.overflow = True
-    turn.put(program.agg, Agg(avail, agg.held))
-    turn.put(program.counters, replace(counters, issued=issued))
-    turn.put(program.books, replace(books, outstanding=books.outstanding + value, issued=book_issued))
+    turn.put(program.agg, Agg(agg.avail + units, agg.held))
+    turn.put(program.counters, replace(counters, issued=counters.issued + units))
+    turn.put(program.books, replace(books, outstanding=books.outstanding + value, issued=books.issued + value))
 
 
 def value_of(turn: Turn, lots: Sequence[Lot]) -> int:

@@ -251,6 +251,8 @@ def _apply(turn: Turn, decoded: Decoded, index: int) -> tuple[Code, int | None]:
         turn.draft.rollback(mark)
         turn.enter_window(window)
         turn.events = []
+    else:
+        issuing.settle(turn)
     return code, operation
 
 
@@ -294,6 +296,8 @@ def _apply_batch(
     for number, operation in enumerate(body.operations):
         turn.operation = number
         rule = RULES[type(operation)]
+        if rule is not permitted:
+            issuing.settle(turn)
         code = OK if rule is permitted else _permit(turn, rule, operation)
         if not code:
             permitted = rule

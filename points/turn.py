@@ -30,8 +30,8 @@ class Turn:
 
     __slots__ = (
         "_classes", "account", "chain_id", "class_of", "day", "detail", "draft", "events", "first", "get", "height",
-        "index", "obligations", "operation", "overflow", "params", "paused_until", "programs", "put", "sender",
-        "signers", "time", "tx", "verify", "window", "year",
+        "index", "obligations", "operation", "overflow", "params", "paused_until", "programs", "put", "row",
+        "sender", "signers", "time", "tx", "verify", "window", "year",
     )  # fmt: skip
 
     def __init__(self, draft: Overlay, time_s: int, height: int, chain_id: bytes, verify: Verify | None) -> None:
@@ -81,6 +81,7 @@ class Turn:
         self.first: First | None = None
         self.overflow = False
         self.events: list[Event] = []
+        self.row: Any = None  # of issues whose sums are not written yet; of issuing.settle alone
 
     def put_class(self, class_id: str, record: Class) -> None:
         """Write a class; the only way to do so."""
