@@ -6,9 +6,9 @@ STAMP := $(VENV)/.installed
 SEEDS ?= 2000
 JOBS ?= 2
 KILLS ?= 200
-COMPILED_TESTS ?= $(addprefix tests/,adversary architecture/test_compiled_build.py benchmarks chainnode cli consensus integration ledger points primitives properties regressions scenarios simulation)
+COMPILED_TESTS ?= tests
 
-.PHONY: demo fast compiled test-compiled verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro bench bench-growth soak year midnight peers bench-peers lock clean
+.PHONY: demo fast compiled test-compiled test-libsodium verifiers test lint sim sim-strategies mutants exhaustive pitfalls chaos properties properties-deep play-devnet micro bench bench-growth soak year midnight peers bench-peers lock clean
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -29,7 +29,7 @@ SOURCES := $(shell find primitives points ledger consensus chainnode simulation 
 ifdef COMPILE
 export PYTHONSAFEPATH := 1
 export PYTHONPATH := $(CURDIR)/$(COMPILED)
-demo bench micro: $(COMPILED)/.made
+demo bench micro sim sim-strategies: $(COMPILED)/.made
 endif
 
 compiled: $(COMPILED)/.made ## the same sources, the hot path as C extensions (docs/adr/0036); needs a C compiler
@@ -43,6 +43,13 @@ $(COMPILED)/.made: $(STAMP) hatch_build.py $(SOURCES)
 test-compiled: compiled   ## the suite on the compiled build, and the same bytes as plain Python; COMPILED_TESTS= a part
 	$(BIN)/python -m tests.properties.same_bytes --compiled $(COMPILED)
 	$(AS_COMPILED) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -o "pythonpath=$(COMPILED) ." $(COMPILED_TESTS)
+
+LIBSODIUM := $(VENV)/libsodium
+test-libsodium: $(STAMP)  ## the suite where the library of `make fast` is not found: an environment over the first one
+	$(BIN)/python -m venv --without-pip $(LIBSODIUM)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' > \
+	  "$$($(LIBSODIUM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/first.pth"
+	HNCHAIN_VERIFIER=libsodium $(LIBSODIUM)/bin/python -m pytest -q -n $(JOBS) --dist worksteal tests
 
 verifiers: fast           ## a million random, mutated and edge-case signatures through both verifiers
 	$(BIN)/python -m tests.chainnode.verifier_trial --jobs $(JOBS)

@@ -1,6 +1,9 @@
 """The optional compiled build (docs/adr/0036): what it takes, what it refuses, and that an ordinary build has none."""
 
+import json
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from hatchling.builders.config import BuilderConfig
 
 from chainnode.code_form import CODE_FORM, code_form
 from hatch_build import CompiledModules, chosen_modules, class_keywords
+from tests.code_under_test import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PURE = "X = 1\n\n\nclass Plain:\n    pass\n"
@@ -63,3 +67,6 @@ def test_an_ordinary_build_and_a_checkout_compile_nothing(
 def test_what_runs_here_is_what_was_meant_to_run() -> None:
     """`make test-compiled` sets HNCHAIN_CODE: the suite must not pass for nothing on the sources beside it."""
     assert code_form() == CODE_FORM == os.environ.get("HNCHAIN_CODE", "plain")
+    asked = [sys.executable, "-m", "cli", "version", "-o", "json"]
+    told = subprocess.check_output(asked, env=environment(), timeout=60)
+    assert json.loads(told)["code"] == CODE_FORM, "processes of a test, such as the nodes of its networks"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from chainnode.code_form import CODE_FORM
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("primitives", "points", "ledger", "consensus", "chainnode", "simulation", "cli", "benchmarks")
 ALLOWED = {
@@ -167,7 +169,8 @@ def test_package_names_belong_to_this_distribution(package: str) -> None:
     assert installed or editable, f"{package} is another distribution's"
     module = __import__(package)
     origin = Path(module.__file__ or "").resolve()
-    assert origin == ROOT / package / "__init__.py", f"{package} resolves to {origin}"
+    home = ROOT / "build" / "compiled" if CODE_FORM == "compiled" else ROOT
+    assert origin == home / package / "__init__.py", f"{package} resolves to {origin}"
 
 
 def test_public_functions_say_what_they_promise() -> None:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.docs.markdown import ROOT
+from tests.code_under_test import FOLDER
 
 START_SECONDS = 60
 
@@ -26,7 +26,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def test_a_terminated_benchmark_leaves_no_node_and_no_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import cli.__main__",
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import cli.__main__",
                "bench", "run", "--duration", "120s", "--rate", "5"]  # fmt: skip
     with (tmp_path / "said").open("w") as said:
         running = subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said)

@@ -1,6 +1,5 @@
 """What the commands of the load side say before they begin: help in both languages, and what does not go together."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +9,17 @@ import pytest
 from benchmarks.command import bench
 from benchmarks.report import SUPPLY, Settings
 from cli.main import run
+from tests.code_under_test import environment
 
-PROJECT = Path(__file__).resolve().parents[2]
 COMMANDS = ("run", "knee", "fund", "locust")
 
 
 def test_help_ends_with_an_example_in_both_languages(tmp_path: Path) -> None:
     for name in COMMANDS:
         assert (bench.commands[name].epilog or "").startswith(f"Example: hnchain bench {name}")
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
         done = subprocess.run(
             [sys.executable, "-m", "cli", "--lang", "zh", "bench", name, "--help"], capture_output=True, text=True,
-            timeout=60, cwd=tmp_path, check=False, env=environment,
+            timeout=60, cwd=tmp_path, check=False, env=environment(),
         )  # fmt: skip
         assert done.returncode == 0 and f"示例：hnchain bench {name}" in done.stdout, done
 

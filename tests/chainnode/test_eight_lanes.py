@@ -1,6 +1,7 @@
 """The fast verifier gives libsodium's verdict on everything, or the node does not start."""
 
 import ctypes
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from chainnode.failures import BadConfiguration, VerifiersDisagree
 from primitives.keys import PublicKey, Signature, SigningKey, verify
 from primitives.transaction import SignatureCheck
 from tests.chainnode.odd_signatures import ODD_POINTS, honest, spoiled, with_torsion
+
+
+def test_the_verifier_here_is_the_one_that_was_meant() -> None:
+    """`make test-libsodium` sets HNCHAIN_VERIFIER, CI too: without it the suite takes whatever this machine has."""
+    found = "libsodium" if find("auto") is None else "lanes"
+    assert os.environ.get("HNCHAIN_VERIFIER", found) == found
 
 
 def libsodium_in_lanes(r: Any, s: Any, messages: Any, lengths: Any, keys: Any) -> int:

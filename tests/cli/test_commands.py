@@ -2,7 +2,6 @@
 
 import gettext
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from cli import click_texts
 from cli.language import choose
 from cli.main import COMMANDS, build, run
 from primitives.codes import Code
+from tests.code_under_test import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 LAZY = set(COMMANDS) - {"bench"}  # bench lives in a package of its own, with tests of its own
@@ -47,9 +47,9 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hnchain(*arguments: str, language: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": language, "LC_ALL": language}
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, env=environment, timeout=60
+        [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=60,
+        env=environment(LANG=language, LC_ALL=language),
     )
 
 
@@ -145,7 +145,7 @@ def test_the_wallet_needs_no_node_software() -> None:
         "assert node <= {'chainnode', 'chainnode.proven_account'}, node  # the rules, to recompute a balance\n"
         "sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60)
     assert done.returncode == 0
 
 

@@ -1,16 +1,13 @@
 """The demo as a newcomer runs it: it proves every step, and leaves nothing behind, whatever happens."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from cli.demo_stage import _numeral
-
-ROOT = Path(__file__).resolve().parents[2]
-
+from tests.code_under_test import environment
 
 # What the year must tell of, by a word of each chapter.
 CHAPTERS = (
@@ -22,10 +19,9 @@ CHAPTERS = (
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", "demo", *arguments], cwd=home, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "cli", "demo", *arguments], cwd=home, text=True,
+        env=environment(TMPDIR=str(home), PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from chainnode.wire import CLASS_OF, PAYLOAD_MAX, FrameClass
 from cli.verdicts import Verdict
 from primitives.codes import Code
 from primitives.kinds import BatchOperations, Operation
+from tests.code_under_test import FOLDER
 from tests.docs.errors_page import errors_page
 from tests.docs.markdown import LANGUAGES, ROOT, blocks, broken_links, measures_without_source, pages, prose, twin
 
@@ -86,7 +87,7 @@ def write_commands(folder: Path, base: int) -> None:
     """`hnchain` and `python3` as the pages write them; only the ports of a new network are not the default ones."""
     scripts = {
         "hnchain": f'[ "$1 $2" = "devnet up" ] && set -- "$@" --port-base {base}\n'
-                   f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m cli.main "$@"\n',
+                   f'PYTHONPATH="{FOLDER}" exec "{sys.executable}" -m cli.main "$@"\n',
         "python3": f'exec "{sys.executable}" "$@"\n',
     }  # fmt: skip
     for name, text in scripts.items():

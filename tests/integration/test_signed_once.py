@@ -1,21 +1,19 @@
 """Transactions signed once, sent again in a network made again: the second run signs nothing and commits the same."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.code_under_test import environment
 
 
 def bench(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = ("--signed", str(folder / "signed"), "--duration", "2s", "--warmup", "1s", "--transport", "ingress")
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     return subprocess.run(
         [sys.executable, "-m", "cli", "bench", "run", *arguments, "--tourists", "40", *more, "-o", "json"],
-        capture_output=True, text=True, timeout=120, cwd=folder, check=False, env=environment,
+        capture_output=True, text=True, timeout=120, cwd=folder, check=False, env=environment(),
     )  # fmt: skip
 
 

@@ -1,22 +1,20 @@
 """Locust as the engine for many machines: a master and two workers against a real network, without a browser."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.code_under_test import environment
 from tests.integration.test_bench_survives_a_crash import base_port
 
-PROJECT = Path(__file__).resolve().parents[2]
 USERS = ("--headless", "-u", "6", "-r", "6", "--user-rate", "10", "--bulk", "2", "--only-summary")
 
 
 def hnchain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     return subprocess.run(
         [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=120, cwd=folder,
-        check=False, env=environment,
+        check=False, env=environment(),
     )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Every scenario file plays green on the instant engine, replays from genesis, and is the same under any hash seed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from chainnode.play_scenario import load_scenario
 from chainnode.proofs import build_receipt_proof
 from ledger.audit import Audited
 from primitives.proof import encode_proof, verify_receipt_proof
+from tests.code_under_test import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "scenarios").glob("*.json"))
@@ -78,9 +78,10 @@ def test_the_same_roots_under_eight_hash_seeds() -> None:
     )
     answers = set()
     for seed in range(8):
-        environment = dict(os.environ, PYTHONHASHSEED=str(seed), PYTHONPATH=str(ROOT))
         command = [sys.executable, "-c", script, *map(str, picked)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(
+            command, env=environment(PYTHONHASHSEED=str(seed)), capture_output=True, text=True, check=True, timeout=120
+        )
         answers.add(done.stdout)
     assert len(answers) == 1
     assert len(answers.pop()) > 64 * len(picked)
