@@ -1,10 +1,12 @@
 """More than a network can take: what it still commits, whether all is answered, and when all is well again.
 
-In one run and one network: the best rate of a closed loop, the same beside a client that only forges, a calm load, the
-overload, and the calm load again. Every transaction has one ending, and what was told as committed is looked up.
+In one run and one network: the best rate of a closed loop, the same beside a client that only forges, the best rate
+once more, a calm load, the overload, the calm load again, and the best rate at the end, for a state that has grown
+costs more with or without an overload. Every transaction has one ending, and what was told as committed is looked up.
 """
 
 import asyncio
+import os
 import secrets
 import subprocess
 import sys
@@ -50,21 +52,30 @@ GATE_MEMORY_MIB: Final = 128.0
 
 
 class Overload(msgspec.Struct, frozen=True):
-    """`kept`, `beside_forger`: shares of the best rate. `us_*`: CPU time of all nodes per committed transaction, which
-    other work on the machine changes little. `normal_after_s`: after the overload, until every transaction is committed
-    about as quickly as before it. `memory_mib`: by how much the largest node grew during it."""
+    """`best_per_s`: right before the overload, the knee if none was given; `best_after_per_s`: after it, of a state
+    that has grown meanwhile. `kept`: share of the knee; `kept_of_mean`: of the mean of the two best rates.
+    `beside_forger`: share of the mean of the best rates before and after the forger. `us_*`: CPU time of all nodes per
+    committed transaction, which other work on the machine changes little; `load_share`: of all cores of the machine,
+    what sending and the reading of answers took during the overload. `normal_after_s`: after the overload, until every
+    transaction is committed about as quickly as before it. `memory_mib`: by how much the largest node grew during it.
+    """
 
     hardware: Hardware
     libsodium_per_s: float
+    knee_per_s: float
     best_per_s: float
+    best_after_per_s: float
     beside_forger: float | None
     us_best: float
     us_overload: float
+    us_after: float
+    load_share: float
     times: float
     seconds: float
     offered_per_s: float
     committed_per_s: float
     kept: float
+    kept_of_mean: float
     endings: dict[str, int]
     refused: dict[str, int]
     admitted: int
@@ -100,7 +111,8 @@ def overload(
     """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, OSError."""
     tell("prepare", 0.0)
     bound = knee or BEST_RATE_MAX / 2  # what is offered above is cut: all is signed beforehand
-    count = int((1 + forger) * best_seconds * BEST_RATE_MAX + seconds * times * bound + 15 * CALM_SHARE * bound)
+    closed = (2 + 2 * forger) * best_seconds * BEST_RATE_MAX
+    count = int(closed + seconds * times * bound + 2 * (CALM_SECONDS + AFTER_SECONDS) * CALM_SHARE * bound)
     lifetime = min(LIFETIME_MAX, count / 3_000 + 4 * seconds + 120)
     recipe = Recipe(
         network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), network.genesis.time,
@@ -132,30 +144,38 @@ class _Trial:
         self._seconds: Final = seconds
         self._times: Final = times
         self._knee = knee
+        self._best = 0.0
         self._usage: Final = Usage()
         self._resident: dict[str, float] = {}  # before the overload
         self._beside_forger: float | None = None
         self._spans: Final[dict[str, tuple[float, float]]] = {}
         self._us: Final[dict[str, float]] = {}  # of CPU per committed transaction, by phase
+        self._best_after = self._load_share = 0.0
         self.flood: Final = Flood(file, len(file), network.ingress(), CONNECTIONS)
 
     async def run(self, tell: Tell, forger: bool, best_seconds: float) -> None:
         """All of it. Raises: OSError, RunFailed."""
         async with self.flood as flood:
             best = await self._closed("best", best_seconds)
-            self._knee = self._knee or best
             if forger:
                 with self._forging():
-                    self._beside_forger = await self._closed("forger", best_seconds) / best
+                    beside = await self._closed("forger", best_seconds)
+                again = await self._closed("best", best_seconds)
+                self._beside_forger, best = 2 * beside / (best + again), again
+            self._best = best
+            self._knee = self._knee or best
             self._spans["before"] = await flood.open(CALM_SHARE * self._knee, CALM_SECONDS)
             pids = self._network.processes()
             self._resident = {name: resident_mib(pid) for name, pid in pids.items() if pid is not None}
             sampling = asyncio.create_task(self._sample(tell))
             with self._counting("overload"):
-                self._spans["overload"] = await flood.open(self._times * self._knee, self._seconds)
+                used = time.process_time()
+                self._spans["overload"] = began, ended = await flood.open(self._times * self._knee, self._seconds)
+                self._load_share = (time.process_time() - used) / (ended - began) / len(os.sched_getaffinity(0))
             self._spans["after"] = await flood.open(CALM_SHARE * self._knee, AFTER_SECONDS)
             await flood.drain(DRAIN_SECONDS)
             sampling.cancel()
+            self._best_after = await self._closed("best after", best_seconds)
 
     async def _closed(self, name: str, seconds: float) -> float:
         with self._counting(name):
@@ -210,9 +230,10 @@ class _Trial:
         grown = [peak - self._resident.get(name, peak) for name, peak in self._usage.memory_mib.items()]
         endings = book.count_of(everything)
         return Overload(
-            hardware(), base, self._knee, self._beside_forger, self._us["best"], self._us["overload"],
-            self._times, self._seconds,
-            len(under) / (ended - began), committed, committed / self._knee, endings,
+            hardware(), base, self._knee, self._best, self._best_after, self._beside_forger,
+            self._us["best"], self._us["overload"], self._us["best after"], self._load_share,
+            self._times, self._seconds, len(under) / (ended - began), committed, committed / self._knee,
+            2 * committed / (self._best + self._best_after), endings,
             {Code(code).name: n for code, n in book.codes(everything, Ending.REFUSED).items()},
             self.flood.admitted, endings["unresolved"], self.flood.broken,
             percentiles(histogram_of(before)),
@@ -245,11 +266,15 @@ def text_of(found: Overload) -> str:
 
     chain = found.chain
     rows: list[tuple[str, Any]] = [
-        (t("best rate before", "过载前最高速率"), f"{found.best_per_s:,.0f} tx/s"),
+        (t("best rate before, after", "过载前后最高速率"),
+         f"{found.best_per_s:,.0f}, {found.best_after_per_s:,.0f} tx/s"),
         (t("offered", "提交速率"), f"{found.offered_per_s:,.0f} tx/s, {found.seconds:g} s"),
         (t("committed meanwhile", "期间上链速率"), f"{found.committed_per_s:,.0f} tx/s"),
         (t("kept", "保持比例"), share(found.kept, GATE_KEPT)),
-        (t("CPU of all nodes", "全部节点 CPU"), f"{found.us_best:,.0f} -> {found.us_overload:,.0f} us/tx"),
+        (t("kept of the mean of both", "占前后均值"), f"{found.kept_of_mean:.0%}"),
+        (t("CPU of all nodes", "全部节点 CPU"),
+         f"{found.us_best:,.0f} -> {found.us_overload:,.0f} -> {found.us_after:,.0f} us/tx"),
+        (t("share of the machine of the load", "负载生成占整机"), f"{found.load_share:.1%}"),
         (t("kept beside a forger", "伪造签名下保持"), share(found.beside_forger, GATE_FORGED)),
         (t("normal again after", "恢复正常用时"), below(found.normal_after_s, GATE_NORMAL_S, "s")),
         (t("a node grew by", "节点内存增长"), below(found.memory_mib, GATE_MEMORY_MIB, "MiB")),

@@ -1,5 +1,6 @@
 """Transactions from clients on their way into the pool: cheap refusals first, signatures in bulk, then the place."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -37,7 +38,7 @@ class Admissions:
         self._clock: Final = clock
         self._clock_ms: Final = clock_ms
         self._on_admitted: Final = on_admitted
-        self._expired: Final[dict[Digest, None]] = {}
+        self._expired: Final[OrderedDict[Digest, None]] = OrderedDict()
         self._ahead = 0  # bytes whose signatures are being verified: their places are taken
 
     @property
@@ -83,7 +84,7 @@ class Admissions:
         for identity in ids:
             self._expired[identity] = None
         while len(self._expired) > EXPIRED_KEPT:
-            del self._expired[next(iter(self._expired))]
+            self._expired.popitem(last=False)
 
     def was_expired(self, identity: Digest) -> bool:
         """Whether this node gave it up lately."""
