@@ -62,7 +62,7 @@ def apply_issue(turn: Turn, body: Issue) -> Code:
         return Code.ACCOUNT_FROZEN
     if not body.units:
         return Code.BAD_AMOUNT
-    code = check_memo(body.memo)
+    code = check_memo(body.memo) if body.memo else OK
     if code:
         return code
     to: Account | None = turn.get(account_key(body.to))
@@ -91,9 +91,10 @@ class Program(Record):
     counters: bytes
     books: bytes
     fenced: bool  # limits that look at sums of several classes
-    named: tuple[str, str]  # what every event of a grant tells
-    expires: tuple[tuple[str, int], tuple[str, int]]
-    by: tuple[str, bytes]
+    told_class: tuple[str, str]  # of every event of a grant
+    told_bucket: tuple[str, int]
+    told_from_day: tuple[str, int]
+    told_merchant: tuple[str, bytes]
 
 
 def program_of(turn: Turn, class_id: str, of: Class) -> Program:
@@ -106,7 +107,7 @@ def program_of(turn: Turn, class_id: str, of: Class) -> Program:
         program = Program(
             class_id, of, merchant, cap_of(turn, merchant), bucket, from_day, open_agg_key(bucket, class_id),
             counters_key(class_id), books_key(of.issuer), bool(of.sandbox or merchant.sandboxes), ("class", class_id),
-            (("bucket", bucket), ("from_day", from_day)), ("merchant", of.issuer),
+            ("bucket", bucket), ("from_day", from_day), ("merchant", of.issuer),
         )  # fmt: skip
         turn.programs[class_id] = program
     return program
@@ -258,12 +259,12 @@ def _grant(turn: Turn, body: Issue, row: Row, where: bytes) -> Code:
     ))  # fmt: skip
     uv = program.of.uv
     fields: Fields = (
-        ("order_id", body.order_id), program.named, ("units", units), ("value", units * uv), ("reason", reason),
-        ("cash_value", cash_value), *program.expires,
+        ("order_id", body.order_id), program.told_class, ("units", units), ("value", units * uv), ("reason", reason),
+        ("cash_value", cash_value), program.told_bucket, program.told_from_day,
     )  # fmt: skip
     if body.memo:
         fields += memo_field(body.memo)
-    turn.events.append(Event("Issued", fields, (program.by, ("to", to))))
+    turn.events.append(Event("Issued", fields, (program.told_merchant, ("to", to))))
     used = row.books.outstanding + row.books.payable + row.units * uv
     _tell_crossing(turn, turn.sender, program.cap, used, units * uv)
     return OK
