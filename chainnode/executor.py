@@ -80,6 +80,7 @@ class Executor:
         self.height = chain.head.height
         self._chain_id: Final = chain_id
         self._tree: Final = tree
+        tree.warm()
         head = chain.header(self.height)
         assert head is not None, "the head has a header or the ledger is damaged"
         self._time_ms = head.time_ms

@@ -155,9 +155,14 @@ class LevelDbStore:
             yield from self._backwards(handle, start, stop)
             return
         pairs = self._attempt(lambda: handle.iterator(start=start, stop=stop, verify_checksums=True))
-        with pairs:
-            while (pair := self._attempt(lambda: next(pairs, None))) is not None:
-                yield pair
+        try:
+            with pairs:
+                for pair in pairs:
+                    if self._failure is not None:
+                        raise self._failure
+                    yield pair
+        except (plyvel.Error, OSError) as error:
+            raise self._fail(error) from error
 
     def _backwards(self, handle: Any, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         """Not plyvel's `reverse`: it finds nothing in a range whose only key is its start (1.5.1)."""

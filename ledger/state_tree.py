@@ -47,7 +47,7 @@ from primitives.state_proof import (
     value_digest,
 )
 
-CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs, both generations: three million keys stay in memory
+CACHE_BYTES: Final = 512 * 1024 * 1024  # of twigs, both generations: three million keys stay there
 UPPERS_MAX: Final = 65_536  # stored ones in memory, some 40 MB: all of them up to ten million keys
 LOG_ENTRIES_MAX: Final = 65_536  # then the upper branches are stored; so many places to make anew after a crash
 LOGGED_BYTES: Final = 4  # of each changed key in the log: enough to find its place among a thousand million keys
@@ -153,18 +153,30 @@ class StateTree:
 
         Raises LedgerDamaged also for a leaf at a place that is empty.
         """
-        stack: list[tuple[bytes, int, Digest]] = [(b"", BRANCH, self.root)]
-        while stack:
-            path, count, digest = stack.pop()
-            node = self._upper(path, digest, keep=False) if count == BRANCH else None
-            if node is not None:
-                stack += [(path + _PATHS[child], *child_in(node, child)) for child in reversed(range(FANOUT))]
-                continue
+        for path, count, digest in self._places():
             entries = self._twig(path, count, digest, keep=False).entries() if count else self._leaves(path)
             if entries and not count:
                 raise LedgerDamaged(f"state tree node {path.decode()!r} has leaves, its parent says that it is empty")
             for at in range(0, len(entries), ENTRY_BYTES):
                 yield entries[at : at + 32], entries[at + 32 : at + 64]
+
+    def warm(self) -> None:
+        """Make all twigs at once, as far as the cache reaches: some 50 us each, which the first blocks would pay."""
+        for path, count, digest in self._places():
+            if self._young_bytes > self._cache_bytes // 2:
+                return
+            self._twig(path, count, digest)
+
+    def _places(self) -> Iterator[tuple[bytes, int, Digest]]:
+        """Of all twigs, in order, with what the branch above says of each; also the empty ones."""
+        stack: list[tuple[bytes, int, Digest]] = [(b"", BRANCH, self.root)]
+        while stack:
+            path, count, digest = stack.pop()
+            node = self._upper(path, digest, keep=False) if count == BRANCH else None
+            if node is None:
+                yield path, count, digest
+            else:
+                stack += [(path + _PATHS[child], *child_in(node, child)) for child in reversed(range(FANOUT))]
 
     def _make_room(self) -> None:
         """Before an update, when all earlier ones are in the store: forget what is stored and was not used lately."""
