@@ -148,6 +148,10 @@ class BatchStore:
             del self._refused[next(iter(self._refused))]
         self._refused[candidate.digest] = reason
 
+    def forget(self, candidate: Candidate) -> None:
+        """It was not looked at, as if it had never come; whoever needs it asks for it."""
+        self._let_go(candidate)
+
     def add_own(self, packed: Packed, now_ms: int) -> HeldBatch:
         """A batch that this node packed; its transactions verified when they were admitted."""
         return self._hold(packed.digest, packed.raw, packed.batch, packed.transactions, now_ms)

@@ -1,7 +1,8 @@
 """Batches from peers: decoded, hashed and verified once per node, in short turns beside everything else.
 
 One worker; the peers take turns, so one that floods waits behind itself. A batch with one bad transaction is refused
-whole and costs whoever answers for it (section 5 of the protocol, T9).
+whole and costs whoever answers for it (section 5 of the protocol, T9). A liar costs little more than a turn: nothing is
+verified behind the first signature that does not, and what else it sent unasked is not looked at.
 """
 
 import asyncio
@@ -61,11 +62,12 @@ class BatchIntake:
         while True:
             await self._work.wait()
             for sender in list(self._lines):
-                line = self._lines[sender]
-                candidate = line.popleft()
-                if not line:
-                    del self._lines[sender]
-                await self._verify(candidate)
+                line = self._lines.get(sender)
+                if line:  # the sender may have been found to lie since this round began
+                    candidate = line.popleft()
+                    if not line:
+                        del self._lines[sender]
+                    await self._verify(candidate)
             if not self._lines:
                 self._work.clear()
 
@@ -78,9 +80,9 @@ class BatchIntake:
         except Malformed as error:
             self._refuse(candidate, str(error))
             return
-        bad = await self._verifier.bad_transactions(decoded)
-        if bad:
-            self._refuse(candidate, f"transaction {bad[0]} of a batch: a signature does not verify")
+        bad = await self._verifier.first_bad(decoded)
+        if bad is not None:
+            self._refuse(candidate, f"transaction {bad} of a batch: a signature does not verify")
             return
         self._on_held(self._store.keep(candidate, tuple(decoded), self._clock_ms()))
 
@@ -97,4 +99,18 @@ class BatchIntake:
 
     def _refuse(self, candidate: Candidate, reason: str) -> None:
         self._store.refuse(candidate, reason)
+        if not candidate.wanted:
+            self._drop_line(candidate.sender)
         self._on_bad(candidate, reason)
+
+    def _drop_line(self, liar: NodeId) -> None:
+        """What was not asked for. It may be good and named by now: then it is fetched again, from whoever has it."""
+        line = self._lines.pop(liar, None)
+        if line is None:
+            return
+        wanted = deque(candidate for candidate in line if candidate.wanted)
+        if wanted:
+            self._lines[liar] = wanted
+        for candidate in line:
+            if not candidate.wanted:
+                self._store.forget(candidate)

@@ -127,11 +127,12 @@ class BulkVerifier:
         """One verdict each, at once and not in a turn: votes are few, and everybody waits for them."""
         return self.cache.verify_some(checks, self._verify_all)
 
-    async def bad_transactions(self, transactions: Sequence[Decoded]) -> list[int]:
-        """The positions of those with a signature that does not verify, inner signatures included; ascending."""
+    async def first_bad(self, transactions: Sequence[Decoded]) -> int | None:
+        """The first with a signature that does not verify, inner signatures included; None: all verify. Nothing is
+        verified in the turns behind it."""
         bad: list[int] = []
-        await self.judge(transactions, lambda _: True, lambda position, good: None if good else bad.append(position))
-        return bad
+        await self.judge(transactions, lambda _: not bad, lambda position, good: None if good else bad.append(position))
+        return min(bad, default=None)
 
     async def judge(self, transactions: Sequence[Decoded], wanted: Wanted, judged: Judged) -> None:
         """Verify one after the other. `wanted(position)` is asked when the turn of a transaction has come: False, and

@@ -301,3 +301,31 @@ def test_peers_take_turns_in_the_intake() -> None:
         assert [batch.origin for batch in held] == [PEER, OTHER, PEER, PEER]
 
     run(scenario)
+
+
+def test_a_liar_costs_a_turn_and_not_all_that_it_sent() -> None:
+    """At line rate a peer fills its quota before its first batch is judged."""
+
+    async def scenario() -> None:
+        batches = store(BatchLimits(100, 100_000))
+        intake, held, bad, done = intake_of(batches)
+        asked, good, last = (batch_of(OTHER, [make()], 9), batch_of(PEER, [make()], 8), batch_of(OTHER, [make()], 7))
+        intake.receive(PEER, batch_of(PEER, [forged()], 0)[0])
+        for sequence in range(1, 6):
+            intake.receive(PEER, batch_of(PEER, [forged()], sequence)[0])
+        intake.receive(PEER, good[0])
+        batches.want([Digest(asked[1])], [PEER], 0)
+        line = intake._lines[PEER]
+        intake.receive(PEER, asked[0])
+        line.rotate(-1)  # the lie comes before what a block waits for
+        intake.receive(OTHER, last[0])
+        await drive(intake, done, 3)
+        assert [reason for _, reason in bad] == ["transaction 0 of a batch: a signature does not verify"]
+        assert {batch.digest for batch in held} == {asked[1], last[1]}, "what was asked for, and what others sent"
+        assert batches.held_octets == sum(len(batch.raw) for batch in held), "nothing stays in hand"
+        assert batches.refused(Digest(good[1])) is None, "a good one is not called bad"
+        assert intake.receive(OTHER, batch_of(OTHER, [make()], 3)[0]) is None
+        batches.want([Digest(good[1])], [OTHER], 0)
+        assert intake.receive(OTHER, good[0]) is None, "it is taken when it is needed"
+
+    run(scenario)

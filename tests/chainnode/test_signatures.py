@@ -65,16 +65,16 @@ def test_the_cache_is_bounded_and_keeps_the_last_half() -> None:
     assert counting.calls == 192, "more than eight are remembered"
 
 
-def test_bulk_names_the_bad_ones_and_remembers_the_good() -> None:
+def test_a_bulk_ends_at_its_first_bad_one_and_the_good_before_it_are_remembered() -> None:
     async def scenario() -> None:
         counting = Counting()
         verifier = BulkVerifier(SignatureCache(), counting, turn_checks=4)
-        transactions = [forged() if i in (3, 10) else make() for i in range(20)]
-        assert await verifier.bad_transactions(transactions) == [3, 10]
-        assert counting.calls == 20
-        assert await verifier.bad_transactions(transactions) == [3, 10]
-        assert counting.calls == 22, "only the bad ones again"
-        assert await verifier.bad_transactions([]) == []
+        transactions = [forged() if i in (6, 10) else make() for i in range(20)]
+        assert await verifier.first_bad(transactions) == 6
+        assert counting.calls == 8, "to the end of its turn"
+        assert await verifier.first_bad(transactions) == 6
+        assert counting.calls == 9, "only the bad one again: what stood behind it in its turn is known"
+        assert await verifier.first_bad([]) is None
 
     run(scenario)
 
@@ -85,12 +85,12 @@ def test_a_changed_signature_is_not_excused_by_an_equal_id() -> None:
     async def scenario() -> None:
         verifier = BulkVerifier(SignatureCache())
         good = make()
-        assert await verifier.bad_transactions([good]) == []
+        assert await verifier.first_bad([good]) is None
         raw = bytearray(good.raw)
         raw[-1] ^= 1
         changed = decode_transaction(bytes(raw))
         assert changed.id == good.id
-        assert await verifier.bad_transactions([changed]) == [0]
+        assert await verifier.first_bad([changed]) == 0
 
     run(scenario)
 
@@ -99,12 +99,12 @@ def test_a_known_signature_does_not_excuse_another_key() -> None:
     async def scenario() -> None:
         verifier = BulkVerifier(SignatureCache())
         good = make()
-        assert await verifier.bad_transactions([good]) == []
+        assert await verifier.first_bad([good]) is None
         pair = good.transaction.signatures[0]
         other = Transaction(good.transaction.envelope, (KeySignature(key_of(2).public_key, pair.sig),))
         claimed = decode_transaction(encode(other))
         assert claimed.id == good.id
-        assert await verifier.bad_transactions([claimed]) == [0]
+        assert await verifier.first_bad([claimed]) == 0
 
     run(scenario)
 
@@ -124,8 +124,8 @@ def test_bulks_take_turns_and_the_loop_runs_between_them() -> None:
 
         async with asyncio.TaskGroup() as group:
             group.create_task(vote())
-            first = group.create_task(verifier.bad_transactions([make() for _ in range(40)]))
-            second = group.create_task(verifier.bad_transactions([make() for _ in range(4)]))
+            first = group.create_task(verifier.first_bad([make() for _ in range(40)]))
+            second = group.create_task(verifier.first_bad([make() for _ in range(4)]))
             await second
             assert not first.done(), "the short one does not wait for the long one"
             await first
@@ -151,17 +151,17 @@ def test_a_transaction_of_many_signatures_is_cut_where_a_turn_ends() -> None:
         turns = Turns()
         verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
         many = batch_of_redemptions(*[True] * 30)
-        assert await verifier.bad_transactions([make(), many, make()]) == []
+        assert await verifier.first_bad([make(), many, make()]) is None
         assert turns.lengths == [8, 8, 8, 8, 1], "1 + 31 + 1"
-        assert await verifier.bad_transactions([many]) == [], "all of its parts together are remembered"
+        assert await verifier.first_bad([many]) is None, "all of its parts together are remembered"
         assert sum(turns.lengths) == 33
         turns.lengths.clear()
         first_wrong = batch_of_redemptions(False, *[True] * 30)
-        assert await verifier.bad_transactions([make(), first_wrong, make()]) == [1]
-        assert turns.lengths == [8, 1], "after a false one the rest of it does not matter"
+        assert await verifier.first_bad([make(), first_wrong, make()]) == 1
+        assert turns.lengths == [8, 0], "after a false one neither its rest nor what follows matters"
         last_wrong = batch_of_redemptions(*[True] * 30, False)
         for _ in range(2):
-            assert await verifier.bad_transactions([last_wrong]) == [0], "not remembered by a part that verified"
+            assert await verifier.first_bad([last_wrong]) == 0, "not remembered by a part that verified"
 
     run(scenario)
 
@@ -171,7 +171,7 @@ def test_small_bulks_fill_a_turn_together() -> None:
         turns = Turns()
         verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
         bulks = [[make(), forged(), make()] for _ in range(4)]
-        assert await asyncio.gather(*map(verifier.bad_transactions, bulks)) == [[1]] * 4
+        assert await asyncio.gather(*map(verifier.first_bad, bulks)) == [1] * 4
         assert turns.lengths == [8, 4]
 
     run(scenario)
@@ -183,8 +183,8 @@ def test_nobody_verifies_for_a_caller_that_has_left() -> None:
         verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
         with suppress(TimeoutError):
             async with asyncio.timeout(0):
-                await verifier.bad_transactions([make() for _ in range(100)])
-        assert await verifier.bad_transactions([make()]) == []
+                await verifier.first_bad([make() for _ in range(100)])
+        assert await verifier.first_bad([make()]) is None
         assert sum(turns.lengths) <= 9
 
     run(scenario)
@@ -197,6 +197,6 @@ def test_a_fault_of_the_verifier_ends_whoever_waits() -> None:
     async def scenario() -> None:
         verifier = BulkVerifier(SignatureCache(), bulk=broken)
         with pytest.raises(RuntimeError, match="no library"):
-            await verifier.bad_transactions([make()])
+            await verifier.first_bad([make()])
 
     run(scenario)
