@@ -41,7 +41,12 @@ class Settings(msgspec.Struct, frozen=True):
         seconds = self.warmup + self.duration
         if not self.outstanding:
             return int(self.rate * seconds)
-        return int((self.supply or min(SUPPLY, SUPPLIED_OPERATIONS // self.operations)) * seconds)
+        return int((self.supply or supply_of(self.operations)) * seconds)
+
+
+def supply_of(operations: int) -> int:
+    """Transactions of so many operations that are signed per second of a closed loop of which nothing is known."""
+    return min(SUPPLY, SUPPLIED_OPERATIONS // operations)
 
 
 class Signing(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.machine import busy_seconds, cpu_seconds
 from benchmarks.network import Network, throwaway_network
-from benchmarks.report import Result, Settings
+from benchmarks.report import Result, Settings, supply_of
 from benchmarks.run import Tell, measure
 from benchmarks.scoreboard import Outcome, Trace
 from benchmarks.workload import Profile
@@ -89,7 +89,7 @@ def load(
     offered = f"{profile}, {outstanding} outstanding" if outstanding else f"{profile}, {rate:,.0f} tx/s"
     settings = Settings(
         profile, "ingress", rate, seconds, WARMUP, outstanding, validators, tourists, operations,
-        queries_per_second=queries, supply=_supply(tally, offered),
+        queries_per_second=queries, supply=_supply(tally, offered, operations),
     )  # fmt: skip
     began, busy, ours = time.monotonic(), busy_seconds(), _our_seconds(network)
     result = measure(network, settings, profile, stand.tell if at is None else _with(stand.tell, *at))
@@ -103,10 +103,11 @@ def load(
     return result
 
 
-def _supply(tally: Tally, offered: str) -> int:
-    """Transactions to sign per second of a closed loop: half more than the same load took before; 0 if there was
-    none."""
-    return round(1.5 * max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0))
+def _supply(tally: Tally, offered: str, operations: int) -> int:
+    """Transactions to sign per second of a closed loop: twice what the same load took before, and at least half of what
+    one gets of which nothing is known; 0 if there was none."""
+    known = max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0)
+    return max(round(2 * known), supply_of(operations) // 2) if known else 0
 
 
 def _with(tell: Tell, part: float, act: Callable[[], None]) -> Tell:
