@@ -143,8 +143,6 @@ def audit_config(config_path: Path, progress: Callable[[int, int], None]) -> dic
         try:
             for _ in data.store.range(b"", None):  # every block of every table, also what only dead entries fill
                 pass
-            for _ in data.chain.segments.walk():  # and every frame
-                pass
             found = audit_chain(data.chain, genesis, progress)
         finally:
             data.close()

@@ -140,6 +140,8 @@ class Audit:
                     yield Progress(height, self._stop)
             if self._stop == self._chain.head.height:
                 self._check_head(self._stop, None if self._replay is None else self._replay.root)
+                for _ in self._chain.segments.walk():  # also what only a batch that was named again refers to no more
+                    pass
         except _Differs as error:
             yield error.difference
             return

@@ -7,6 +7,7 @@ import pytest
 from ledger import audit as auditing
 from ledger.audit import Audit, Audited, Difference, Executed, Progress, Replay, tree_difference
 from ledger.chain import Chain
+from ledger.memory_disk import MemoryDisk
 from ledger.schema import (
     BATCH,
     BLOCK,
@@ -137,6 +138,22 @@ def test_the_first_difference_is_named(name: str) -> None:
     assert isinstance(result, Difference)
     assert (result.height, what in result.what) == (height, True), result
     assert result.expected != result.found
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_frame_that_rots_is_found_even_if_nothing_refers_to_it(batch: int) -> None:
+    disk = MemoryDisk()
+    builder = new_chain(directory=disk)
+    raw = builder.batch(b"twice=1")
+    builder.chain.append(builder.entry([raw]))
+    builder.chain.append(builder.entry([raw]))
+    frames = [spot for spot in builder.chain.segments.walk() if builder.chain.segments.read(spot) == raw]
+    assert len(frames) == 2
+    assert isinstance(last(builder.chain), Audited)
+    disk.flip(disk.names()[-1], frames[batch].offset + 20)
+    result = last(builder.chain)
+    assert isinstance(result, Difference)
+    assert (result.what, "not what was written" in result.found) == ("readable", True)
 
 
 @pytest.mark.parametrize("name", ["receipts", "ids", "header", "certificate", "index", "batch", "block"])

@@ -115,7 +115,8 @@ def test_opened_twice_in_one_process_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lost", "expected"),
     [
-        ("ledger", LedgerDamaged), ("head", LedgerDamaged), ("journal", JournalDamaged), ("chain", DirectoryRefused),
+        ("ledger", LedgerDamaged), ("segments", LedgerDamaged),
+        ("head", LedgerDamaged), ("journal", JournalDamaged), ("chain", DirectoryRefused),
         ("LOCK", None),
     ],
 )

@@ -297,6 +297,30 @@ def test_a_directory_is_restored_whole_or_not_at_all(tmp_path: Path) -> None:
     data.close()
 
 
+@pytest.mark.pitfall(79)
+def test_bodies_stay_while_a_snapshot_is_written_and_go_behind_it(tmp_path: Path) -> None:
+    builder = new_chain()
+    builder.step_ms = 1_000_000
+    builder.chain.segments.limit = 1
+    busy(builder, 100)
+    moments = Moments(builder.chain, 100)
+    assert moments.advance() is None
+    busy(builder, 1)
+    proven = moments.advance()
+    assert proven is not None
+    writer = SnapshotWriter(CHAIN_ID, (), proven, SnapshotFolder(tmp_path))
+    busy(builder, 300)
+    list(prune(builder.chain, 1))
+    assert builder.chain.floor > proven.span.height
+    segments = len(list(builder.chain.segments.walk()))
+    while writer.piece():
+        pass
+    manifest = decode_manifest(SnapshotFolder(tmp_path).manifest(writer.height) or b"")
+    assert restored(manifest, tmp_path).head.state_root == builder.roots[writer.height]
+    list(prune(builder.chain, 1))
+    assert len(list(builder.chain.segments.walk())) < segments
+
+
 def test_at_most_two_snapshots_are_kept_and_an_unfinished_one_is_none(tmp_path: Path) -> None:
     builder = new_chain()
     heights = []
