@@ -104,10 +104,10 @@ def load(
 
 
 def _supply(tally: Tally, offered: str, operations: int) -> int:
-    """Transactions to sign per second of a closed loop: twice what the same load took before, and at least half of what
-    one gets of which nothing is known; 0 if there was none."""
+    """Transactions to sign per second of a closed loop: twice what the same load took before, at least what one gets of
+    which nothing is known."""
     known = max((trace.committed_per_s for trace in tally.traces if trace.offered == offered), default=0.0)
-    return max(round(2 * known), supply_of(operations) // 2) if known else 0
+    return max(round(2 * known), supply_of(operations))
 
 
 def _with(tell: Tell, part: float, act: Callable[[], None]) -> Tell:
