@@ -288,16 +288,14 @@ class StateTree:
     def _into_twig(self, path: bytes, twig: Twig, found: Sequence[LeafChange]) -> Child:
         if len(found) > _MERGED:
             return self._build(path, merged(twig.entries(), found))
-        size = twig.size
-        fits = twig.change(len(path), found)
-        self._young_bytes += twig.size - size if path in self._young else 0
-        if not fits:
-            return self._build(path, twig.entries())
-        child = _child_of(path, twig)
-        if child[0]:
-            self._keep(path, twig)
+        held = twig.held
+        child = twig.change(len(path), found)
+        if path in self._young:
+            self._young_bytes += twig.held - held
         else:
-            self._forget(path)
+            self._keep(path, twig)
+        if child is None or not child[0]:
+            return self._build(path, twig.entries())
         return child
 
     def _build(self, path: bytes, entries: bytes) -> Child:

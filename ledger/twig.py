@@ -26,29 +26,30 @@ Child = tuple[int, Digest]  # what a branch says of one: count of entries or BRA
 
 
 class Twig:
-    """The entries below one path."""
+    """The entries below one path. `held`: bytes of entries."""
 
-    __slots__ = ("_branch", "_buckets", "_held")
+    __slots__ = ("_branch", "_buckets", "held")
 
     def __init__(self, entries: bytes, counts: Sequence[int] = ()) -> None:
         """One bucket, or with `counts` (none above BUCKET_ENTRIES_MAX) a branch over buckets of so many entries."""
         self._branch: Final = bytearray(EMPTY_BRANCH if counts else b"")
         self._buckets: Final[list[bytes]] = []
-        self._held = len(entries)
+        self.held = len(entries)
         if not counts:
             self._buckets.append(EMPTY_BUCKET + entries)
             return
         start = 0
         for child, count in enumerate(counts):
             end = start + count * ENTRY_BYTES
-            self._buckets.append(EMPTY_BUCKET + entries[start:end])
-            self._name(child)
+            bucket = EMPTY_BUCKET + entries[start:end]
+            self._buckets.append(bucket)
+            put_child(self._branch, child, _bucket_child(bucket))
             start = end
 
     @property
     def size(self) -> int:
         """About the bytes that it takes in memory."""
-        return self._held + (_BRANCH_OVERHEAD if self._branch else _BUCKET_OVERHEAD)
+        return self.held + (_BRANCH_OVERHEAD if self._branch else _BUCKET_OVERHEAD)
 
     def entries(self) -> bytes:
         """All of them, in order."""
@@ -66,26 +67,25 @@ class Twig:
         branches = (bytes(self._branch),) if self._branch else ()
         return (*branches, buckets) if len(buckets) > 1 else branches
 
-    def change(self, depth: int, found: Iterable[LeafChange]) -> bool:
-        """Change the entries; `depth` is the length of the path. False if another shape may be due now: the twig is
-        then good for its entries only."""
+    def change(self, depth: int, found: Iterable[LeafChange]) -> Child | None:
+        """Change the entries; `depth` is the length of the path. What the branch above says then, or None if another
+        shape may be due: the twig is good for its entries only."""
         branch, buckets, fits = self._branch, self._buckets, True
         for hashed, value in found:
             child = 0
             if branch:
                 child = hashed[depth >> 1]
                 child = child & 15 if depth & 1 else child >> 4
-            bucket = _changed(buckets[child], hashed, value)
-            self._held += len(bucket) - len(buckets[child])
-            buckets[child] = bucket
-            fits &= len(bucket) <= _BUCKET_BYTES_MAX
+            before = buckets[child]
+            bucket = buckets[child] = _changed(before, hashed, value)
+            if len(bucket) != len(before):
+                self.held += len(bucket) - len(before)
+                fits &= len(bucket) <= _BUCKET_BYTES_MAX
             if branch:
-                self._name(child)
-        return fits and (not branch or self._held > BUCKET_ENTRIES_MAX * ENTRY_BYTES)
-
-    def _name(self, child: int) -> None:
-        """Into the branch: what this bucket is now."""
-        put_child(self._branch, child, _bucket_child(self._buckets[child]))
+                put_child(branch, child, _bucket_child(bucket))
+        if not fits or (branch and self.held <= BUCKET_ENTRIES_MAX * ENTRY_BYTES):
+            return None
+        return self.child()
 
 
 def made_twig(entries: bytes, depth: int) -> Twig | None:
