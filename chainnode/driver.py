@@ -113,8 +113,9 @@ class Driver:
 
     def hear_vote(self, sender: NodeId, vote: Vote) -> None:
         """A vote whose signature is not verified yet (verification.vote_fault); one that is known is dropped."""
-        if not self.replica.holds(vote):
-            self._votes.take(sender, vote, at_once=self.replica.votes_missing(vote) is None)
+        if self.replica.holds(vote):
+            return
+        if self._votes.take(sender, vote, self.replica.votes_missing(vote)):
             self._unheard = True
             self._on_work()
 

@@ -46,13 +46,16 @@ class VoteDesk:
         self._overdue: set[Place] = set()
         self._ticks = 0
 
-    def take(self, sender: NodeId, vote: Vote, at_once: bool = False) -> None:
-        """A vote of a member of this epoch (verification.vote_fault), of whatever signature. at_once: the core wants
-        it however many are missing."""
+    def take(self, sender: NodeId, vote: Vote, missing: int | None) -> bool:
+        """A vote of a member of this epoch (verification.vote_fault), of whatever signature. `missing`: what the core
+        says of it; None: it wants it at once. Whether a turn would find something due: fewer votes than are missing
+        wait for the next one, or for the turn in which fewer are missing."""
         place = vote.phase, vote.view, vote.height
-        self._waiting.setdefault(place, []).append((sender, vote))
-        if at_once:
+        votes = self._waiting.setdefault(place, [])
+        votes.append((sender, vote))
+        if missing is None:
             self._overdue.add(place)
+        return missing is None or 0 < missing <= len(votes) or self._is_odd(place, votes)
 
     def tick(self) -> None:
         """Time passes: what waited at the last tick already is due now."""

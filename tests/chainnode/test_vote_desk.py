@@ -46,12 +46,12 @@ class Counter:
         for signer in signers:
             one = vote(CONTEXT, Phase.COMMIT, 0, BLOCK, signer)
             one = msgspec.structs.replace(_spoiled(one) if forged else one, height=height)
-            self.desk.take(NodeId(sender), one, at_once)
+            self.desk.take(NodeId(sender), one, None if at_once else 7)
 
     def take(self, *signers: int, phase: Phase = Phase.COMMIT, forged: bool = False) -> None:
         for signer in signers:
             one = vote(CONTEXT, phase, 0, BLOCK, signer)
-            self.desk.take(NodeId(signer), _spoiled(one) if forged else one)
+            self.desk.take(NodeId(signer), _spoiled(one) if forged else one, 7)
 
     def due(self, missing: int | None) -> list[int]:
         return [one.signer for _, one in self.desk.due(Stub(missing))]
@@ -68,6 +68,19 @@ def test_votes_are_verified_together_when_there_are_enough() -> None:
     count.take(3)
     assert count.due(3) == [1, 2, 3] and count.calls == [3]
     assert count.due(3) == [], "each is given once"
+
+
+def test_a_turn_is_worth_it_only_for_what_would_be_due() -> None:
+    desk = Counter().desk
+    votes = [vote(CONTEXT, Phase.COMMIT, 0, BLOCK, signer) for signer in range(4)]
+    assert not desk.take(NodeId(0), votes[0], 3) and not desk.take(NodeId(1), votes[1], 3)
+    assert desk.take(NodeId(2), votes[2], 3), "the third of three"
+    assert [one.signer for _, one in desk.due(Stub(3))] == [0, 1, 2]
+    assert not desk.take(NodeId(3), votes[3], 0), "the certificate is there"
+    assert desk.take(NodeId(0), vote(CONTEXT, Phase.PREPARE, 0, BLOCK, 0), None), "the core wants it at once"
+    assert [one.phase for _, one in desk.due(Stub(0))] == [Phase.PREPARE]
+    assert not desk.take(NodeId(0), votes[0], 5)
+    assert desk.take(NodeId(0), vote(CONTEXT, Phase.COMMIT, 0, OTHER, 0), 5), "they contradict each other"
 
 
 def test_no_more_are_verified_than_are_missing() -> None:
@@ -89,7 +102,7 @@ def test_a_bad_vote_costs_its_carrier_only_and_another_takes_its_place() -> None
 def test_behind_a_forged_vote_the_true_one_of_the_same_signer_counts() -> None:
     """Anybody may carry a vote; a liar must not keep another one's vote out (pitfalls 7, 8)."""
     count = Counter()
-    count.desk.take(NodeId(6), _spoiled(vote(CONTEXT, Phase.COMMIT, 0, BLOCK, 1)))
+    count.desk.take(NodeId(6), _spoiled(vote(CONTEXT, Phase.COMMIT, 0, BLOCK, 1)), 7)
     count.take(1)
     assert count.due(1) == [1] and count.forged == [6]
 
@@ -98,7 +111,7 @@ def test_what_contradicts_is_looked_at_at_once() -> None:
     """Two votes of a signer for two blocks are evidence, also if no certificate is near (S1)."""
     count = Counter()
     count.take(1)
-    count.desk.take(NodeId(1), vote(CONTEXT, Phase.COMMIT, 0, OTHER, 1))
+    count.desk.take(NodeId(1), vote(CONTEXT, Phase.COMMIT, 0, OTHER, 1), 7)
     assert count.due(5) == [1, 1]
     count.take(2)
     assert count.due(None) == [2]
