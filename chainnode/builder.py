@@ -13,11 +13,15 @@ from primitives.genesis import Limits
 from primitives.hashing import ZERO_DIGEST
 
 # A block costs a node as much as some 25 transactions, however few are in it. So many are worth one at any time; below
-# that, a leader whose last block was no small one lets PACE_MS pass between two. On a quiet network nothing waits.
+# that, a leader whose last block was no small one lets PACE_MS pass between two, and HEAVY_PACE_MS where it was a large
+# one: the network has as much to do as it can, and what a block costs is best shared by many. On a quiet network
+# nothing waits.
 WORTH_TRANSACTIONS: Final = 256
 BUSY_TRANSACTIONS: Final = 24
 PACED_BELOW: Final = 96  # so many do not wait for more
 PACE_MS: Final = 40
+HEAVY_TRANSACTIONS: Final = 160
+HEAVY_PACE_MS: Final = 60
 
 
 class BlockBuilder:
@@ -72,6 +76,8 @@ class BlockBuilder:
         waiting = sum(len(batch.ids) for batch in chosen)
         if request.undecided or not waiting or waiting >= WORTH_TRANSACTIONS:
             return waiting >= WORTH_TRANSACTIONS
+        if self._last >= HEAVY_TRANSACTIONS:
+            return request.waited_ms >= HEAVY_PACE_MS
         calm = waiting >= PACED_BELOW or self._last < BUSY_TRANSACTIONS
         return calm or request.waited_ms >= PACE_MS
 

@@ -3,7 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from chainnode.builder import BUSY_TRANSACTIONS, PACE_MS, PACED_BELOW, WORTH_TRANSACTIONS, BlockBuilder
+from chainnode.builder import (
+    BUSY_TRANSACTIONS,
+    HEAVY_PACE_MS,
+    HEAVY_TRANSACTIONS,
+    PACE_MS,
+    PACED_BELOW,
+    WORTH_TRANSACTIONS,
+    BlockBuilder,
+)
 from consensus.events import BuildBlock
 from primitives.block import Block, batches_root, header_digest, tx_root
 from primitives.validators import Height, View
@@ -84,6 +92,19 @@ def test_under_load_a_block_waits_for_the_pace_and_on_a_quiet_network_for_nothin
     assert busy.build(request(room, waited_ms=0), one * PACED_BELOW, NOW_MS, force=False), "enough without a wait"
     assert busy.build(request(room, waited_ms=PACE_MS), one, NOW_MS, force=False), "the load is gone"
     assert busy.build(request(room, waited_ms=0), one, NOW_MS, force=False)
+
+
+def test_under_a_heavy_load_blocks_become_larger_and_fewer() -> None:
+    room = Room(0)
+    held(room, ("A-1",))
+    one = room.store.candidates(())
+    busy = builder(room, block_batches=256, block_bytes=2**24)
+    assert busy.build(request(room, waited_ms=0), one * HEAVY_TRANSACTIONS, NOW_MS, force=False)
+    waiting = one * (WORTH_TRANSACTIONS - 1)
+    assert busy.build(request(room, waited_ms=HEAVY_PACE_MS - 1), waiting, NOW_MS, force=False) is None
+    assert busy.build(request(room, waited_ms=0), [*waiting, *one], NOW_MS, force=False), "enough without a wait"
+    assert busy.build(request(room, waited_ms=HEAVY_PACE_MS), one * PACED_BELOW, NOW_MS, force=False)
+    assert busy.build(request(room, waited_ms=0), one * PACED_BELOW, NOW_MS, force=False), "it is heavy no more"
 
 
 def test_a_block_stays_within_the_limits_of_genesis() -> None:
