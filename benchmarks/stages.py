@@ -52,7 +52,7 @@ STAGES: Final = (
           ("chainnode/builder", "chainnode/block_checks", "chainnode/wishes", "chainnode/clock")),
     Stage("rules", "execution: rules", "执行：规则"),  # points/, see stage_of
     Stage("records", "execution: state, receipts, encoding", "执行：状态、回执、编码",
-          ("chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache")),
+          ("chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache", "chainnode/unwritten_state")),
     Stage("tree", "state tree", "状态树", ("ledger/state_tree", "ledger/twig")),
     Stage("ledger", "ledger: write batch, database", "账本：写批次与数据库",
           ("ledger/chain", "ledger/leveldb", "ledger/anchor", "ledger/stored_blocks", "ledger/store", "ledger/schema")),
@@ -67,7 +67,9 @@ STAGES: Final = (
 )  # fmt: skip
 _BY_FILE: Final = {file: stage.name for stage in STAGES for file in stage.files if not file.endswith("/")}
 _BY_FOLDER: Final = tuple((file, stage.name) for stage in STAGES for file in stage.files if file.endswith("/"))
-_RULED: Final = ("chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache")
+_RULED: Final = (
+    "chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache", "chainnode/unwritten_state",
+)  # fmt: skip
 _WAITS: Final = (
     ("_worker", "concurrent/futures/thread"), ("select", "selectors"), ("wait", "threading"), ("get", "queue"),
 )  # fmt: skip

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from chainnode.mempool import Packed
 from chainnode.wishes import Wishes, others
-from primitives.block import Batch, batch_digest, decode_batch
+from primitives.block import Batch, batch_digest, decode_batch, vouched_batch
 from primitives.codec import Malformed
 from primitives.hashing import Digest
-from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction
+from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction, vouched_transaction
 from primitives.validators import OBSERVER, VALIDATORS_MAX, NodeId
 
 REFUSED_MAX: Final = 1024  # digests of bad batches that are remembered
@@ -163,6 +163,13 @@ class BatchStore:
             batch = decode_batch(raw)
             self._hold(digest, raw, batch, tuple(decode_transaction(one) for one in batch.transactions), now_ms)
         return digest
+
+    def keep_certified(self, digest: Digest, raw: bytes, now_ms: int) -> None:
+        """The body of a decided block, under the digest that it has there and that the caller has computed from it:
+        whoever signed the certificate verified it. Raises: Malformed if a quorum certified what is no batch."""
+        if digest not in self._held and digest not in self._in_hand:
+            batch = vouched_batch(raw)
+            self._hold(digest, raw, batch, tuple(map(vouched_transaction, batch.transactions)), now_ms)
 
     def own_room(self, last: bool = False) -> bool:
         """Whether this node may pack another batch: it keeps to half of what the others grant it, so a batch is not

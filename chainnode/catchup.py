@@ -5,24 +5,25 @@ verifies, and it enters through the same decision as everything else (S5). Trans
 verified again: the quorum that certified it did.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from chainnode.batches import BatchStore, Declined
+from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
 from consensus.events import CatchUp, Synced
 from ledger.chain import Chain
-from primitives.block import Block, header_digest
+from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, Phase
 from primitives.codec import Malformed, decode_canonical, decoder, encode
 from primitives.hashing import Digest
-from primitives.transaction import decode_transaction
 from primitives.validators import NodeId
 
 PIECE_BLOCKS: Final = 128
 PIECE_BYTES_MAX: Final = 900 * 1024  # a frame of this class holds 1 MiB
 UNEXECUTED_MAX: Final = 256  # blocks that wait for the executor before another piece is asked for
+UNEXECUTED_OCTETS_MAX: Final = 8 * 1024 * 1024  # the same in bytes of their bodies
 REPLY_MS: Final = 2_000  # then another peer is asked
 
 _CERTIFICATE: Final = decoder(Certificate)
@@ -45,11 +46,12 @@ def chain_piece(chain: Chain, bodies: Bodies, first: int, count: int) -> BlockRa
     for height in range(max(first, 1), min(first + count, chain.head.height + 1)):
         block = chain.block(height)
         assert block is not None, "heights up to the head have a block or raise"
-        raw = [bodies.raw(Digest(d)) or b"" for d in block.batch_digests]
+        raw = [held for d in block.batch_digests if (held := bodies.raw(Digest(d))) is not None]
         size = len(encode(block)) + sum(map(len, raw))
         if size > budget and blocks:
             break
-        blocks.append(DecidedBlock(block, tuple(raw) if size <= budget else ()))
+        whole = size <= budget and len(raw) == len(block.batch_digests)  # else they are pruned at this moment
+        blocks.append(DecidedBlock(block, tuple(raw) if whole else ()))
         budget -= size
         if block.header.next_valset_hash is not None:
             break  # what follows is certified by validators that the asker does not know yet (pitfall 62)
@@ -106,6 +108,8 @@ class CatchUpClient:
         self._asked: tuple[NodeId, int] | None = None  # whom, since when
         self._first = 0
         self._turn = 0
+        self.octets_max = UNEXECUTED_OCTETS_MAX
+        self._waiting: Final[deque[tuple[int, int]]] = deque()  # pieces: last height, bytes of their bodies
 
     def start(self, request: CatchUp, now_ms: int) -> None:
         """The core holds a certificate beyond its window (L8)."""
@@ -119,7 +123,7 @@ class CatchUpClient:
         if self._asked is not None:
             self._turn += 1  # late, or gone: the next one (pitfall 57)
         self._asked = None
-        if self._decided() >= self._target or self._unexecuted() >= UNEXECUTED_MAX:
+        if self._decided() >= self._target or self._crowded():
             return
         peers = self._links.connected()
         if not peers:
@@ -130,6 +134,13 @@ class CatchUpClient:
             self._asked = (peer, now_ms)
         else:
             self._turn += 1
+
+    def _crowded(self) -> bool:
+        """Whether what waits for the executor is enough."""
+        unexecuted = self._unexecuted()
+        while self._waiting and self._waiting[0][0] <= self._decided() - unexecuted:
+            self._waiting.popleft()
+        return unexecuted >= UNEXECUTED_MAX or sum(size for _, size in self._waiting) > self.octets_max
 
     def receive(self, sender: NodeId, reply: BlockRangeReply, now_ms: int) -> None:
         """A piece; one that was not asked for is dropped. An empty or useless one turns to the next peer."""
@@ -154,16 +165,19 @@ class CatchUpClient:
             return
         finally:
             self._on_bodies()
+        octets = sum(len(raw) for decided in reply.blocks[: len(blocks)] for raw in decided.batches)
+        self._waiting.append((certificate.height, octets))
         self._on_synced(Synced(blocks, certificate))
 
     def _keep_bodies(self, sender: NodeId, decided: DecidedBlock, now_ms: int) -> None:
-        """The bodies go to the store as wanted ones; a certified block vouches for their signatures."""
+        """A certified block vouches for its bodies, signatures included. A piece may leave them out: then they are
+        asked for by digest. Raises: Malformed for bytes that are not what the block names."""
         digests = [Digest(d) for d in decided.block.batch_digests]
         self._store.name(header_digest(decided.block.header), digests)
-        self._store.want(digests, [sender, *self._links.connected()], now_ms)
-        for raw in decided.batches:
-            candidate = self._store.offer(sender, raw)
-            if isinstance(candidate, Declined):
-                continue
-            transactions = tuple(decode_transaction(transaction) for transaction in candidate.batch.transactions)
-            self._store.keep(candidate, transactions, now_ms)
+        if decided.batches and len(decided.batches) != len(digests):
+            raise Malformed(f"{len(decided.batches)} bodies of {len(digests)} batches")
+        for digest, raw in zip(digests, decided.batches, strict=False):
+            if batch_digest(raw) != digest:
+                raise Malformed(f"{len(raw)} bytes are not batch {digest.hex()}")
+            self._store.keep_certified(digest, raw, now_ms)
+        self._store.want(self._store.missing(digests), [sender, *self._links.connected()], now_ms)

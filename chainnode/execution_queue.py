@@ -1,7 +1,8 @@
 """Decided blocks wait here for their bodies and their turn; they are executed one after the other in height order.
 
 This queue is the only interface between deciding and executing. It is bounded by the window: the core decides at most
-W heights beyond what is executed, and catch-up hands over piece by piece. turns.py runs it: begin, commit, end.
+W heights beyond what is executed, and catch-up hands over piece by piece. turns.py runs it: begin, seal, commit, end;
+the next block may begin while one is committed.
 """
 
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chainnode.bodies import Bodies
-from chainnode.executor import Execution, Executor
+from chainnode.executor import Applied, Execution, Executor
 from chainnode.failures import Diverged
 from consensus.events import Decided
 from primitives.block import Block
@@ -29,13 +30,23 @@ class Timing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """One block that the rules have seen."""
+
+    decided: Decided
+    applied: Applied
+    raw: Mapping[bytes, bytes]  # its batches by digest
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One executed block on its way to the disk."""
 
     decided: Decided
     execution: Execution
-    raw: Mapping[bytes, bytes]  # its batches by digest
-    began: float
+    raw: Mapping[bytes, bytes]
+    took: float  # to execute
     executed: float
 
 
@@ -69,8 +80,10 @@ class ExecutionQueue:
         """A batch arrived: the head of the queue may be complete now."""
         self._on_work()
 
-    def begin(self) -> Work | None:
-        """Execute the next block if it is complete; then `commit` it and `end`. None: nothing is ready.
+    def begin(self) -> Begun | None:
+        """Run the rules of the next block if it is complete; then `seal`, `commit`, `end` it. None: nothing is ready.
+
+        The block before is sealed at least: it may be on its way to the disk.
 
         Raises: Diverged, FatalError; then the node must stop.
         """
@@ -87,10 +100,18 @@ class ExecutionQueue:
         mentions = self._bodies.mentions(block)
         raw = {d: self._bodies.raw(Digest(d)) or b"" for d in block.batch_digests}
         began = time.monotonic()
-        return Work(decided, self._executor.execute(block, mentions), raw, began, time.monotonic())
+        return Begun(decided, self._executor.apply(block, mentions), raw, time.monotonic() - began)
+
+    def seal(self, begun: Begun) -> Work:
+        """Its roots; the block before has ended."""
+        began = time.monotonic()
+        execution = self._executor.seal(begun.applied)
+        now = time.monotonic()
+        return Work(begun.decided, execution, begun.raw, begun.took + now - began, now)
 
     def commit(self, work: Work) -> None:
-        """Make it durable; may run in another thread. Nothing else touches the ledger's head meanwhile."""
+        """Make it durable; may run in another thread. Nothing else touches the ledger's head meanwhile, except that the
+        next block may `begin`."""
         header, certificate = work.decided.block.header, work.decided.certificate
         exact: Certificate | None = certificate if certificate.height == header.height else None
         handover = None
@@ -101,9 +122,9 @@ class ExecutionQueue:
         self._executor.commit(work.execution, raw, work.raw, handover)
 
     def end(self, work: Work) -> None:
-        """It is in the ledger: the next block sees it."""
+        """It is in the ledger: whoever waits for it is told."""
         self._executor.finish(work.execution)
-        took = Timing(work.executed - work.began, time.monotonic() - work.executed)
+        took = Timing(work.took, time.monotonic() - work.executed)
         self._on_executed(work.execution, work.decided, took)
 
     def _check_roots(self, block: Block) -> None:

@@ -1,7 +1,7 @@
 """Decided blocks become state: the points rules over the ledger's view, one block at a time, in height order.
 
-`execute` computes, `commit` makes durable, `finish` lets the next block see it. The three are apart because only
-`commit` waits for the disk, and may do so in another thread.
+`apply` runs the rules, `seal` computes the roots, `commit` makes durable, `finish` says that it is. They are apart
+because `commit` waits for the disk, may do so in another thread, and the rules of the next block may run beside it.
 """
 
 from collections import deque
@@ -11,15 +11,15 @@ from typing import Final
 
 from chainnode.seen_ids import SeenIds
 from chainnode.state_cache import StateCache
+from chainnode.unwritten_state import UnwrittenState
 from consensus.view_change import decode_new_view, recorded_place
 from ledger.chain import Chain, Entry
 from ledger.schema import Head
 from ledger.state_tree import StateTree, TreeUpdate
 from points.keys import REGISTER_KEY
 from points.state import encode_value
-from points.transition import apply_block
+from points.transition import BlockOutcome, apply_block
 from points.validators import EpochNote, Register, next_seats, register
-from points.view import Changes
 from primitives import merkle
 from primitives.block import Block
 from primitives.codec import encode
@@ -42,12 +42,20 @@ class Execution:
     ids: tuple[Digest, ...]
     receipts: tuple[Receipt | None, ...]
     encoded: tuple[bytes | None, ...]
-    records: Changes
     changes: dict[bytes, bytes | None]
     tree: TreeUpdate
     changed: bool
     seats: Seats  # of the validators after the block; another set than before only after a close block (C8)
     next_valset: Digest | None  # hash of the set that a pending change leads to
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the rules made of a block; no other block sees it yet."""
+
+    block: Block
+    ids: tuple[Digest, ...]
+    outcome: BlockOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +79,15 @@ def _hash_of(seats: Seats | None) -> Digest | None:
 
 
 class Executor:
-    """One per node. Invariant: cache, tree and seen ids stand at `height`, the ledger's head after `commit`."""
+    """One per node. `height` is that of the ledger's head after `commit`. Cache, tree and seen ids stand there, or one
+    block further: at the one that is sealed and on its way to the ledger."""
 
     def __init__(self, chain: Chain, tree: StateTree, chain_id: bytes) -> None:
         self.chain: Final = chain
-        self.cache: Final = StateCache(chain.state())
+        self._state: Final = UnwrittenState(chain.state())
+        self.cache: Final = StateCache(self._state)
         self.seen: Final = SeenIds.load(chain)
-        self.height = chain.head.height
+        self.height = self._sealed = chain.head.height
         self._chain_id: Final = chain_id
         self._tree: Final = tree
         tree.warm()
@@ -98,7 +108,7 @@ class Executor:
 
     @property
     def time_s(self) -> int:
-        """Block time of the last executed block, unix seconds: what the points rules call now."""
+        """Block time of the last sealed block, unix seconds: what the points rules call now."""
         return self._time_ms // 1000
 
     @property
@@ -107,19 +117,29 @@ class Executor:
         return next_seats(self._register) or self._register.seats
 
     def execute(self, block: Block, mentions: Sequence[Decoded]) -> Execution:
-        """Run the block over the state at `height`. Deterministic; the cache is not changed before `finish`.
+        """`apply` and `seal` in one, where nothing is on its way to the ledger."""
+        return self.seal(self.apply(block, mentions))
+
+    def apply(self, block: Block, mentions: Sequence[Decoded]) -> Applied:
+        """Run the rules over the state behind the block before, be it in the ledger or only sealed. Deterministic.
 
         `mentions` are the transactions of its batches in order, their signatures verified. The block must be the next.
-        Call it once per height: the state tree moves on at once.
         """
         header = block.header
-        assert header.height == self.height + 1, f"block {header.height} executed at height {self.height}"
+        assert header.height == self._sealed + 1, f"block {header.height} applied at height {self._sealed}"
         time_s = header.time_ms // 1000
         self.seen.advance(time_s)
-        done = apply_block(
+        outcome = apply_block(
             self.cache, time_s=time_s, previous_s=self._time_ms // 1000, height=header.height,
             chain_id=self._chain_id, transactions=mentions, seen=self.seen.knows, note=note_of(block),
         )  # fmt: skip
+        return Applied(block, tuple(decoded.id for decoded in mentions), outcome)
+
+    def seal(self, applied: Applied) -> Execution:
+        """Its roots and bytes; the next block may be applied. The block before must be in the ledger, where the tree
+        reads. Call it once per height, in order."""
+        header, done = applied.block.header, applied.outcome
+        assert header.height == self.height + 1, f"block {header.height} sealed at height {self.height}"
         found = done.changes.get(REGISTER_KEY)
         if isinstance(found, Register):
             self._register = found
@@ -127,9 +147,15 @@ class Executor:
         changes = {key: None if record is None else encode_value(record) for key, record in done.changes.items()}
         tree = self._tree.update(changes)
         encoded = tuple(None if receipt is None else encode(receipt) for receipt in done.receipts)
-        changed = tree.root != self._roots[-1].state_root or any(raw is not None for raw in encoded)
-        ids = tuple(decoded.id for decoded in mentions)
-        return Execution(block, ids, tuple(done.receipts), encoded, done.changes, changes, tree, changed,
+        leaves = tuple(raw for raw in encoded if raw is not None)
+        changed = tree.root != self._roots[-1].state_root or bool(leaves)
+        self._state.show(changes)
+        self.cache.committed(done.changes)
+        self.seen.add(header.time_ms // 1000, applied.ids)
+        self._roots.append(_Roots(header.height, tree.root, self._next_valset, leaves))
+        self._time_ms = header.time_ms
+        self._sealed = header.height
+        return Execution(applied.block, applied.ids, tuple(done.receipts), encoded, changes, tree, changed,
                          self._register.seats, self._next_valset)  # fmt: skip
 
     def commit(
@@ -156,14 +182,9 @@ class Executor:
         )
 
     def finish(self, execution: Execution) -> None:
-        """The block is in the ledger: the next one sees it."""
-        header = execution.block.header
-        self.cache.committed(execution.records)
-        self.seen.add(header.time_ms // 1000, execution.ids)
-        leaves = tuple(raw for raw in execution.encoded if raw is not None)
-        self._roots.append(_Roots(header.height, execution.tree.root, execution.next_valset, leaves))
-        self.height = header.height
-        self._time_ms = header.time_ms
+        """The block is in the ledger."""
+        self._state.written()
+        self.height = execution.block.header.height
 
     def state_root(self, height: int) -> Digest | None:
         """The root after `height`; None if it is not executed yet, or too old to matter in any new header."""

@@ -307,13 +307,12 @@ class Rooms:
             self.driver.force_block = False
             self.driver.tell_pending()
         self.queue.put(decided)
+        self.catchup.tick(self._clock_ms())  # the next piece travels while this one is executed
 
     def _executed(self, execution: Execution, decided: Decided, took: Timing) -> None:
         header = decided.block.header
         time_s = header.time_ms // 1000
-        root, receipts = execution.tree.root, self.executor.receipts_root(header.height - 1, header.height)
-        full = self._is_full(decided.block)
-        self.driver.post(Executed(Height(header.height), root, receipts, execution.changed, full))
+        self.driver.post(Executed(Height(header.height), execution.changed, self._is_full(decided.block)))
         self.mempool.settle(execution.ids, self._clock_ms())
         expired = self.mempool.expire(time_s)
         self.driver.executed(decided)

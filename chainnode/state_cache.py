@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from chainnode.unwritten_state import UnwrittenState
 from ledger.chain import StateView
 from points.state import decode_value
 from points.view import Changes
@@ -22,7 +23,7 @@ class StateCache:
     One owner, the executor: nobody else may append to the ledger behind it.
     """
 
-    def __init__(self, below: StateView, records_max: int = RECORDS_MAX) -> None:
+    def __init__(self, below: StateView | UnwrittenState, records_max: int = RECORDS_MAX) -> None:
         self._below: Final = below
         self._half: Final = records_max // 2
         self._young: dict[bytes, Any] = {}

@@ -6,7 +6,7 @@ from functools import partial
 from chainnode.disk_thread import DiskThread
 from chainnode.driver import Driver
 from chainnode.evidence_book import EvidenceBook
-from chainnode.execution_queue import ExecutionQueue
+from chainnode.execution_queue import Begun, ExecutionQueue, Work
 from ledger.journal import Journal
 
 
@@ -29,10 +29,23 @@ async def run_queue(queue: ExecutionQueue, disk: DiskThread, wake: asyncio.Event
     while True:
         await wake.wait()
         wake.clear()
-        while (work := queue.begin()) is not None:
-            await disk.run(partial(queue.commit, work))
-            queue.end(work)
+        begun = queue.begin()
+        while begun is not None:
+            begun = await _execute(queue, disk, queue.seal(begun))
             await asyncio.sleep(0)  # also between blocks that the loop writes itself
+
+
+async def _execute(queue: ExecutionQueue, disk: DiskThread, work: Work) -> Begun | None:
+    """Write a block; the next one, whose rules run beside that if it waits already."""
+    if not queue:
+        await disk.run(partial(queue.commit, work))
+        queue.end(work)
+        return queue.begin()
+    written = asyncio.get_running_loop().run_in_executor(disk, queue.commit, work)
+    following = queue.begin()
+    await written
+    queue.end(work)
+    return following or queue.begin()
 
 
 async def run_evidence(book: EvidenceBook, disk: DiskThread, wake: asyncio.Event) -> None:

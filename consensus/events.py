@@ -64,8 +64,6 @@ class Executed:
     """
 
     height: Height
-    state_root: Digest
-    receipts_root: Digest
     changed: bool
     full: bool = False
 

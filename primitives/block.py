@@ -7,7 +7,7 @@ import msgspec
 
 from primitives import merkle
 from primitives.certificate import Certificate
-from primitives.codec import U64, Bytes32, Malformed, Record, decode_canonical, decoder, encode
+from primitives.codec import U64, Bytes32, Malformed, Record, decode_canonical, decode_vouched, decoder, encode
 from primitives.hashing import TAG_BATCH, TAG_BATCHES, TAG_HEADER, TAG_NEW_VIEW_RECORD, Digest, tagged_hash
 from primitives.receipt import Receipt
 
@@ -98,6 +98,11 @@ def decode_batch(raw: bytes) -> Batch:
     if len(raw) > BATCH_BYTES_MAX:
         raise Malformed(f"a batch of {len(raw)} bytes, limit {BATCH_BYTES_MAX}")
     return decode_canonical(_BATCH, raw)
+
+
+def vouched_batch(raw: bytes) -> Batch:
+    """The batch of bytes that a quorum of validators decoded and certified; see decode_vouched."""
+    return decode_vouched(_BATCH, raw)
 
 
 def batches_root(digests: Sequence[bytes]) -> Digest:

@@ -14,6 +14,7 @@ from primitives.codec import (
     Malformed,
     Record,
     decode_canonical,
+    decode_vouched,
     decoder,
     encode,
 )
@@ -99,7 +100,15 @@ def decode_transaction(raw: bytes) -> Decoded:
     """The transaction of canonical bytes from outside; Malformed if they are too many or not canonical."""
     if len(raw) > TRANSACTION_BYTES_MAX:
         raise Malformed(f"a transaction of {len(raw)} bytes, limit {TRANSACTION_BYTES_MAX}")
-    transaction = decode_canonical(_TRANSACTION, raw)
+    return _identified(raw, decode_canonical(_TRANSACTION, raw))
+
+
+def vouched_transaction(raw: bytes) -> Decoded:
+    """The same of bytes that a quorum of validators decoded and certified; see decode_vouched."""
+    return _identified(raw, decode_vouched(_TRANSACTION, raw))
+
+
+def _identified(raw: bytes, transaction: Transaction) -> Decoded:
     if len(transaction.signatures) == 1:  # the envelope's bytes are a slice: no second encoding
         identity = _identity(memoryview(raw)[1:-_ONE_SIGNATURE_BYTES])
     else:

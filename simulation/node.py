@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, cast
 
 from chainnode.driver import Turn
-from chainnode.execution_queue import Timing, Work
+from chainnode.execution_queue import Begun, Timing, Work
 from chainnode.executor import Execution
 from chainnode.membership import Place
 from chainnode.mempool import MempoolLimits
@@ -282,19 +282,24 @@ class Node:
 
     def _execute(self) -> None:
         self._queue_due = False
-        if self._executing:
-            return
-        work = self.rooms.queue.begin()
-        if work is not None:
-            self._executing = True
-            self.later(self.machine.execution_ms, partial(self._commit, work))
+        begun = None if self._executing else self.rooms.queue.begin()
+        if begun is not None:
+            self._seal(begun)
+
+    def _seal(self, begun: Begun) -> None:
+        self._executing = True
+        self.later(self.machine.execution_ms, partial(self._commit, self.rooms.queue.seal(begun)))
 
     def _commit(self, work: Work) -> None:
+        following = self.rooms.queue.begin()  # its rules run beside the write
         self.rooms.queue.commit(work)
         self.rooms.evidence.write()
         self._executing = False
         self.rooms.queue.end(work)
-        self.queue_due()
+        if following is not None:
+            self._seal(following)
+        else:
+            self.queue_due()
 
     def _pack(self, due_ms: int) -> None:
         if self._packing_at == due_ms:

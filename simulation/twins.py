@@ -152,7 +152,7 @@ class Twins:
         for request in effects.build:
             self.builds[machine] = request
         for decided in effects.decide:
-            self.step(machine, Executed(decided.height, ZERO_DIGEST, ZERO_DIGEST, False))
+            self.step(machine, Executed(decided.height, changed=False))
         for check in effects.check:
             self.step(machine, BlockChecked(check.digest, True))
 

@@ -181,9 +181,7 @@ class Room:
         self.queue.put(decided)
 
     def _executed(self, execution: Execution, decided: Decided, took: Timing) -> None:
-        height = execution.block.header.height
-        receipts = self.executor.receipts_root(height - 1, height)
-        self.driver.post(Executed(Height(height), execution.tree.root, receipts, execution.changed))
+        self.driver.post(Executed(Height(execution.block.header.height), execution.changed))
         self.driver.executed(decided)
 
     def _missing(self, block: Block, digests: list[Digest]) -> None:

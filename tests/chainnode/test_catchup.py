@@ -3,13 +3,14 @@
 import msgspec
 import pytest
 
-from chainnode.catchup import CatchUpClient, chain_piece, proven_piece
+from chainnode.batches import Candidate
+from chainnode.catchup import UNEXECUTED_MAX, CatchUpClient, chain_piece, proven_piece
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
 from consensus.events import CatchUp, Synced
 from consensus.messages import CertificateMessage
 from primitives.block import Block, header_digest
 from primitives.certificate import Certificate, Phase, certificate_hash, verify_certificate
-from primitives.hashing import ZERO_DIGEST
+from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import verify
 from primitives.validators import Height, NodeId
 from tests.chainnode.rooms import CHAIN_ID, MEMBERS, Room, batch_of, certificate_of, child_of, header_at, propose
@@ -137,6 +138,60 @@ def test_a_piece_nobody_asked_for_is_dropped() -> None:
     client.receive(NodeId(2), piece(blocks, certificate_of(blocks[2])), 1)
     client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2]), first=7), 1)
     assert not peers.synced and not peers.liars
+
+
+def test_the_next_piece_is_asked_for_while_the_last_one_is_executed() -> None:
+    """Until enough waits for the executor: by blocks, or by the bytes of their bodies."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), piece(blocks[:2], certificate_of(blocks[1])), 1)
+    peers.decided = peers.unexecuted = 2
+    client.tick(1)
+    assert [request.first for _, request in peers.asked] == [1, 3]
+
+
+@pytest.mark.parametrize("why", ["blocks", "octets"])
+def test_what_waits_for_the_executor_is_bounded(why: str) -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    if why == "octets":
+        client.octets_max = len(BODIES[0][0]) + 1
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), piece(blocks[:2], certificate_of(blocks[1])), 1)
+    peers.decided = peers.unexecuted = 2 if why == "octets" else UNEXECUTED_MAX
+    client.start(CatchUp(Height(2), msgspec.structs.replace(certificate_of(blocks[2]), height=1_000)), 1)
+    assert len(peers.asked) == 1, "enough waits"
+    peers.unexecuted = 0
+    client.tick(2)
+    assert len(peers.asked) == 2
+
+
+@pytest.mark.parametrize("bodies", [(b"",), (BODIES[1][0],), (BODIES[0][0], BODIES[0][0]), (BODIES[0][0][:-1],)])
+def test_bodies_that_the_block_does_not_name_are_a_lie(bodies: tuple[bytes, ...]) -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), BlockRangeReply(1, (DecidedBlock(blocks[0], bodies),), certificate_of(blocks[0])), 1)
+    assert peers.liars == [0] and not peers.synced and room.store.held_count == 0
+
+
+def test_bodies_that_a_piece_leaves_out_are_asked_for() -> None:
+    """By digest; one that is being verified here is not taken twice."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    in_hand = room.store.offer(NodeId(0), BODIES[0][0])
+    assert isinstance(in_hand, Candidate)
+    full, bare = DecidedBlock(blocks[0], (BODIES[0][0],)), DecidedBlock(blocks[1], ())
+    client.receive(NodeId(2), BlockRangeReply(1, (full, bare), certificate_of(blocks[1])), 1)
+    client.receive(NodeId(0), BlockRangeReply(1, (full, bare), certificate_of(blocks[1])), 1)
+    assert len(peers.synced) == 1 and room.store.held_count == 0
+    room.store.keep(in_hand, BODIES[0][1], 1)
+    assert room.store.missing([Digest(d) for block in blocks[:2] for d in block.batch_digests]) == [
+        Digest(blocks[1].batch_digests[0])
+    ]
+    assert [digests for _, digests in room.store.requests(2, 64)] == [(blocks[1].batch_digests[0],)]
 
 
 @pytest.mark.pitfall(31)

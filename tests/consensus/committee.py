@@ -267,7 +267,7 @@ class Committee:
             desk.executed += 1
             changed = bool(desk.chain[desk.executed].batch_digests)
             desk.changed = desk.executed if changed else desk.changed
-            self.step(node, Executed(Height(desk.executed), ZERO_DIGEST, ZERO_DIGEST, changed))
+            self.step(node, Executed(Height(desk.executed), changed))
         self.step(node, self.pending(node))
 
     def pending(self, node: int) -> Pending:

@@ -6,7 +6,7 @@ from consensus.events import Executed, Pending, Received, Tick
 from consensus.liveness import Clock, InclusionTimer, ProgressTimer
 from consensus.messages import ViewChange
 from consensus.settings import Timing
-from primitives.hashing import ZERO_DIGEST, Digest
+from primitives.hashing import Digest
 from primitives.validators import Height, NodeId
 from tests.consensus.committee import GENESIS, Committee, block_on, propose, view_change
 
@@ -98,7 +98,7 @@ def test_full_blocks_do_not_count_as_being_passed_over() -> None:
     for now in range(25, 20_000, 25):
         net.step(2, Tick(now))
         if now % 4_000 == 0:
-            net.step(2, Executed(Height(0), ZERO_DIGEST, ZERO_DIGEST, changed=False, full=True))
+            net.step(2, Executed(Height(0), changed=False, full=True))
     assert net.desks[2].replica.view == 0
 
 

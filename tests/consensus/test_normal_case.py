@@ -330,7 +330,7 @@ def test_execution_that_changed_nothing_needs_no_flush() -> None:
     net.submit("a")
     net.deliver()
     for node in range(4):
-        net.step(node, Executed(Height(1), ZERO_DIGEST, ZERO_DIGEST, changed=False))
+        net.step(node, Executed(Height(1), changed=False))
         net.step(node, Pending(0))
     net.deliver()
     net.run(5_000)

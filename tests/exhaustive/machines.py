@@ -28,7 +28,6 @@ from consensus.replica import Replica
 from consensus.settings import LedgerHead, ReplicaConfig
 from primitives.block import Block
 from primitives.certificate import Phase
-from primitives.hashing import ZERO_DIGEST
 from primitives.validators import Height, NodeId
 from tests.exhaustive.canon import certificate_key, digest_of, state_digest
 from tests.exhaustive.registry import Key, Registry
@@ -166,7 +165,7 @@ class Machine:
                 sent += self._public(local.replica, message)
         for decided in effects.decide:
             chain.append(digest_of(decided.block))
-            events.append(Executed(decided.height, ZERO_DIGEST, ZERO_DIGEST, False))
+            events.append(Executed(decided.height, changed=False))
         events.extend(BlockChecked(check.digest, True) for check in effects.check)
         for build in effects.build:
             request = build

@@ -107,7 +107,7 @@ class Stage:
         for build in effects.build:
             self.builds[node] = build
         for decided in effects.decide:
-            self.step(node, Executed(decided.height, ZERO_DIGEST, ZERO_DIGEST, False))
+            self.step(node, Executed(decided.height, changed=False))
         for check in effects.check:
             self.checks[node][check.height] = check
             if node not in self.slow_checks:
