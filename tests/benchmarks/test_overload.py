@@ -1,0 +1,74 @@
+"""More than a network can take: when it is well again, and a flood that fills no memory with what has ended."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from benchmarks.flood import Flood
+from benchmarks.outcomes import Book, Ending
+from benchmarks.overload import normal_after
+from chainnode.ingress_frames import Outcome
+from primitives.codes import Code
+from primitives.hashing import Digest
+
+LIMIT: Final = 0.5
+
+
+def book_of(*ends: tuple[float, float, Ending]) -> Book:
+    """(intended, done, ending) each."""
+    book = Book(len(ends))
+    for number, (intended, done, ending) in enumerate(ends):
+        book.release(number, intended)
+        book.settle(number, ending, 0, 1, done)
+    return book
+
+
+def test_it_is_normal_again_after_the_last_that_was_late_or_refused() -> None:
+    quick = [(10.0 + n, 10.1 + n, Ending.COMMITTED) for n in range(8)]
+    assert normal_after(book_of(*quick), 10.0, 18.0, LIMIT) == 0
+    late = [*quick[:2], (12.0, 12.6, Ending.COMMITTED), *quick[3:]]
+    assert normal_after(book_of(*late), 10.0, 18.0, LIMIT) == 2.0
+    refused = [*late[:4], (14.0, 14.1, Ending.REFUSED), *late[5:]]
+    assert normal_after(book_of(*refused), 10.0, 18.0, LIMIT) == 4.0
+    assert normal_after(book_of(*refused), 15.0, 18.0, LIMIT) == 0, "what was sent before does not count"
+
+
+class Signed:
+    """Ids that name their numbers."""
+
+    def raw(self, number: int) -> bytes:
+        return bytes([number])
+
+    def id(self, number: int) -> Digest:
+        return Digest(bytes([number]) * 32)
+
+
+class Lane:
+    """Answers a bulk when it is told to."""
+
+    def __init__(self) -> None:
+        self.answers: list[asyncio.Future[tuple[int, ...]]] = []
+
+    def submit(self, _: Sequence[bytes]) -> "asyncio.Future[tuple[int, ...]]":
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return self.answers[-1]
+
+
+def test_every_transaction_of_a_flood_has_one_end() -> None:
+    async def scenario() -> None:
+        flood, lane = Flood(Signed(), 5, [], 0), Lane()
+        flood._next = iter([lane] * 2)  # type: ignore[assignment]
+        flood._send([0.0] * 3)
+        flood._send([1.0] * 2)
+        flood._heard([Outcome(bytes([0]) * 32, 7, 0, Code.OK)])  # a block was quicker than the answer
+        lane.answers[0].set_result((Code.OK, Code.OK, Code.POOL_FULL))
+        lane.answers[1].set_exception(ConnectionError("closed"))
+        await asyncio.sleep(0)
+        flood._heard([Outcome(bytes([1]) * 32, 0, 0, Code.EXPIRED_TX), Outcome(bytes([2]) * 32, 7, 1, Code.OK)])
+        book = flood.book
+        assert list(book.ending) == [Ending.COMMITTED, Ending.EXPIRED, Ending.REFUSED, Ending.UNRESOLVED,
+                                     Ending.UNRESOLVED]  # fmt: skip
+        assert (flood.admitted, flood.broken, book.open) == (2, 1, 2), "what nobody answered is not forgotten"
+        assert len(flood._numbers) == 2
+
+    asyncio.run(scenario())
