@@ -255,6 +255,23 @@ def test_after_any_crash_the_tree_is_found_again(seed: int) -> None:
             store.write(tree.flush())
 
 
+def test_deep_upper_branches_that_are_gone_are_not_left_in_the_store() -> None:
+    """Also where the log says too little to find them one by one."""
+    store, content = MemoryStore(), {b"%d" % key: b"v" for key in range(40_000)}
+    tree = StateTree(store, log_entries=10**6, logged_bytes=1)
+    store.write(tree.update(content).operations)
+    store.write(tree.flush())
+    assert any(len(key) == 3 for key, _ in store.range(NODE, b"o"))
+    rest = {key: content[key] for key in list(content)[:3000]}
+    store.write(tree.update({key: None for key in content if key not in rest}).operations)
+    expected = list(grown(rest)._reader.range(b"", None))
+    crashed = store.snapshot()
+    again = StateTree(crashed, tree.root, logged_bytes=1)
+    for one, held in ((tree, store), (again, crashed)):
+        held.write(one.flush())
+        assert list(held.range(b"", None)) == expected
+
+
 @pytest.mark.parametrize("damage", ["flip", "delete", "cut", "roll back"])
 def test_a_damaged_log_is_noticed_when_the_tree_is_opened(damage: str) -> None:
     store = MemoryStore()
@@ -273,9 +290,11 @@ def test_a_damaged_log_is_noticed_when_the_tree_is_opened(damage: str) -> None:
 def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
     store = MemoryStore()
     tree = StateTree(store)
+    store.write(tree.update({b"%d" % key: b"old" for key in range(700)}).operations)
+    store.write(tree.flush())
     layers = []
     for number in range(4):
-        update = tree.update({b"%d" % key: b"%d" % number for key in range(number, 100)})
+        update = tree.update({b"%d" % key: b"%d" % number for key in range(number, 700, 4)})
         store.write(update.operations)
         assert update.layer is not None
         layers.append(update.layer)
@@ -287,9 +306,9 @@ def test_layers_that_do_not_cover_the_log_are_left_alone() -> None:
 def test_layers_tell_of_a_state_that_became_empty() -> None:
     store = MemoryStore()
     tree = StateTree(store)
-    store.write(tree.update({b"a": b"1"}).operations)
+    store.write(tree.update({b"a": b"1", **{b"%d" % key: b"old" for key in range(700)}}).operations)
     store.write(tree.flush())
-    update = tree.update({b"a": None})
+    update = tree.update({b"a": None, **{b"%d" % key: None for key in range(700)}})
     assert update.layer is not None
     store.write(update.operations)
     beside = StateTree(store, update.root, cache_bytes=0, layers=[update.layer])
@@ -337,12 +356,29 @@ def test_a_flush_stores_what_waited_from_earlier_blocks() -> None:
 
 def test_the_cache_is_bounded() -> None:
     store = MemoryStore()
-    tree = StateTree(store, cache_bytes=100_000, uppers=5, log_entries=100)
+    tree, fewest = StateTree(store, cache_bytes=100_000, uppers=5, log_entries=100), 17
     for key in range(0, 6000, 3):
         store.write(tree.update({b"%d" % (key + more): b"value" for more in range(3)}).operations)
         assert tree._young_bytes < 50_000 + 3 * 18_000
         assert sum(twig.size for twig in tree._old.values()) < 50_000 + 3 * 18_000
-        assert len(tree._uppers) <= 5 + 100
+        fewest = min(fewest, len(tree._uppers)) if key > 4000 else fewest
+    assert fewest <= 5, "all 17 of them are not needed"
     assert len(list(store.range(NODE, b"o"))) > 16
     for key in (7, 1500, 5999):
         assert verify_state_proof(tree.root, b"%d" % key, b"value", tree.prove(b"%d" % key))
+
+
+def test_a_warm_tree_needs_no_leaf_of_the_store_and_keeps_its_bound() -> None:
+    content = {b"%d" % key: b"old" for key in range(3000)}
+    source = grown(content)
+    store, changes = MemoryStore(), {b"%d" % key: b"new" for key in range(0, 3000, 7)}
+    store.write(list(source._reader.range(b"", None)))
+    small = StateTree(store, source.root, cache_bytes=100_000)
+    small.warm()
+    assert 50_000 < small._young_bytes < 50_000 + 18_000
+    tree = StateTree(store, source.root)
+    tree.warm()
+    store.write([(key, None) for key, _ in list(store.range(LEAF, b"m"))])
+    assert tree.update(changes).root == state_root_of({**content, **changes})
+    with pytest.raises(LedgerDamaged, match="state tree node"):
+        StateTree(store, source.root).warm()
