@@ -17,6 +17,7 @@ from primitives.hashing import ZERO_DIGEST
 # one: the network has as much to do as it can, and what a block costs is best shared by many. On a quiet network
 # nothing waits.
 WORTH_TRANSACTIONS: Final = 256
+EXECUTING: Final = 1  # block that may be under execution here; behind a second one a third would only wait, so it grows
 BUSY_TRANSACTIONS: Final = 24
 PACED_BELOW: Final = 96  # so many do not wait for more
 PACE_MS: Final = 40
@@ -71,10 +72,13 @@ class BlockBuilder:
         return Block(header, tuple(batch.digest for batch in chosen), certificate, request.new_view)
 
     def _is_worth_it(self, request: BuildBlock, chosen: Sequence[HeldBatch]) -> bool:
-        """Whether to say it now. While a block is under way, or was proposed a moment ago under load, what waits
-        gathers for the next one: the core asks again when that is decided, at every new batch, and at every tick."""
+        """Whether to say it now. While a block is under way, waits to be executed, or was proposed a moment ago under
+        load, what waits gathers for the next one: the core asks again when that is decided, at every new batch, and at
+        every tick."""
         waiting = sum(len(batch.ids) for batch in chosen)
-        if request.undecided or not waiting or waiting >= WORTH_TRANSACTIONS:
+        unexecuted = request.parent_block.header.height - self._executor.height
+        queued = bool(request.undecided) or unexecuted > EXECUTING
+        if queued or not waiting or waiting >= WORTH_TRANSACTIONS:
             return waiting >= WORTH_TRANSACTIONS
         if self._last >= HEAVY_TRANSACTIONS:
             return request.waited_ms >= HEAVY_PACE_MS

@@ -107,6 +107,20 @@ def test_under_a_heavy_load_blocks_become_larger_and_fewer() -> None:
     assert busy.build(request(room, waited_ms=0), one * PACED_BELOW, NOW_MS, force=False), "it is heavy no more"
 
 
+def test_what_would_only_wait_to_be_executed_gathers() -> None:
+    """One block may be under execution when the next is proposed; envelopes of hundreds of operations take long."""
+    room = Room(0)
+    held(room, ("A-1",))
+    one = room.store.candidates(())
+    executing = child_of(header_at(room.chain, 0), 0, [])
+    behind_it = child_of(executing.header, 0, [])
+    busy = builder(room, block_batches=256, block_bytes=2**24)
+    assert busy.build(request(room, parent_block=executing), one, NOW_MS, force=False)
+    assert busy.build(request(room, parent_block=behind_it), one, NOW_MS, force=False) is None
+    assert busy.build(request(room, parent_block=behind_it), one * WORTH_TRANSACTIONS, NOW_MS, force=False)
+    assert busy.build(request(room, parent_block=behind_it, flush=True), one, NOW_MS, force=False), "roots do not wait"
+
+
 def test_a_block_stays_within_the_limits_of_genesis() -> None:
     room = Room(0)
     held(room, ("A-1",), ("B-1",), ("C-1",))
