@@ -36,8 +36,9 @@ async def run_queue(queue: ExecutionQueue, disk: DiskThread, wake: asyncio.Event
 
 
 async def _execute(queue: ExecutionQueue, disk: DiskThread, work: Work) -> Begun | None:
-    """Write a block; the next one, whose rules run beside that if it waits already."""
-    if not queue:
+    """Write a block; the next one, whose rules run beside that if it waits already and the disk takes its time: two
+    threads that both compute cost more than they save."""
+    if not queue or disk.in_place:
         await disk.run(partial(queue.commit, work))
         queue.end(work)
         return queue.begin()
