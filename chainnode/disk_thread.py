@@ -5,7 +5,8 @@ comes after everything else that is due. So what has lately been quick is done b
 time gets a thread, and the loop serves everybody else meanwhile.
 
 On a busy machine most of what a run takes is waiting for a processor, and handing it over would only add to that: what
-the disk itself takes shows in the quickest quarter of the last runs.
+the disk itself takes is neither the processor's time nor any but the quickest quarter of the last runs. A thread waits
+for the interpreter too, so only what the loop does tells of the disk; it tries one run of many also where it is slow.
 """
 
 import asyncio
@@ -18,41 +19,52 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-REMEMBERED: Final = 16  # runs; a quarter of them decides
+REMEMBERED: Final = 16  # runs in place; a quarter of them decides
+TRIED: Final = 8  # one run of so many goes in place beside a disk that was slow
+
+
+def waited() -> float:
+    """Seconds in which the thread did not compute; only differences mean something."""
+    return time.perf_counter() - time.thread_time()
 
 
 class DiskThread(ThreadPoolExecutor):
     """One thread. What is handed in runs in that order, never two at a time, in place or not."""
 
-    def __init__(self, name: str, quick_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, name: str, quick_seconds: float, clock: Callable[[], float] = waited) -> None:
         """`quick_seconds`: what the loop may stand still for where nothing but the disk is waited for."""
         super().__init__(1, name)
         self._quick: Final = quick_seconds
         self._clock: Final = clock
         self._lately: Final[deque[float]] = deque([0.0] * REMEMBERED, REMEMBERED)
-        self._takes = 0.0  # of the last runs the slowest of the quickest quarter
+        self._takes = 0.0  # of the last runs in place the slowest of the quickest quarter
+        self._handed_over = 0  # runs since the last one in place
         self._last: Future[object] | None = None
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See Executor."""
+        self._handed_over += 1
         future = super().submit(fn, *args, **kwargs)
         self._last = future  # type: ignore[assignment]
         return future
 
     @property
     def in_place(self) -> bool:
-        """Whether the loop itself would do the next run: the disk is quick, and nothing of before is under way."""
-        return self._takes <= self._quick and (self._last is None or self._last.done())
+        """Whether the loop itself would do the next run: the disk is quick, or has not been tried for long, and nothing
+        of before is under way."""
+        quick = self._takes <= self._quick or self._handed_over >= TRIED - 1
+        return quick and (self._last is None or self._last.done())
 
     async def run(self, action: Callable[[], None]) -> None:
         """Do it now, or in the thread while the loop goes on. Raises: what it raises."""
         if self.in_place:
             self._timed(action)
         else:
-            await asyncio.get_running_loop().run_in_executor(self, self._timed, action)
+            await asyncio.get_running_loop().run_in_executor(self, action)
 
     def _timed(self, action: Callable[[], None]) -> None:
         began = self._clock()
         action()
         self._lately.append(self._clock() - began)
         self._takes = sorted(self._lately)[REMEMBERED // 4 - 1]
+        self._handed_over = 0
