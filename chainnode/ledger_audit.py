@@ -9,7 +9,7 @@ from sortedcontainers import SortedDict
 from chainnode.config import load_config
 from chainnode.executor import note_of
 from chainnode.failures import LedgerFailure
-from chainnode.process import read_genesis
+from chainnode.genesis_file import read_genesis
 from chainnode.seen_ids import SeenIds
 from ledger.audit import Audit, Audited, Difference, Executed, Progress, Replay
 from ledger.chain import Chain

@@ -19,6 +19,7 @@ from chainnode.config import NodeConfig, load_config, read_secret
 from chainnode.eight_lanes import find as find_eight_lanes
 from chainnode.failures import BadConfiguration, NodeFailure, PortTaken
 from chainnode.fork_file import check_no_fork
+from chainnode.genesis_file import genesis_changes, read_genesis
 from chainnode.handshake import TransportIdentity, identity_of
 from chainnode.listening_ports import holder_of, is_free
 from chainnode.membership import place_at
@@ -27,10 +28,7 @@ from chainnode.state_cache import StateCache
 from chainnode.voting_keys import adopt_key, read_keys
 from ledger.data_directory import initialise, lock_holder, open_data_directory
 from ledger.failures import FatalError
-from points.state import encode_value
-from points.transition import genesis_state
-from primitives.codec import Malformed
-from primitives.genesis import Genesis, chain_id, load_genesis, validator_set
+from primitives.genesis import Genesis, chain_id, validator_set
 from primitives.keys import SigningKey, self_check
 from primitives.validators import ValidatorSet
 
@@ -64,21 +62,6 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=number, handlers=[handler], force=True)
-
-
-def genesis_changes(genesis: Genesis) -> dict[bytes, bytes]:
-    """The whole state at height 0."""
-    return {key: encode_value(record) for key, record in genesis_state(genesis).items() if record is not None}
-
-
-def read_genesis(path: str) -> Genesis:
-    """The genesis file. Raises: BadConfiguration with the path of the faulty field."""
-    try:
-        return load_genesis(Path(path).read_bytes())
-    except OSError as error:
-        raise BadConfiguration(f"genesis {path}: {error.strerror}") from error
-    except Malformed as error:
-        raise BadConfiguration(f"{path}: {error}") from error
 
 
 def read_identity(config: NodeConfig) -> tuple[tuple[SigningKey, ...], TransportIdentity]:

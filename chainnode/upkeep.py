@@ -10,7 +10,7 @@ from typing import Any, Final
 from chainnode.config import NodeConfig, load_config, read_secret
 from chainnode.devnet_calls import NoAnswer, call
 from chainnode.failures import BadConfiguration, LedgerFailure, NodeFailure
-from chainnode.process import read_genesis
+from chainnode.genesis_file import read_genesis
 from ledger.data_directory import SNAPSHOT_DIRECTORY, DataDirectory, lock_holder, open_data_directory
 from ledger.failures import FatalError
 from ledger.pruning import prune

@@ -73,6 +73,21 @@ def test_every_figure_has_a_trial_and_a_gate_is_no_harder_than_its_goal() -> Non
             assert judge(figure, [figure.gate]) in ("holds", "goal")
 
 
+def test_who_joins_by_snapshot_is_judged_and_who_replays_is_told_and_each_says_which_it_is() -> None:
+    judged, seconds, replay, rate = figures_of("sync")
+    assert [figure.name for figure in (judged, seconds, replay, rate)] == [
+        "sync", "sync_seconds", "replay", "replay_rate"]  # fmt: skip
+    assert (judged.gate, judged.goal, judge(judged, [4.9]), judge(judged, [20.0])) == (5, 20, "misses", "goal")
+    assert {judge(figure, [0.1]) for figure in (seconds, replay, rate)} == {"told"}
+    assert all("snapshot" in f.english and "快照" in f.chinese for f in (judged, seconds))
+    assert all("replays every block" in f.english and "重放全部区块" in f.chinese for f in (replay, rate))
+
+
+def test_a_row_of_the_former_replay_is_not_taken_for_a_snapshot() -> None:
+    former = Row("abc", False, 0, 1.0, Outcome({"sync": [3.3], "sync_rate": [20_000.0]}))
+    assert not stands(board(("sync", former)), "sync", "abc", short=False)
+
+
 def test_a_row_stands_while_sources_machine_and_figures_are_the_same() -> None:
     kept = board(("w512", full_row("w512")))
     assert stands(kept, "w512", "abc", short=False)

@@ -1,15 +1,11 @@
 """The binary ingress: every transaction gets an answer, every admitted one an outcome, and no client costs another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from contextlib import suppress
 
 import pytest
 
-from chainnode.courtesy import BURST, FORGED_COST, PER_SECOND, Courtesy
-from chainnode.ingress import IngressLimits, IngressServer
-from chainnode.ingress_client import IngressClient
+from chainnode.ingress import IngressLimits
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     Answer,
@@ -22,80 +18,9 @@ from chainnode.ingress_frames import (
 from chainnode.wire import Frame, encode_frame
 from primitives.codec import Malformed
 from primitives.codes import Code
-from primitives.hashing import Digest
-from primitives.transaction import Decoded
-from tests.chainnode.mesh import eventually, run
+from tests.chainnode.doors import Client, ingress
+from tests.chainnode.mesh import run
 from tests.chainnode.transactions import make
-
-
-class Verdict(NamedTuple):
-    code: Code
-    retry_ms: int = 0
-
-
-class Door:
-    """A node that admits each id once."""
-
-    def __init__(self) -> None:
-        self.ids: set[Digest] = set()
-        self.bulks: list[int] = []
-        self.entered = asyncio.Event()
-        self.open = asyncio.Event()
-        self.open.set()
-        self.busy_ms = 0  # while set, everything is refused for lack of room
-        self.refuse: list[Verdict] = []  # while set, this is what a bulk is told
-        self.forged: set[Digest] = set()
-
-    async def submit(self, transactions: Sequence[Decoded]) -> Sequence[Verdict]:
-        self.bulks.append(len(transactions))
-        self.entered.set()
-        await self.open.wait()
-        if self.refuse:
-            return self.refuse
-        if self.busy_ms:
-            return [Verdict(Code.POOL_FULL, self.busy_ms)] * len(transactions)
-        if not self.forged.isdisjoint(one.id for one in transactions):
-            return [Verdict(Code.BAD_SIGNATURE)] * len(transactions)
-        answers = [Verdict(Code.DUPLICATE_TX if one.id in self.ids else Code.OK) for one in transactions]
-        self.ids.update(one.id for one in transactions)
-        return answers
-
-
-@asynccontextmanager
-async def ingress(
-    limits: IngressLimits | None = None, courtesy: Courtesy | None = None
-) -> AsyncIterator[tuple[IngressServer, Door, int]]:
-    door = Door()
-    server = IngressServer("127.0.0.1", 0, door.submit, asyncio.get_running_loop().time, limits, courtesy)
-    port = server.listen()
-    task = asyncio.create_task(server.run())
-    await asyncio.sleep(0)
-    try:
-        yield server, door, port
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-class Client:
-    """A client and the outcomes that it heard."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.heard = asyncio.Event()
-
-    async def connect(self, port: int) -> IngressClient:
-        return await IngressClient.connect("127.0.0.1", port, self._hear)
-
-    def _hear(self, outcomes: Sequence[Outcome]) -> None:
-        self.outcomes += outcomes
-        self.heard.set()
-
-    async def until(self, count: int) -> None:
-        while len(self.outcomes) < count:
-            self.heard.clear()
-            await self.heard.wait()
 
 
 def test_answers_come_in_order_and_outcomes_follow() -> None:
@@ -256,125 +181,6 @@ def test_one_address_does_not_take_every_connection() -> None:
             assert await again.submit([make().raw]) == (Code.OK,), "a place that was left is free"
             for client in (clients[1], again):
                 await client.close()
-            writer.close()
-
-    run(scenario)
-
-
-def test_a_busy_node_says_when_to_come_again() -> None:
-    async def scenario() -> None:
-        now = [0.0]
-        async with ingress(courtesy=Courtesy(lambda: now[0])) as (server, door, port):
-            client = await Client().connect(port)
-            one = make()
-            door.busy_ms = 350
-            assert await client.submit([one.raw]) == (Code.POOL_FULL,) and client.retry_ms == 350
-            assert not server._watchers, "nobody waits for what was not taken in"
-            door.busy_ms = 0
-            now[0] = 0.35
-            assert await client.submit([one.raw]) == (Code.OK,) and client.retry_ms == 0
-            await client.close()
-
-    run(scenario)
-
-
-@pytest.mark.pitfall(69)
-def test_who_comes_before_the_time_is_refused_unread() -> None:
-    """Offered many times what it can commit, a node that looked into everything would spend itself on refusals."""
-
-    async def scenario() -> None:
-        now = [0.0]
-        courtesy = Courtesy(lambda: now[0])
-        async with ingress(courtesy=courtesy) as (server, door, port):
-            ears = Client()
-            client, same = await ears.connect(port), await Client().connect(port)
-            mine = make()
-            assert await client.submit([mine.raw]) == (Code.OK,)
-            door.busy_ms = 500
-            await client.submit([make().raw])
-            door.busy_ms, now[0], seen = 0, 0.125, len(door.bulks)
-            for each in (client, same):
-                assert await each.submit([mine.raw, b"junk"]) == (Code.POOL_FULL,) * 2 and each.retry_ms == 375
-            assert len(door.bulks) == seen, "nobody looked"
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
-            writer.write(encode_ingress(Submit(1, (make().raw,))))
-            assert await reader.read(1) and len(door.bulks) == seen + 1, "others are looked at"
-            server.settled([Outcome(mine.id, 7, 0, 0)])
-            await ears.until(1)
-            assert ears.outcomes == [Outcome(mine.id, 7, 0, 0)], "what was taken in before keeps its outcome"
-            now[0] = 0.5
-            assert await same.submit([mine.raw, b"junk"]) == (Code.DUPLICATE_TX, Code.DECODE), "and now it is looked at"
-            for each in (client, same):
-                await each.close()
-            writer.close()
-
-    run(scenario)
-
-
-def test_one_hot_sender_does_not_close_the_door_for_its_address() -> None:
-    async def scenario() -> None:
-        async with ingress() as (_, door, port):
-            client = await Client().connect(port)
-            door.refuse = [Verdict(Code.SENDER_POOL_LIMIT, 350), Verdict(Code.POOL_FULL, 350)]
-            assert await client.submit([make().raw, make().raw]) == (Code.SENDER_POOL_LIMIT, Code.POOL_FULL)
-            door.refuse = []
-            assert await client.submit([make().raw]) == (Code.OK,)
-            await client.close()
-
-    run(scenario)
-
-
-def test_a_flood_that_is_refused_unread_is_read_more_slowly_in_the_end() -> None:
-    async def scenario() -> None:
-        courtesy = Courtesy(lambda: 0.0)
-        async with ingress(courtesy=courtesy) as (server, _, port):
-            client = await Client().connect(port)
-            courtesy.tell("127.0.0.1", 5_000)
-            courtesy.charge("127.0.0.1", int(BURST) - 4)
-            answers = [client.submit([b"x"] * 32) for _ in range(3)]
-            assert await answers[0] == await answers[1] == (Code.POOL_FULL,) * 32, "2 each"
-            await eventually(lambda: server._held == {"127.0.0.1"})
-            assert await answers[2] == (Code.POOL_FULL,) * 32, "what takes it beyond its budget is answered"
-            late = client.submit([b"x"])
-            for _ in range(20):
-                await asyncio.sleep(0)
-            assert not late.done()
-            server._release("127.0.0.1")
-            assert await late == (Code.POOL_FULL,)
-            await client.close()
-
-    run(scenario)
-
-
-def test_an_address_that_forges_is_not_read_for_a_while() -> None:
-    async def scenario() -> None:
-        now = [0.0]
-        courtesy = Courtesy(lambda: now[0])
-        courtesy.charge("127.0.0.1", int(BURST) - FORGED_COST)
-        async with ingress(IngressLimits(workers=1), courtesy) as (server, door, port):
-            forger, other = await Client().connect(port), await Client().connect(port)
-            false = make()
-            door.forged.add(false.id)
-            assert await forger.submit([false.raw]) == (Code.BAD_SIGNATURE,)
-            assert server._held == set(), "within its budget"
-            courtesy.charge("127.0.0.1", int(PER_SECOND) * 30)
-            door.open.clear()
-            answer = forger.submit([false.raw])
-            waits = [client.submit([make().raw]) for client in (forger, other)]  # these wait for the worker
-            await eventually(lambda: sum(map(len, server._queues[0].lines.values())) == 2)
-            door.open.set()
-            assert await answer == (Code.BAD_SIGNATURE,)
-            assert server._held == {"127.0.0.1"}
-            waits += [client.submit([make().raw]) for client in (forger, other)]  # and these in the socket
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
-            writer.write(encode_ingress(Submit(1, (make().raw,))))
-            assert await reader.read(1), "others are read"
-            assert not any(wait.done() for wait in waits)
-            now[0] = 100.0
-            server._release("127.0.0.1")
-            assert await asyncio.gather(*waits) == [(Code.OK,)] * 4, "nothing of it was lost"
-            await forger.close()
-            await other.close()
             writer.close()
 
     run(scenario)

@@ -12,8 +12,8 @@ import pytest
 
 from chainnode.devnet import wait_for
 from chainnode.devnet_layout import NodePlace
+from chainnode.genesis_file import genesis_changes
 from chainnode.ledger_audit import audit_config
-from chainnode.process import genesis_changes
 from chainnode.resync import Blamed, Progress, Resync
 from chainnode.snapshot_sources import HttpSource
 from chainnode.upkeep import back_up, prune_history, take_snapshot
