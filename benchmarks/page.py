@@ -28,7 +28,7 @@ CHINA: Final = datetime.timezone(datetime.timedelta(hours=8))
 STANDARD: Final = (
     (("transaction throughput", "交易吞吐率"), ("best", "w512", "batch")),
     (("query throughput", "查询吞吐率"), ("queries", "query_p99")),
-    (("synchronisation performance", "同步性能"), ("sync_rate", "sync")),
+    (("synchronisation performance", "同步性能"), ("sync", "sync_seconds", "replay_rate")),
     (("deployment efficiency", "部署效率"), ("deploy", "deploy_first")),
     (("ledger growth", "账本增长"), ("growth",)),
 )

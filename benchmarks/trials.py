@@ -5,11 +5,12 @@ from typing import Final
 
 from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand
-from benchmarks.trials_faults import follower, leader, sync
+from benchmarks.trials_faults import follower, leader
 from benchmarks.trials_load import batch, best, half, idle, plain, queries, w512
 from benchmarks.trials_overload import overload
 from benchmarks.trials_rest import deploy, memory, silence
 from benchmarks.trials_scale import accounts, startup
+from benchmarks.trials_sync import sync
 
 Trial = Callable[[Stand], Outcome]
 

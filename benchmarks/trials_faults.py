@@ -1,25 +1,17 @@
-"""Trials in which a node dies under load, or begins with nothing."""
+"""Trials in which a node dies under load."""
 
-import shutil
 import signal
-import time
-from pathlib import Path
 from typing import Final
 
 from benchmarks.aftermath import standing
 from benchmarks.network import READY_SECONDS, Network
 from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand, Tally, load
-from benchmarks.trials_load import BEST_OUTSTANDING, RATE_UNKNOWN, SECONDS
-from chainnode.config import load_config
-from chainnode.devnet import NotReady, initialise_data
+from benchmarks.trials_load import RATE_UNKNOWN, SECONDS
 from chainnode.devnet_layout import NodePlace
 
 OUTSTANDING: Final = 512
 KILL_AT: Final = 0.4  # of the load
-SYNC_SECONDS: Final = 20.0
-SYNC_SECONDS_MAX: Final = 180.0
-POLL_SECONDS: Final = 0.02
 
 
 def follower(stand: Stand) -> Outcome:
@@ -58,40 +50,6 @@ def leader(stand: Stand) -> Outcome:
 
 def _strike(network: Network, place: NodePlace) -> None:
     network.devnet.signal(place, signal.SIGKILL)
-
-
-def sync(stand: Stand) -> Outcome:
-    """A node begins with an empty ledger; the others stand still, and hold what one load at full rate left."""
-    tally = Tally()
-    with stand.network() as network:
-        live = load(stand, tally, network, stand.seconds(SYNC_SECONDS), outstanding=BEST_OUTSTANDING)
-        transactions = live.endings["committed"]
-        place = network.devnet.places[-1]
-        for _ in range(stand.runs):
-            seconds = _sync_once(network, place)
-            tally.add("sync", transactions / seconds / max(live.committed_per_s, 1.0))
-            tally.add("sync_rate", transactions / seconds)
-    tally.note(f"{transactions:,} transactions, start of the process included", f"{transactions:,} 笔，含进程启动")
-    return tally.outcome()
-
-
-def _sync_once(network: Network, place: NodePlace) -> float:
-    """Seconds from the start of the process to the height and state root of the others."""
-    devnet = network.devnet
-    target = standing(network)
-    goal = max(height for height, _, _ in (spot for spot in target.values() if spot is not None))
-    devnet.kill(place)
-    config = devnet.folder(place) / "node.toml"
-    shutil.rmtree(Path(load_config(config).data))
-    initialise_data(config, network.genesis)
-    began = time.monotonic()
-    devnet.start(place)
-    while time.monotonic() < began + SYNC_SECONDS_MAX:
-        status = devnet.status(place)
-        if status is not None and int(status["height"]) >= goal:
-            return time.monotonic() - began
-        time.sleep(POLL_SECONDS)
-    raise NotReady(f"{place.name} has not synced to height {goal} in {SYNC_SECONDS_MAX:.0f} s")
 
 
 def leader_of(network: Network) -> str:

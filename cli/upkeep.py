@@ -129,7 +129,7 @@ def run_resync(
 ) -> dict[str, Any]:
     """{"height", "state_root", "abstains_in", "old", "blamed"}. Raises: Refusal."""
     from chainnode.config import load_config
-    from chainnode.process import genesis_changes, read_genesis
+    from chainnode.genesis_file import genesis_changes, read_genesis
     from chainnode.resync import Blamed, Progress, Resync
     from chainnode.snapshot_sources import FolderSource, HttpSource, Source
 

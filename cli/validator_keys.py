@@ -92,7 +92,8 @@ def _read_node(config_path: Path) -> "tuple[NodeConfig, Genesis, tuple[SigningKe
     """
     from chainnode.config import load_config
     from chainnode.failures import NodeFailure
-    from chainnode.process import read_genesis, read_identity
+    from chainnode.genesis_file import read_genesis
+    from chainnode.process import read_identity
 
     try:
         config = load_config(config_path)

@@ -49,7 +49,6 @@ def test_the_verdict_says_in_how_many_runs_the_gate_held() -> None:
     assert [scoreboard.verdict_text(measured, figure) for figure in figures_of("queries")] == ["not measured"] * 2
 
 
-
 def test_what_is_not_sound_misses_and_what_has_no_gate_is_only_told() -> None:
     assert judge(RATE, [9_000], sound=False) == "misses"
     assert judge(RATE, []) == "not measured"

@@ -2,6 +2,8 @@
 59)."""
 
 import http.server
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -291,3 +293,17 @@ def test_over_http_from_several_nodes(source: Path, tmp_path: Path, serve: Calla
 def test_a_source_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not a node's address"):
         HttpSource(url)
+
+
+def test_the_command_imports_no_node_and_no_server(tmp_path: Path) -> None:
+    """A fresh node waits for it; the program of a node takes longer to import than a small ledger to load."""
+    (tmp_path / "node.toml").write_text("no configuration")
+    script = (
+        "import sys; from cli.main import run\n"
+        f"code = run(['node', 'resync', '--config', {str(tmp_path / 'node.toml')!r}, '--from', 'http://127.0.0.1:1'])\n"
+        "assert 'chainnode.resync' in sys.modules and 'chainnode.config' in sys.modules\n"
+        "assert not {'chainnode.node', 'chainnode.process', 'aiohttp'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
