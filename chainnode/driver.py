@@ -294,11 +294,13 @@ class Driver:
         self._inbox.appendleft(BlockBuilt(request.view, request.height, block))
 
     def _journal_bodies(self, block: Block) -> None:
-        for digest in block.batch_digests:
-            if Digest(digest) not in self._journaled:
-                self._journaled.add(Digest(digest))
-                raw = self._bodies.raw(Digest(digest))
-                assert raw is not None, "a block is accepted only with its bodies"
+        now_ms = self._clock.now_ms()
+        for digest in map(Digest, block.batch_digests):
+            raw = self._bodies.raw(digest)
+            assert raw is not None, "a block is accepted only with its bodies"
+            self._store.keep_certified(digest, raw, now_ms)  # of the ledger's: it may prune them before the block comes
+            if digest not in self._journaled:
+                self._journaled.add(digest)
                 self._to_journal.append(batch_entry(raw))
 
     def _rotate(self) -> None:

@@ -18,7 +18,8 @@ class SeenIds:
     def __init__(self) -> None:
         self._ids: Final[set[bytes]] = set()
         self.knows: Final = self._ids.__contains__  # `in`, for thousands at once
-        self._blocks: Final[deque[tuple[int, Sequence[bytes]]]] = deque()  # (block time in s, ids new in it)
+        self._again: Final[dict[bytes, int]] = {}  # of those that several blocks mention: the time of the last one
+        self._blocks: Final[deque[tuple[int, Sequence[bytes]]]] = deque()  # (block time in s, ids in it)
 
     @classmethod
     def load(cls, chain: Chain) -> "SeenIds":
@@ -36,11 +37,19 @@ class SeenIds:
 
     def advance(self, time_s: int) -> None:
         """The next block has this time: forget the blocks more than 600 s older."""
+        again = self._again
         while self._blocks and self._blocks[0][0] < time_s - VALIDITY_SECONDS_MAX:
-            self._ids.difference_update(self._blocks.popleft()[1])
+            then, ids = self._blocks.popleft()
+            if again:  # only with its last mention: a node that starts now has not read the first (C6)
+                ids = [i for i in ids if again.get(i, then) == then]
+                for one in ids:
+                    again.pop(one, None)
+            self._ids.difference_update(ids)
 
     def add(self, time_s: int, ids: Sequence[bytes]) -> None:
         """A block of this time mentioned these ids."""
-        fresh = [i for i in dict.fromkeys(ids) if i not in self._ids]
-        self._ids.update(fresh)
-        self._blocks.append((time_s, fresh))
+        once = dict.fromkeys(ids)
+        if not self._ids.isdisjoint(once):
+            self._again.update((i, time_s) for i in once if i in self._ids)
+        self._ids.update(once)
+        self._blocks.append((time_s, tuple(once)))

@@ -38,10 +38,8 @@ def highest_floor(chain: Chain) -> int:
     """The highest floor that leaves the chain what it needs: the newest 256 blocks, and those of the last 700 s of
     block time before any state of which a snapshot may still be made, whose ids keep a transaction from being executed
     twice (C6, pitfall 71)."""
-    youngest = chain.header(max(chain.floor, chain.head.height - SNAPSHOT_LAG_MAX))
-    assert youngest is not None, "heights from the floor to the head have a header"
     low, high = chain.floor, max(chain.floor, chain.head.height - BLOCKS_KEPT_MIN)
-    oldest = youngest.time_ms - 1000 * SECONDS_KEPT_MIN
+    oldest = _oldest_needed(chain)
     while low < high:  # times rise with the height (C14): the highest height that is older than that
         middle = (low + high + 1) // 2
         header = chain.header(middle)
@@ -51,6 +49,13 @@ def highest_floor(chain: Chain) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _oldest_needed(chain: Chain) -> int:
+    """The block time in ms from which on all ids are needed (C6)."""
+    youngest = chain.header(max(chain.floor, chain.head.height - SNAPSHOT_LAG_MAX))
+    assert youngest is not None, "heights from the floor to the head have a header"
+    return youngest.time_ms - 1000 * SECONDS_KEPT_MIN
 
 
 def floor_for(chain: Chain, keep_blocks: int) -> int:
@@ -74,7 +79,7 @@ class Pruner:
 
     def piece(self) -> bool:
         """Delete the next few thousand records in one write, or at last the segments; False once nothing is left that
-        can be deleted now.
+        can be deleted now: a snapshot brings blocks below its floor whose ids are still needed.
 
         The write is not synced: one that a power cut takes back is done again. Raises: FatalError.
         """
@@ -82,12 +87,16 @@ class Pruner:
             return self._chain.segments.drop(self.cleared, self._chain.store)
         store, height = self._chain.store, self.cleared
         operations: list[Operation] = []
-        stop = min(self._chain.floor, height + PIECE_HEIGHTS)
+        stop, oldest = min(self._chain.floor, height + PIECE_HEIGHTS), _oldest_needed(self._chain)
         while height < stop and len(operations) < PIECE_OPERATIONS:
             block = load_block(store, height)
+            if block is not None and block.header.time_ms >= oldest:
+                break
             if block is not None:
                 operations += self._of_block(block)
             height += 1
+        if height == self.cleared:
+            return self._chain.segments.drop(height, store)
         store.write([*operations, (CLEARED_KEY, pack_height(height))], sync=False)
         self.cleared = height
         self.deleted += len(operations)

@@ -232,6 +232,30 @@ def test_a_decision_of_two_heights_is_durable_before_the_first_is_executed() -> 
     assert certificate_hash(certificate) != ZERO_DIGEST
 
 
+@pytest.mark.pitfall(71)
+def test_a_body_that_was_executed_before_stays_until_the_block_that_names_it_again_is_executed() -> None:
+    """Every node prunes at the same height: what all of them accepted from their ledgers would be nowhere (C1)."""
+    room = Room(1)
+    room.hold(*BODY)
+    second = batch_of(0, "H-4")
+    room.hold(*second)
+    block = first_block(room)
+    child = child_of(block.header, 0, [second])
+    room.hear(propose(block), 0)
+    room.hear(propose(child), 0)
+    room.hear(CertificateMessage(certificate_of(child)), 2)
+    room.work(lambda: room.chain.head.height == 2)
+    assert room.store.held_count == 0
+    third = child_of(child.header, 0, [BODY])
+    room.hear(propose(third), 0)
+    room.work(lambda: any(vote.height == 3 for vote in room.votes(Phase.PREPARE)))
+    room.chain.raise_floor(2)
+    assert room.bodies.missing(third) == []
+    room.hear(CertificateMessage(certificate_of(third)), 2)
+    room.work(lambda: room.chain.head.height == 3)
+    assert room.store.held_count == 0
+
+
 def test_batches_of_a_dead_proposal_are_proposed_again() -> None:
     """Nothing is lost with a view: what only an undecided block named is a candidate of the next leader."""
     room = Room(1)

@@ -14,7 +14,7 @@ from ledger.data_directory import initialise, open_data_directory, restore
 from ledger.disk import JournalDirectory
 from ledger.failures import BadSnapshot, Pruned
 from ledger.memory_disk import MemoryDisk
-from ledger.pruning import prune
+from ledger.pruning import Pruner, prune
 from ledger.schema import Head
 from ledger.snapshot_folder import KEPT, SnapshotFolder
 from ledger.snapshot_format import CHUNK_BYTES, Manifest, chunk_hash, decode_manifest
@@ -120,6 +120,22 @@ def test_a_restored_ledger_goes_on_like_the_one_it_came_from(tmp_path: Path, blo
     again.seen.update(builder.seen)
     again.add(b"after=1")
     assert found.head.height == manifest.height + 1
+
+
+@pytest.mark.pitfall(71)
+def test_pruning_leaves_the_ids_that_came_with_a_snapshot_until_they_are_old(tmp_path: Path) -> None:
+    builder = new_chain()
+    busy(builder, 200)
+    found = restored(take(builder, tmp_path), tmp_path)
+    before = list(found.recent_ids(600))
+    assert found.floor > 1 and len(before) == found.head.height
+    list(prune(found, 1))
+    assert list(found.recent_ids(600)) == before, "a node that starts again must know what was executed (C6)"
+    again = Builder(found, StateTree(found.store, found.head.state_root), step_ms=1_000_000)
+    again.roots, again.receipts, again.seen = builder.roots, builder.receipts, builder.seen
+    again.idle(300)
+    list(prune(found, 1))
+    assert Pruner(found).cleared == found.floor > 200
 
 
 def test_an_idle_chain_gives_a_snapshot_at_once(tmp_path: Path) -> None:
