@@ -19,7 +19,11 @@ DOWN_SECONDS: Final = 0.5
 class IngressLane:
     """See generator.Lane. `ids` are those of the raw transactions."""
 
-    def __init__(self, host: str, port: int, raws: Sequence[bytes], ids: Sequence[Digest], desk: Desk) -> None:
+    def __init__(
+        self, host: str, port: int, raws: Sequence[bytes], ids: Sequence[Digest], desk: Desk, waits: bool = False
+    ) -> None:  # fmt: skip
+        """`waits`: after a refusal for lack of room, as long as the node says. So does the client of a closed loop; an
+        open one sends when the time has come."""
         self._address: Final = (host, port)
         self._raws: Final = raws
         self._ids: Final = ids
@@ -28,6 +32,8 @@ class IngressLane:
         self._client: IngressClient | None = None
         self._opening = False
         self._down_until = 0.0
+        self._waits: Final = waits
+        self._told_until = 0.0
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     async def __aenter__(self) -> "IngressLane":
@@ -45,6 +51,8 @@ class IngressLane:
         if self._client is None:
             if not self._opening and asyncio.get_running_loop().time() >= self._down_until:
                 self._start_opening()
+            return 0
+        if self._waits and asyncio.get_running_loop().time() < self._told_until:
             return 0
         return min(BULK_TRANSACTIONS_MAX, max(0, IN_HAND_MAX - len(self._numbers)))
 
@@ -70,6 +78,8 @@ class IngressLane:
     def _answered(self, bulk: list[int], answer: "asyncio.Future[tuple[int, ...]]") -> None:
         if answer.cancelled() or answer.exception() is not None:
             return  # the connection is gone: _lost reports all that waits
+        if self._client is not None and self._client.retry_ms:
+            self._told_until = asyncio.get_running_loop().time() + self._client.retry_ms / 1000
         for number, code in zip(bulk, answer.result(), strict=True):
             if code == Code.OK:
                 continue

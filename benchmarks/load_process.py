@@ -90,7 +90,7 @@ async def load(orders: Orders, file: SignedFile) -> tuple[Book, Book]:
         if orders.ingress:
             ids = [Digest(one) for one in Share(file, numbers, ids=True)]
             lanes = [
-                await stack.enter_async_context(IngressLane(host, port, raws, ids, generator))
+                await stack.enter_async_context(IngressLane(host, port, raws, ids, generator, bool(plan.outstanding)))
                 for host, port in orders.ingress
             ]
         generator.attach(lanes, asking)
