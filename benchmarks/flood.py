@@ -21,6 +21,10 @@ PACE_SECONDS: Final = 0.002
 FORGED_BULK: Final = 400
 
 
+class RanDry(Exception):
+    """A transaction was due and none was left: fewer were signed than the load takes."""
+
+
 class Signed(Protocol):
     """The transactions of a run by number."""
 
@@ -59,21 +63,21 @@ class Flood:
         return time.monotonic() - self._started
 
     async def closed(self, outstanding: int, seconds: float) -> tuple[float, float]:
-        """So many at a time. Returns: when it began and ended."""
+        """So many at a time. Returns: when it began and ended. Raises: RanDry."""
         began = self.now()
         while (now := self.now()) < began + seconds:
-            while self.book.open < outstanding and self._left:
-                self._send([now] * min(BULK, outstanding - self.book.open, self._left))
+            while self.book.open < outstanding:
+                self._send([now] * min(BULK, outstanding - self.book.open))
             await asyncio.sleep(PACE_SECONDS)
         return began, self.now()
 
     async def open(self, rate: float, seconds: float) -> tuple[float, float]:
-        """At this rate, whatever the nodes do. Returns: when it began and ended."""
+        """At this rate, whatever the nodes do. Returns: when it began and ended. Raises: RanDry."""
         began, sent = self.now(), 0
         while (now := self.now()) < began + seconds:
             due = int((now - began) * rate)
-            while sent < due and self._left:
-                times = [began + number / rate for number in range(sent, min(due, sent + BULK, sent + self._left))]
+            while sent < due:
+                times = [began + number / rate for number in range(sent, min(due, sent + BULK))]
                 self._send(times)
                 sent += len(times)
             await asyncio.sleep(PACE_SECONDS)
@@ -86,13 +90,11 @@ class Flood:
             await asyncio.sleep(PACE_SECONDS)
         self.book.close(self.now())
 
-    @property
-    def _left(self) -> int:
-        return self.book.count - self.book.released
-
     def _send(self, intended: Sequence[float]) -> None:
         first = self.book.released
         numbers = range(first, first + len(intended))
+        if numbers.stop > self.book.count:
+            raise RanDry(f"the {self.book.count:,} signed transactions did not last longer than {self.now():.1f} s")
         for number, at in zip(numbers, intended, strict=True):
             self.book.release(number, at)
             self._numbers[self._signed.id(number)] = number

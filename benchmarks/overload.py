@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks.aftermath import Chain, inspect, standing
-from benchmarks.flood import Flood, forged_frame
+from benchmarks.flood import Flood, RanDry, forged_frame
 from benchmarks.latencies import Percentiles, histogram_of, percentiles
 from benchmarks.machine import Hardware, Usage, cpu_seconds, hardware, resident_mib, verifies_per_second
 from benchmarks.network import Network
@@ -44,6 +44,7 @@ DRAIN_SECONDS: Final = 30.0
 NORMAL_FACTOR: Final = 3.0  # times the p99 of before
 NORMAL_SECONDS_MIN: Final = 0.2
 BEST_RATE_MAX: Final = 12_000  # transactions signed per second of a closed loop
+KNEE_MAX: Final = 6_000  # of a knee that nobody knows beforehand: so much is signed for times of it
 
 GATE_KEPT: Final = 0.8
 GATE_FORGED: Final = 0.9
@@ -108,9 +109,10 @@ def overload(
     network: Network, seconds: float, times: float, knee: float, tell: Tell, forger: bool = True,
     best_seconds: float = BEST_SECONDS,
 ) -> Overload:  # fmt: skip
-    """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, OSError."""
+    """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, also where the network takes
+    more than was signed beforehand; OSError."""
     tell("prepare", 0.0)
-    bound = knee or BEST_RATE_MAX / 2  # what is offered above is cut: all is signed beforehand
+    bound = knee or KNEE_MAX
     closed = (2 + 2 * forger) * best_seconds * BEST_RATE_MAX
     count = int(closed + seconds * times * bound + 2 * (CALM_SECONDS + AFTER_SECONDS) * CALM_SHARE * bound)
     lifetime = min(LIFETIME_MAX, count / 3_000 + 4 * seconds + 120)
@@ -128,7 +130,11 @@ def overload(
             first = min((place[0] for place in standing(network).values() if place is not None), default=0)
             base = verifies_per_second()
             trial = _Trial(network, file, seconds, times, knee)
-            asyncio.run(trial.run(tell, forger, best_seconds))
+            try:
+                asyncio.run(trial.run(tell, forger, best_seconds))
+            except RanDry as error:
+                detail = f"{error}: enough for a knee of {bound:,.0f} tx/s; a higher one goes with --knee"
+                raise RunFailed(detail, Code.OUTCOME_UNKNOWN) from error
             tell("inspect", 0.0)
             book = trial.flood.book
             committed = {file.id(n).hex() for n in range(book.released) if book.ending[n] == Ending.COMMITTED}
@@ -154,7 +160,7 @@ class _Trial:
         self.flood: Final = Flood(file, len(file), network.ingress(), CONNECTIONS)
 
     async def run(self, tell: Tell, forger: bool, best_seconds: float) -> None:
-        """All of it. Raises: OSError, RunFailed."""
+        """All of it. Raises: OSError, RunFailed, RanDry."""
         async with self.flood as flood:
             best = await self._closed("best", best_seconds)
             if forger:

@@ -42,7 +42,7 @@ PREPARE_OUTSTANDING: Final = 200
 SIGNATURE_SAMPLE: Final = 500
 POKES: Final = 60
 ASKED_ACCOUNTS: Final = 1_000
-SUPPLY_SECONDS: Final = 0.5  # before the end of a closed loop at which nothing may be left to send
+DRY_SHARE: Final = 0.02  # of the measured time of a closed loop, at its end, in which nothing may be left to send
 BEGIN_SECONDS: Final = 600  # after the genesis of a network whose clock the run moves: then the load begins
 
 Tell = Callable[[str, float], None]  # what is done, and how much of it (0 to 1)
@@ -252,16 +252,15 @@ def _committed_ids(file: SignedFile, books: Sequence[Book]) -> Iterator[str]:
 
 def _check_supply(settings: Settings, books: Sequence[Book], count: int) -> None:
     """A closed loop that had nothing left to send would be told as a slow network; one that stood still is slow.
-    `count`: of all processes. Raises: RunFailed."""
-    parts = len(books)
-    dry = any(book.released >= len(range(part, count, parts)) for part, book in enumerate(books))
-    last = max((book.intended[book.released - 1] for book in books if book.released), default=0.0)
-    wanted = settings.warmup + settings.duration
-    if settings.outstanding and dry and wanted - last > SUPPLY_SECONDS:
-        sent = sum(book.released for book in books)
-        more = math.ceil(1.5 * sent / max(last, 0.1))
-        detail = f"all {sent} signed transactions were sent after {last:.1f} s of {wanted:.1f} s: --supply {more}"
-        raise RunFailed(detail, Code.OUTCOME_UNKNOWN)
+    `count`: of all processes, each has its share of them. Raises: RunFailed."""
+    wanted, parts = settings.warmup + settings.duration, len(books)
+    for part, book in enumerate(books):
+        own = len(range(part, count, parts))
+        last = book.intended[book.released - 1] if book.released else 0.0
+        if settings.outstanding and book.released >= own and wanted - last > DRY_SHARE * settings.duration:
+            more = math.ceil(1.5 * parts * own / max(last, 0.1))
+            detail = f"all {own} signed transactions were sent after {last:.1f} s of {wanted:.1f} s: --supply {more}"
+            raise RunFailed(detail if parts == 1 else f"process {part}: {detail}", Code.OUTCOME_UNKNOWN)
 
 
 async def _load(

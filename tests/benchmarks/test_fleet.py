@@ -87,10 +87,24 @@ def test_a_closed_loop_of_several_processes_ends_when_all_is_sent(tmp_path: Path
     books, seen = drive(tmp_path, 2, outstanding=3)
     assert together(books).count_of(range(COUNT))["committed"] == COUNT == len(seen)
     settings = Settings("mixed", "http", 0.0, 5.0, 0.0, 6, 4, 8, generators=2)
-    with pytest.raises(RunFailed, match="all 90 signed transactions"):
+    with pytest.raises(RunFailed, match="process 0: all 45 signed transactions"):
         _check_supply(settings, books, COUNT)
     _check_supply(replace(settings, outstanding=0), books, COUNT)
     _check_supply(settings, books, 2 * COUNT)  # the network stood still: that is a result
+
+
+def sent_until(last: float, count: int) -> Book:
+    return book_with([(last * (n + 1) / count, last + 1) for n in range(count)], count)
+
+
+def test_a_closed_loop_that_ran_dry_is_told_whichever_process_did_and_however_short_it_was() -> None:
+    settings = Settings("mixed", "ingress", 0.0, 10.0, 2.0, 64, 4, 8)
+    _check_supply(settings, [sent_until(11.9, 30)], 30)  # what was under way then fills the rest
+    with pytest.raises(RunFailed, match=r"all 30 .* after 11\.7 s of 12\.0 s: --supply 4$"):
+        _check_supply(settings, [sent_until(11.7, 30)], 30)
+    _check_supply(settings, [sent_until(12.0, 15), sent_until(11.9, 15)], 30)
+    with pytest.raises(RunFailed, match=r"process 1: all 15 .* after 6\.0 s of 12\.0 s: --supply 8$"):
+        _check_supply(settings, [sent_until(12.0, 14), sent_until(6.0, 15)], 30)
 
 
 def test_a_process_that_fails_says_why_and_none_is_left(tmp_path: Path) -> None:

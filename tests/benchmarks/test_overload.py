@@ -1,10 +1,14 @@
 """More than a network can take: when it is well again, and a flood that fills no memory with what has ended."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle
 from typing import Final
 
-from benchmarks.flood import Flood
+import pytest
+
+from benchmarks.flood import Flood, RanDry
 from benchmarks.outcomes import Book, Ending
 from benchmarks.overload import normal_after
 from chainnode.ingress_frames import Outcome
@@ -70,5 +74,20 @@ def test_every_transaction_of_a_flood_has_one_end() -> None:
                                      Ending.UNRESOLVED]  # fmt: skip
         assert (flood.admitted, flood.broken, book.open) == (2, 1, 2), "what nobody answered is not forgotten"
         assert len(flood._numbers) == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("load", [lambda flood: flood.closed(4, 5.0), lambda flood: flood.open(2_000.0, 5.0)])
+def test_a_flood_that_runs_dry_fails_and_reports_no_lower_rate(
+    load: Callable[[Flood], Awaitable[tuple[float, float]]],
+) -> None:
+    async def scenario() -> None:
+        flood = Flood(Signed(), 3, [], 0)
+        flood._started = time.monotonic()
+        flood._next = cycle([Lane()])  # type: ignore[list-item]
+        async with asyncio.timeout(4.0):
+            with pytest.raises(RanDry, match="the 3 signed transactions did not last"):
+                await load(flood)
 
     asyncio.run(scenario())
