@@ -37,6 +37,7 @@ IGNORED: Final = (
     ".devnet",
     "dist",
     "build",
+    "hnchain-bench-*",
 )
 GREEN, RED = 0, 1  # pytest's exit codes; any other means that nothing was proved
 
