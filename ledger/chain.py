@@ -9,6 +9,7 @@ from ledger.disk import JournalDirectory
 from ledger.failures import LedgerDamaged, Pruned
 from ledger.schema import (
     CERTIFICATE,
+    CLEARED_KEY,
     FLOOR_KEY,
     HANDOVER,
     HEAD_KEY,
@@ -162,8 +163,13 @@ class Chain:
         raw = store.get(HEAD_KEY)
         if raw is None:
             raise LedgerDamaged("the ledger has no head record: it lost its content")
-        chain = cls(store, Segments.open(files, store), anchor, chain_id, unpack_head(raw))
-        chain._check_anchor()
+        segments = Segments.open(files, store)
+        try:
+            chain = cls(store, segments, anchor, chain_id, unpack_head(raw))
+            chain._check_anchor()
+        except BaseException:
+            segments.close()
+            raise
         return chain
 
     def append(self, entry: Entry) -> Head:
@@ -211,15 +217,10 @@ class Chain:
 
         A block that is written and waits for its anchor is found already: a snapshot may show its state.
         """
-        block = self._stored_block(height)
+        block = load_block(self.store, height) if height >= 0 else None
         if 0 < height < self.floor and (block is None or block.header.next_valset_hash is None):
             raise Pruned(height, self.floor)
-        return block
-
-    def _stored_block(self, height: int) -> Block | None:
-        """The block, checked; None above the head, or below the floor where it is not here."""
-        block = load_block(self.store, height) if height >= 0 else None
-        if block is None and max(self.floor, 0) <= height <= self.head.height:
+        if block is None and 0 <= height <= self.head.height:
             raise LedgerDamaged(f"block {height} is missing below the head {self.head.height}")
         return block
 
@@ -271,6 +272,11 @@ class Chain:
             self.store.write([(FLOOR_KEY, pack_height(floor))])
             self.floor = floor
 
+    def cleared(self) -> int:
+        """Below it is nothing but genesis and the blocks that closed an epoch: pruning has been there."""
+        raw = self.store.get(CLEARED_KEY)
+        return 1 if raw is None else unpack_height(raw)
+
     def batch(self, digest: bytes) -> bytes | None:
         """The raw batch, hash checked; None if no block from the floor on names it. Raises LedgerDamaged."""
         found = find_batch(self.store, digest)
@@ -304,25 +310,21 @@ class Chain:
     def receipt(self, transaction_id: bytes) -> bytes | None:
         """The receipt of a transaction; None as in `place`. Raises LedgerDamaged."""
         place = self.place(transaction_id)
-        if place is None:
-            return None
-        return item_at(self._required(RECEIPTS, place.height), place.index)
+        return None if place is None else item_at(self._required(RECEIPTS, place.height), place.index)
 
     def recent_ids(self, seconds: int) -> Iterator[tuple[int, list[Digest]]]:
-        """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6)."""
-        height, oldest = self.head.height, 0
-        while height > 0:
-            block = self._stored_block(height)
-            if block is None and height < self.floor:
-                return
-            assert block is not None, "heights up to the head have a block or raise"
+        """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6), also below
+        the floor: pruning leaves 700 s. Raises LedgerDamaged if one is not here."""
+        oldest = 0
+        for height in range(self.head.height, self.cleared() - 1, -1):
+            block, ids = load_block(self.store, height), load_mentions(self.store, self.segments, height)
+            if block is None or ids is None:
+                raise LedgerDamaged(f"block {height} or its ids are missing below the head {self.head.height}")
             time_ms = block.header.time_ms
-            if height == self.head.height:
-                oldest = time_ms - 1000 * seconds
+            oldest = oldest or time_ms - 1000 * seconds
             if time_ms < oldest:
                 return
-            yield time_ms, load_mentions(self.store, self.segments, height) or []
-            height -= 1
+            yield time_ms, ids
 
     def state(self) -> StateView:
         """The state at the head. For the executor: it reads through to what is appended later."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.chain import Chain
+from ledger.failures import LedgerDamaged
 from ledger.schema import (
     BATCH,
     BLOCK,
@@ -20,7 +21,6 @@ from ledger.schema import (
     TRANSACTION,
     height_key,
     pack_height,
-    unpack_height,
     unpack_items,
 )
 from ledger.store import Operation
@@ -67,9 +67,8 @@ class Pruner:
     """Deletes what lies below the chain's floor. `piece` runs where the appends run, so that the two take turns."""
 
     def __init__(self, chain: Chain) -> None:
-        raw = chain.store.get(CLEARED_KEY)
         self._chain: Final = chain
-        self.cleared = 1 if raw is None else unpack_height(raw)  # below it nothing is left; genesis always stays
+        self.cleared = chain.cleared()
         self.deleted = 0  # records since the start
 
     @property
@@ -109,9 +108,10 @@ class Pruner:
         store, segments = self._chain.store, self._chain.segments
         raw = load_part(store, segments, RECEIPTS, height)
         if raw:
-            for id, receipt in zip(load_mentions(store, segments, height) or (), unpack_items(raw), strict=True):
-                if receipt is not None:
-                    yield TRANSACTION + id, None
+            ids, receipts = load_mentions(store, segments, height) or [], unpack_items(raw)
+            if len(ids) != len(receipts):
+                raise LedgerDamaged(f"block {height} has {len(receipts)} receipts, and ids of {len(ids)} transactions")
+            yield from ((TRANSACTION + id, None) for id, receipt in zip(ids, receipts, strict=True) if receipt)
         yield height_key(RECEIPTS, height), None
         yield height_key(MENTIONS, height), None
         for digest in block.batch_digests:

@@ -11,6 +11,8 @@ that nobody was told of, and is cut off; what lies before it and is missing was 
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from threading import Lock
 from typing import Final, NamedTuple, TypeVar
 
 from ledger.disk import JournalDirectory, JournalFile
@@ -86,6 +88,8 @@ class Segments:
         self._file = newest
         self._number = max(extents, default=0)
         self._holds = 0
+        self._last: tuple[int, JournalFile] | None = None  # that was read; reads come in runs, so it stays open
+        self._reading: Final = Lock()  # for `_last`, also against its end
         self.limit = SEGMENT_BYTES
         self._failure: FatalError | None = None
 
@@ -100,22 +104,18 @@ class Segments:
             int.from_bytes(key[1:], "big"): _unpack_extent(raw)
             for key, raw in reader.range(SEGMENT, bytes([SEGMENT[0] + 1]))
         }
-        known, newest = {_name(number) for number in extents}, None
+        known, newest = {_name(number) for number in extents}, max(extents, default=0)
         try:
             for name in directory.names():
                 if name.endswith(SUFFIX) and name not in known:
                     directory.remove(name)
             for number, extent in sorted(extents.items()):
-                if newest is not None:
-                    newest.close()
-                newest = _checked(directory, number, extent)
-            if newest is not None and newest.size() > extents[max(extents)].end:
-                newest.truncate(extents[max(extents)].end)
+                _check(directory, number, extent, cut=number == newest)
+            return cls(directory, extents, directory.open(_name(newest)) if extents else None)
         except FileNotFoundError as error:
             raise LedgerDamaged(f"the segments of the ledger are missing; {REMEDY}") from error
         except OSError as error:
             raise storage_failure("segments", error) from error
-        return cls(directory, extents, newest)
 
     def append(self, height: int, payloads: Sequence[bytes]) -> list[Spot]:
         """Store what belongs to blocks up to `height`, in one write and one sync: durable when it returns. Nobody
@@ -175,8 +175,11 @@ class Segments:
         store.write([(SEGMENT + _NUMBER.pack(number), None) for number in gone])
 
         def remove() -> None:
-            for number in gone:
-                self._directory.remove(_name(number))
+            with self._reading:
+                if self._last is not None and self._last[0] in gone:
+                    self._let_go()
+                for number in gone:
+                    self._directory.remove(_name(number))
 
         self._attempt(remove)
         for number in gone:
@@ -208,9 +211,11 @@ class Segments:
                 offset += _FRAME.size + spot.length
 
     def close(self) -> None:
-        """Release the file that grows."""
+        """Release the files that are open; nothing may be called after it."""
         if self._file is not None:
             self._file.close()
+        with self._reading:
+            self._let_go()
 
     def _begin(self) -> Extent:
         """A new segment; its name is durable when this returns."""
@@ -221,22 +226,33 @@ class Segments:
             return file
 
         file = self._attempt(create)
-        self.close()
+        if self._file is not None:
+            self._file.close()
         self._file, self._number = file, self._number + 1
         return Extent(0, 0)
 
     def _load(self, number: int, offset: int, size: int) -> bytes | None:
         def load() -> bytes | None:
-            try:
-                file = self._directory.open(_name(number))  # each reader its own: the owner may drop it meanwhile
-            except FileNotFoundError:
-                return None
-            try:
-                return file.read_at(offset, size)
-            finally:
-                file.close()
+            with self._reading:
+                file = self._to_read(number)
+                return None if file is None else file.read_at(offset, size)
 
         return self._attempt(load)
+
+    def _to_read(self, number: int) -> JournalFile | None:
+        """The open file of a segment, None if it was dropped; under the lock."""
+        if self._last is None or self._last[0] != number:
+            self._let_go()  # first: then the next one needs no descriptor more
+            try:
+                self._last = number, self._directory.open(_name(number))
+            except FileNotFoundError:
+                return None
+        return self._last[1]
+
+    def _let_go(self) -> None:
+        if self._last is not None:
+            self._last[1].close()
+            self._last = None
 
     def _attempt(self, action: Callable[[], T]) -> T:
         if self._failure is not None:
@@ -248,17 +264,19 @@ class Segments:
             raise self._failure from error
 
 
-def _checked(directory: JournalDirectory, number: int, extent: Extent) -> JournalFile:
-    """The open file of a segment that has everything the database knows of. Raises: LedgerDamaged, OSError."""
+def _check(directory: JournalDirectory, number: int, extent: Extent, cut: bool) -> None:
+    """A segment has everything that the database knows of; `cut` away what is behind it. Raises: LedgerDamaged,
+    OSError."""
     try:
-        file = directory.open(_name(number))
+        opened = directory.open(_name(number))
     except FileNotFoundError as error:
         raise _damaged(number, "the file is missing") from error
-    size = file.size()
-    if size < extent.end:
-        file.close()
-        raise _damaged(number, f"the file has {size} bytes, {extent.end} had been written")
-    return file
+    with closing(opened) as file:
+        size = file.size()
+        if size < extent.end:
+            raise _damaged(number, f"the file has {size} bytes, {extent.end} had been written")
+        if cut and size > extent.end:
+            file.truncate(extent.end)
 
 
 def _damaged(number: int, what: str) -> LedgerDamaged:

@@ -6,6 +6,7 @@ headers that name them, and the indexes are made here: nothing that no header bi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Final
 
 from ledger.disk import JournalDirectory
@@ -57,6 +58,7 @@ _RECEIPT: Final = decoder(Receipt)
 
 class SnapshotLoader:
     """Fills an empty store and new segments from the chunks of one snapshot, in their order; `finish` makes it a chain.
+    Close it after use.
 
     Raises from every call: BadSnapshot with the chunk's number, and then the store is of no use; FatalError.
     """
@@ -67,7 +69,6 @@ class SnapshotLoader:
     ) -> None:  # fmt: skip
         """`changes`: the whole genesis state; `proof`: what check_manifest made of the manifest."""
         self._store: Final = store
-        self._segments: Final = Segments.open(files, store)
         self._parts: Final[list[tuple[bytes, bytes, bytes]]] = []  # of the chunk: key, what precedes the spot, payload
         self._manifest: Final = manifest
         self._proof: Final = proof
@@ -83,6 +84,7 @@ class SnapshotLoader:
         self._leaves: Final[dict[int, list[bytes]]] = {}
         self._tree: Final = StateTree(store)
         self._pairs: Final[dict[bytes, bytes | None]] = {}
+        self._segments: Final = Segments.open(files, store)
 
     def chunk(self, raw: bytes) -> None:
         """The next chunk; what ends in it is checked and in the store, synced, when this returns."""
@@ -117,8 +119,11 @@ class SnapshotLoader:
         head = Head(self._proof.height, self._proof.parent, self._proof.state_root)
         operations += self._chain_records(head, max(abstain_epoch, self._proof.epoch))
         self._store.write(operations)
-        self._segments.close()
         return head
+
+    def close(self) -> None:
+        """Let go of the segments, whatever came of it."""
+        self._segments.close()
 
     def _stored_parts(self) -> Iterator[Operation]:
         """The bodies of the chunk go into the segments as if all were of the newest block: they go together."""
@@ -300,7 +305,7 @@ def load(
     proof: Proof, chunks: Chunks, abstain_epoch: int = 0,
 ) -> Head:  # fmt: skip
     """Fill an empty store and new segments with the whole snapshot. Raises: BadSnapshot, FatalError."""
-    loader = SnapshotLoader(store, files, genesis, changes, manifest, proof)
-    for number in range(len(manifest.chunks)):
-        loader.chunk(chunks(number))
-    return loader.finish(abstain_epoch)
+    with closing(SnapshotLoader(store, files, genesis, changes, manifest, proof)) as loader:
+        for number in range(len(manifest.chunks)):
+            loader.chunk(chunks(number))
+        return loader.finish(abstain_epoch)

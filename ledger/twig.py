@@ -63,9 +63,9 @@ class Twig:
 
     def nodes(self, digit: int) -> tuple[bytes, ...]:
         """Of the proof of a key with that digit behind the path: branch and bucket, as far as there is any."""
-        buckets = self._buckets[digit if self._branch else 0]
+        bucket = self._buckets[digit if self._branch else 0]
         branches = (bytes(self._branch),) if self._branch else ()
-        return (*branches, buckets) if len(buckets) > 1 else branches
+        return (*branches, bucket) if bucket != EMPTY_BUCKET else branches
 
     def change(self, depth: int, found: Iterable[LeafChange]) -> Child | None:
         """Change the entries; `depth` is the length of the path. What the branch above says then, or None if another

@@ -146,6 +146,18 @@ def test_recent_ids_end_with_the_time_and_run_newest_first() -> None:
     assert list(new_chain().chain.recent_ids(600)) == []
 
 
+@pytest.mark.parametrize("prefix", [BLOCK, MENTIONS])
+def test_ids_that_are_missing_are_damage_and_not_none(prefix: bytes) -> None:
+    """A node that knows fewer would execute a transaction twice (C6)."""
+    builder = new_chain()
+    for number in range(8):
+        builder.add(b"k%d=1" % number)
+    builder.chain.store.write([(height_key(prefix, 6), None)])
+    assert len(list(builder.chain.recent_ids(0))) == 1
+    with pytest.raises(LedgerDamaged, match="block 6 or its ids are missing"):
+        list(builder.chain.recent_ids(600))
+
+
 def test_a_snapshot_stays_at_its_block(store: Store) -> None:
     builder = new_chain(store)
     builder.add(b"x=1")

@@ -11,11 +11,11 @@ from ledger.anchor import HeadAnchor
 from ledger.audit import Audit, Audited, tree_difference
 from ledger.chain import Chain
 from ledger.data_directory import initialise, open_data_directory
-from ledger.failures import Pruned
+from ledger.failures import LedgerDamaged, Pruned
 from ledger.leveldb import LevelDbStore
 from ledger.memory_disk import MemoryDisk
 from ledger.pruning import BLOCKS_KEPT_MIN, Pruner, compaction, floor_for, highest_floor, prune
-from ledger.schema import BATCH, BLOCK, MENTIONS, RECEIPTS, TRANSACTION
+from ledger.schema import BATCH, BLOCK, MENTIONS, RECEIPTS, TRANSACTION, height_key
 from ledger.state_tree import StateTree
 from ledger.store import MemoryStore, Operation, Store
 from primitives.block import header_digest
@@ -127,6 +127,29 @@ def test_ids_of_the_last_ten_minutes_stay_whatever_is_asked() -> None:
     assert builder.chain.floor > 300
     assert list(builder.chain.recent_ids(600)) == before
     assert len(before) == 301
+
+
+def test_what_was_pruned_behind_a_long_pause_is_no_hole_in_the_ids() -> None:
+    builder = fast()
+    fill(builder, 300)
+    builder.step_ms = 1_000
+    fill(builder, 300)
+    chain = builder.chain
+    before = list(chain.recent_ids(600))
+    list(prune(chain, 1))
+    assert Pruner(chain).cleared == chain.floor == 299
+    assert list(chain.recent_ids(600)) == before
+    assert len(before) == 301
+
+
+def test_receipts_without_their_ids_are_damage_and_not_pruned() -> None:
+    builder = fast()
+    fill(builder, 300)
+    chain = builder.chain
+    chain.store.write([(height_key(MENTIONS, 7), None)])
+    with pytest.raises(LedgerDamaged, match="block 7 has 3 receipts, and ids of 0 transactions"):
+        list(prune(chain, 256))
+    assert len(keys(chain.store, RECEIPTS)) == 300
 
 
 def test_a_batch_that_a_younger_block_names_stays_until_that_one_goes(store: Store) -> None:

@@ -1,11 +1,13 @@
 """Snapshots that are well made and wrong: each leaves out, adds or moves one thing, manifest and hashes to match."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from ledger.disk import DiskDirectory, JournalDirectory
 from ledger.failures import BadSnapshot
 from ledger.memory_disk import MemoryDisk
 from ledger.schema import pack_items, unpack_items
@@ -36,13 +38,13 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, list[Ite
     return manifest, items
 
 
-def told(manifest: Manifest, items: list[Item]) -> None:
+def told(manifest: Manifest, items: list[Item], files: JournalDirectory | None = None) -> None:
     """Load these records with a manifest that says just them."""
     chunks = list(cut(items))
     octets = sum(len(chunk) for chunk in chunks)
     lie = msgspec.structs.replace(manifest, chunks=tuple(chunk_hash(chunk) for chunk in chunks), octets=octets)
     proof = check_manifest(lie, GENESIS, toy_verify)
-    load(MemoryStore(), MemoryDisk(), GENESIS, GENESIS_STATE, lie, proof, chunks.__getitem__)
+    load(MemoryStore(), files or MemoryDisk(), GENESIS, GENESIS_STATE, lie, proof, chunks.__getitem__)
 
 
 def key(height: int) -> bytes:
@@ -124,6 +126,21 @@ def test_a_well_made_lie_is_refused(honest: tuple[Manifest, list[Item]], lie: st
     twist, sentence = LIES[lie]
     with pytest.raises(BadSnapshot, match=sentence):
         told(manifest, list(twist(items)))
+
+
+@pytest.mark.parametrize("lie", [None, "a value is left out"])
+def test_no_segment_stays_open_whatever_came_of_it(
+    honest: tuple[Manifest, list[Item]], lie: str | None, tmp_path: Path
+) -> None:
+    manifest, items = honest
+    before = len(os.listdir("/proc/self/fd"))
+    if lie is None:
+        told(manifest, items, DiskDirectory(tmp_path))
+    else:
+        with pytest.raises(BadSnapshot):
+            told(manifest, list(LIES[lie][0](items)), DiskDirectory(tmp_path))
+    assert os.listdir(tmp_path), "the bodies were written"
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_the_headers_of_a_manifest_must_be_a_chain(honest: tuple[Manifest, list[Item]]) -> None:
