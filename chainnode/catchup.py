@@ -13,6 +13,7 @@ from chainnode.batches import BatchStore
 from chainnode.bodies import Bodies
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
 from consensus.events import CatchUp, Synced
+from consensus.proposal_rules import body_fault
 from ledger.chain import Chain
 from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, Phase
@@ -64,17 +65,20 @@ def chain_piece(chain: Chain, bodies: Bodies, first: int, count: int) -> BlockRa
 
 
 def proven_piece(
-    blocks: Iterable[Block], certificate: Certificate | None, valid: Callable[[Certificate], bool]
+    first: int, blocks: Iterable[Block], certificate: Certificate | None, valid: Callable[[Certificate], bool]
 ) -> tuple[tuple[Block, ...], Certificate] | None:
-    """The longest front part of a chain of blocks whose last one has a valid commit certificate in the piece itself.
+    """The longest front part of a chain of blocks from height `first` on whose last one has a valid commit certificate
+    in the piece itself.
 
-    The parts are linked by parent hashes; whether the first one follows our own head is the core's check.
+    The parts are linked by parent hashes, and each block is all that its header binds: a certificate vouches for the
+    names of its bodies too (C2). Whether the first one follows our own head is the core's check.
     """
     linked: list[Block] = []
     digests: dict[int, Digest] = {}  # height -> block hash
-    for block in blocks:
-        height = block.header.height
-        if linked and (block.header.parent != digests.get(height - 1) or height - 1 != linked[-1].header.height):
+    for height, block in enumerate(blocks, first):
+        if block.header.height != height or body_fault(block) is not None:
+            break
+        if linked and block.header.parent != digests[height - 1]:
             break
         digests[height] = header_digest(block.header)
         linked.append(block)
@@ -91,16 +95,16 @@ class CatchUpClient:
 
     def __init__(
         self, links: Links, store: BatchStore, valid: Callable[[Certificate], bool], *,
-        decided: Callable[[], int], unexecuted: Callable[[], int], on_synced: Callable[[Synced], None],
+        decided: Callable[[], int], executed: Callable[[], int], on_synced: Callable[[Synced], None],
         on_liar: Callable[[NodeId, str], None], on_bodies: Callable[[], None],
     ) -> None:  # fmt: skip
-        """on_bodies: the store may hold more than before. Blocks that were decided by another way may wait for just
-        these: then the piece itself is no news to anybody."""
+        """decided, executed: heights. on_bodies: the store may hold more than before. Blocks that were decided by
+        another way may wait for just these: then the piece itself is no news to anybody."""
         self._links: Final = links
         self._store: Final = store
         self._valid: Final = valid
         self._decided: Final = decided
-        self._unexecuted: Final = unexecuted
+        self._executed: Final = executed
         self._on_synced: Final = on_synced
         self._on_liar: Final = on_liar
         self._on_bodies: Final = on_bodies
@@ -137,17 +141,19 @@ class CatchUpClient:
 
     def _crowded(self) -> bool:
         """Whether what waits for the executor is enough."""
-        unexecuted = self._unexecuted()
-        while self._waiting and self._waiting[0][0] <= self._decided() - unexecuted:
+        executed = self._executed()
+        while self._waiting and self._waiting[0][0] <= executed:
             self._waiting.popleft()
-        return unexecuted >= UNEXECUTED_MAX or sum(size for _, size in self._waiting) > self.octets_max
+        if self._decided() - executed >= UNEXECUTED_MAX:
+            return True
+        return sum(size for _, size in self._waiting) > self.octets_max
 
     def receive(self, sender: NodeId, reply: BlockRangeReply, now_ms: int) -> None:
         """A piece; one that was not asked for is dropped. An empty or useless one turns to the next peer."""
         if self._asked is None or self._asked[0] != sender or reply.first != self._first:
             return
         self._asked = None
-        proven = proven_piece((decided.block for decided in reply.blocks), reply.certificate, self._valid)
+        proven = proven_piece(reply.first, (one.block for one in reply.blocks), reply.certificate, self._valid)
         if proven is None:
             self._turn += 1
             if reply.blocks and self._decided() < self._target:  # else it is late, perhaps of an epoch that is over
@@ -155,7 +161,7 @@ class CatchUpClient:
             return
         blocks, certificate = proven
         try:
-            executed = self._decided() - self._unexecuted()
+            executed = self._executed()
             for decided in reply.blocks[: len(blocks)]:
                 if decided.block.header.height > executed:  # else nothing would ever let go of the bodies again
                     self._keep_bodies(sender, decided, now_ms)

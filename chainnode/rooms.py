@@ -180,7 +180,7 @@ class Rooms:
         )
         self.catchup: Final = CatchUpClient(
             links, self.store, self.certificate_valid, decided=lambda: self.driver.replica.decided,
-            unexecuted=self.queue.__len__, on_synced=self.driver.post, on_liar=self._violation,
+            executed=lambda: self.executor.height, on_synced=self.driver.post, on_liar=self._violation,
             on_bodies=self._bodies_came,
         )  # fmt: skip
         self.intake: Final = make_intake(self)

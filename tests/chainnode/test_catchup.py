@@ -8,7 +8,7 @@ from chainnode.catchup import UNEXECUTED_MAX, CatchUpClient, chain_piece, proven
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
 from consensus.events import CatchUp, Synced
 from consensus.messages import CertificateMessage
-from primitives.block import Block, header_digest
+from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, Phase, certificate_hash, verify_certificate
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import verify
@@ -34,9 +34,9 @@ def chain_of(room: Room, length: int = 3) -> list[Block]:
 @pytest.mark.pitfall(56)
 def test_a_piece_counts_up_to_its_highest_valid_certificate() -> None:
     blocks = chain_of(Room(1))
-    assert proven_piece(blocks, certificate_of(blocks[1]), valid) == (tuple(blocks[:2]), certificate_of(blocks[1]))
-    assert proven_piece(blocks, certificate_of(blocks[2]), valid) == (tuple(blocks), certificate_of(blocks[2]))
-    assert proven_piece(blocks, None, valid) is None
+    assert proven_piece(1, blocks, certificate_of(blocks[1]), valid) == (tuple(blocks[:2]), certificate_of(blocks[1]))
+    assert proven_piece(1, blocks, certificate_of(blocks[2]), valid) == (tuple(blocks), certificate_of(blocks[2]))
+    assert proven_piece(1, blocks, None, valid) is None
 
 
 def test_an_embedded_certificate_proves_what_lies_below_it() -> None:
@@ -45,7 +45,7 @@ def test_an_embedded_certificate_proves_what_lies_below_it() -> None:
     own = certificate_of(first)
     header = msgspec.structs.replace(second.header, cert_height=1, cert_hash=certificate_hash(own))
     carrying = Block(header, second.batch_digests, own)
-    assert proven_piece([first, carrying], None, valid) == ((first,), own)
+    assert proven_piece(1, [first, carrying], None, valid) == ((first,), own)
 
 
 @pytest.mark.pitfall(56)
@@ -58,13 +58,13 @@ def test_forged_foreign_and_prepare_certificates_prove_nothing() -> None:
         msgspec.structs.replace(good, signatures=good.signatures[::-1]),
         msgspec.structs.replace(good, height=10**12),
     ):
-        assert proven_piece(blocks, wrong, valid) is None
+        assert proven_piece(1, blocks, wrong, valid) is None
 
 
 def test_a_broken_link_ends_the_piece() -> None:
     blocks = chain_of(Room(1))
-    assert proven_piece([blocks[0], blocks[2]], certificate_of(blocks[2]), valid) is None
-    assert proven_piece([blocks[0], blocks[2]], certificate_of(blocks[0]), valid) == (
+    assert proven_piece(1, [blocks[0], blocks[2]], certificate_of(blocks[2]), valid) is None
+    assert proven_piece(1, [blocks[0], blocks[2]], certificate_of(blocks[0]), valid) == (
         (blocks[0],), certificate_of(blocks[0])
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def test_a_linked_block_with_a_false_height_ends_the_piece() -> None:
     """It would stand behind the certified one and make the core refuse the whole piece."""
     blocks = chain_of(Room(1))
     false = child_of(blocks[1].header, 0, [BODIES[2]], height=2)
-    assert proven_piece([*blocks[:2], false], certificate_of(blocks[1]), valid) == (
+    assert proven_piece(1, [*blocks[:2], false], certificate_of(blocks[1]), valid) == (
         tuple(blocks[:2]), certificate_of(blocks[1])
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ class Peers:
         self.asked: list[tuple[int, BlockRangeRequest]] = []
         self.liars: list[int] = []
         self.synced: list[Synced] = []
-        self.decided = self.unexecuted = 0
+        self.decided = self.executed = 0
 
     def send(self, node: NodeId, message: BlockRangeRequest | BlockRangeReply) -> bool:
         assert isinstance(message, BlockRangeRequest)
@@ -97,7 +97,7 @@ class Peers:
 
     def client(self, room: Room) -> CatchUpClient:
         return CatchUpClient(
-            self, room.store, valid, decided=lambda: self.decided, unexecuted=lambda: self.unexecuted,
+            self, room.store, valid, decided=lambda: self.decided, executed=lambda: self.executed,
             on_synced=self.synced.append, on_liar=lambda node, why: self.liars.append(node),
             on_bodies=room.queue.body_came,
         )  # fmt: skip
@@ -146,7 +146,7 @@ def test_the_next_piece_is_asked_for_while_the_last_one_is_executed() -> None:
     blocks, client = chain_of(room), peers.client(room)
     client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
     client.receive(NodeId(0), piece(blocks[:2], certificate_of(blocks[1])), 1)
-    peers.decided = peers.unexecuted = 2
+    peers.decided = 2
     client.tick(1)
     assert [request.first for _, request in peers.asked] == [1, 3]
 
@@ -159,10 +159,10 @@ def test_what_waits_for_the_executor_is_bounded(why: str) -> None:
         client.octets_max = len(BODIES[0][0]) + 1
     client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
     client.receive(NodeId(0), piece(blocks[:2], certificate_of(blocks[1])), 1)
-    peers.decided = peers.unexecuted = 2 if why == "octets" else UNEXECUTED_MAX
+    peers.decided = 2 if why == "octets" else UNEXECUTED_MAX
     client.start(CatchUp(Height(2), msgspec.structs.replace(certificate_of(blocks[2]), height=1_000)), 1)
     assert len(peers.asked) == 1, "enough waits"
-    peers.unexecuted = 0
+    peers.executed = peers.decided
     client.tick(2)
     assert len(peers.asked) == 2
 
@@ -174,6 +174,31 @@ def test_bodies_that_the_block_does_not_name_are_a_lie(bodies: tuple[bytes, ...]
     client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
     client.receive(NodeId(0), BlockRangeReply(1, (DecidedBlock(blocks[0], bodies),), certificate_of(blocks[0])), 1)
     assert peers.liars == [0] and not peers.synced and room.store.held_count == 0
+
+
+@pytest.mark.pitfall(57)
+@pytest.mark.parametrize("lie", ["other bodies", "another certificate", "another place"])
+def test_a_genuine_header_vouches_for_nothing_that_it_does_not_bind(lie: str) -> None:
+    """Else one peer makes this node hold what nobody verified as if a quorum had, and vote for it; or it is asked for
+    ever, because nothing that it sends leads on."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    header, certificate = blocks[0].header, certificate_of(blocks[0])
+    match lie:
+        case "other bodies":
+            raw, _ = batch_of(2, "F-1")  # of whatever signatures
+            blocks[0] = Block(header, (batch_digest(raw),), None)
+            reply = BlockRangeReply(1, (DecidedBlock(blocks[0], (raw,)),), certificate)
+        case "another certificate":
+            reply = piece([Block(header, blocks[0].batch_digests, certificate)], certificate)
+        case _:
+            reply = piece(blocks[1:], certificate_of(blocks[2]))
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), reply, 1)
+    assert not peers.synced and room.store.held_count == 0 and room.store.wanted_count == 0
+    assert peers.liars == [0]
+    client.tick(2)
+    assert [node for node, _ in peers.asked] == [0, 2], "the next request goes to another peer"
 
 
 def test_bodies_that_a_piece_leaves_out_are_asked_for() -> None:
@@ -199,7 +224,7 @@ def test_a_piece_that_comes_after_its_blocks_were_executed_holds_no_bodies() -> 
     room, peers = Room(1), Peers()
     blocks, client = chain_of(room), peers.client(room)
     client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
-    peers.decided = 3  # by another way, and executed
+    peers.decided = peers.executed = 3  # by another way
     client.receive(NodeId(0), piece(blocks, certificate_of(blocks[2])), 100)
     assert not peers.liars and room.store.held_count == 0
 
@@ -217,7 +242,7 @@ def test_a_piece_brings_bodies_to_blocks_that_were_decided_by_another_way(lies: 
     room.hear(CertificateMessage(certificate_of(blocks[2])), 2)
     room.work(lambda: room.driver.replica.decided == 3 and not room.queue_wake.is_set())
     assert room.chain.head.height == 0 and room.wanted, "the bodies are missing"
-    peers.decided = peers.unexecuted = 3
+    peers.decided = 3
     complete = piece(blocks, certificate_of(blocks[2]))
     if lies:
         complete = msgspec.structs.replace(
@@ -250,6 +275,6 @@ def test_what_one_ledger_serves_another_accepts() -> None:
     reply = chain_piece(room.chain, room.bodies, 1, 128)
     assert [header_digest(d.block.header) for d in reply.blocks] == [header_digest(b.header) for b in blocks]
     assert [d.batches for d in reply.blocks] == [(raw,) for raw, _ in BODIES]
-    assert proven_piece((d.block for d in reply.blocks), reply.certificate, valid) is not None
+    assert proven_piece(1, (d.block for d in reply.blocks), reply.certificate, valid) is not None
     assert chain_piece(room.chain, room.bodies, 4, 128).blocks == ()
     assert len(chain_piece(room.chain, room.bodies, 0, 2).blocks) <= 2

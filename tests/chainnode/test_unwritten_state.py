@@ -127,7 +127,7 @@ def test_a_run_of_blocks_comes_into_the_ledger(quick: bool) -> None:
     for block, _, _ in CHAIN:
         room.queue.put(Decided(Height(block.header.height), block, certificate))
     room.hold(*CHAIN[0][1:])
-    room.work(lambda: room.chain.head.height == 1 and bool(room.wanted))
+    room.work(lambda: room.executor.height == 1 and bool(room.wanted))
     room.hold(*CHAIN[2][1:])
     room.hold(*CHAIN[1][1:])
     room.work(lambda: room.executor.height == 3)
