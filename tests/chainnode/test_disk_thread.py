@@ -127,7 +127,8 @@ def test_nothing_is_done_in_place_while_the_thread_is_at_work(disk: DiskThread) 
 def test_what_the_disk_raises_is_raised_to_the_caller(disk: DiskThread, watch: Stopwatch, seconds: float) -> None:
     """In place and in the thread: nothing goes on after a failed sync (pitfall 43)."""
     watch.seconds = seconds
-    threads_of(disk, 3)
+    threads_of(disk, REMEMBERED)
+    assert disk.in_place is (seconds == 0.0)
 
     def fails() -> None:
         raise OSError(5, "io")

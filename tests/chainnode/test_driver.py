@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chainnode import driver as driver_room
-from consensus.events import Pending, Tick
+from chainnode.driver import TURN_EVENTS_MAX
+from consensus.events import Tick
 from consensus.journal_records import Prepared, Proposed, SawCertificate
 from consensus.messages import CertificateMessage, Proposal, Vote
 from ledger.failures import DiskFull, StorageFailed
@@ -73,7 +73,7 @@ def test_a_flood_of_other_events_does_not_keep_votes_out() -> None:
     room.work(prepared(room))
     room.driver.hear_vote(NodeId(2), vote_of(2, Phase.PREPARE, block))
     for _ in range(3):
-        for _ in range(2 * driver_room.TURN_EVENTS_MAX):
+        for _ in range(2 * TURN_EVENTS_MAX):
             room.driver.post(Tick(1))
         room.driver.end(room.driver.begin())
     assert room.votes(Phase.COMMIT)
@@ -179,9 +179,9 @@ def test_after_a_power_cut_the_same_vote_is_sent_again_and_no_other() -> None:
     assert again.store.get(batch_digest(BODY[0])) is not None, "the body came back with the promise"
 
 
-def test_a_rotated_journal_keeps_promises_and_their_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_room, "ROTATE_BYTES", 0)
+def test_a_rotated_journal_keeps_promises_and_their_bodies() -> None:
     room = Room(1)
+    room.driver.rotate_bytes = 0
     room.hold(*BODY)
     block = first_block(room)
     room.hear(propose(block), 0)
@@ -194,33 +194,37 @@ def test_a_rotated_journal_keeps_promises_and_their_bodies(monkeypatch: pytest.M
     assert set(room.votes(Phase.PREPARE) + room.votes(Phase.COMMIT)) <= votes
 
 
-def test_an_accepted_body_survives_a_rotation_before_its_vote(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The body was written for an answer that the core has not acted on yet: rotation must not drop it."""
-    room = Room(1)
-    room.hold(*BODY)
-    second = batch_of(0, "H-3")
-    room.hold(*second)
-    block = first_block(room)
-    room.hear(propose(block), 0)
-    child = child_of(block.header, 0, [second], exec_height=0)
-    room.hear(propose(child), 0)
-    room.work(lambda: len(room.votes(Phase.PREPARE)) == 2)
-    monkeypatch.setattr(driver_room, "ROTATE_BYTES", 0)
-    room.driver.post(Pending(0))
-    room.work(lambda: len(room.surviving().batches) == 2)
-    assert sorted(room.surviving().batches) == sorted([BODY[0], second[0]])
-
-
-def test_a_decision_of_two_heights_is_durable_before_the_first_is_executed() -> None:
-    """A crash between the two must not leave a head without any certificate above it (C15)."""
-    room = Room(1)
-    room.hold(*BODY)
+def two_proposed(room: Room) -> Block:
+    """The second of two blocks that the leader proposed; the bodies of both are held."""
     second = batch_of(0, "H-4")
+    room.hold(*BODY)
     room.hold(*second)
     block = first_block(room)
     child = child_of(block.header, 0, [second])
     room.hear(propose(block), 0)
     room.hear(propose(child), 0)
+    return child
+
+
+def test_an_accepted_body_survives_a_rotation_before_its_vote() -> None:
+    """The body was written for an answer that the core has not acted on yet: rotation must not drop it."""
+    room = Room(1)
+    child = two_proposed(room)
+    room.driver.rotate_bytes = 0
+    for _ in range(TURN_EVENTS_MAX):
+        room.driver.post(Tick(1))
+    turn = room.driver.begin()  # it ends before the answers, which stand behind all that
+    room.journal.sync()
+    room.driver.end(turn)
+    assert not room.votes(Phase.PREPARE)
+    assert {batch_digest(raw) for raw in room.surviving().batches} == {batch_digest(BODY[0]), *child.batch_digests}
+    room.work(lambda: len(room.votes(Phase.PREPARE)) == 2)
+
+
+def test_a_decision_of_two_heights_is_durable_before_the_first_is_executed() -> None:
+    """A crash between the two must not leave a head without any certificate above it (C15)."""
+    room = Room(1)
+    child = two_proposed(room)
     room.work(lambda: len(room.votes(Phase.PREPARE)) == 2)
     certificate = certificate_of(child)
     room.hear(CertificateMessage(certificate), 2)
@@ -236,13 +240,7 @@ def test_a_decision_of_two_heights_is_durable_before_the_first_is_executed() -> 
 def test_a_body_that_was_executed_before_stays_until_the_block_that_names_it_again_is_executed() -> None:
     """Every node prunes at the same height: what all of them accepted from their ledgers would be nowhere (C1)."""
     room = Room(1)
-    room.hold(*BODY)
-    second = batch_of(0, "H-4")
-    room.hold(*second)
-    block = first_block(room)
-    child = child_of(block.header, 0, [second])
-    room.hear(propose(block), 0)
-    room.hear(propose(child), 0)
+    child = two_proposed(room)
     room.hear(CertificateMessage(certificate_of(child)), 2)
     room.work(lambda: room.chain.head.height == 2)
     assert room.store.held_count == 0
