@@ -8,10 +8,11 @@ from typing import NamedTuple
 from chainnode.courtesy import Courtesy
 from chainnode.ingress import IngressLimits, IngressServer
 from chainnode.ingress_client import IngressClient
-from chainnode.ingress_frames import Outcome
+from chainnode.ingress_frames import Outcome, Submit, encode_ingress
 from primitives.codes import Code
 from primitives.hashing import Digest
 from primitives.transaction import Decoded
+from tests.chainnode.transactions import make
 
 
 class Verdict(NamedTuple):
@@ -45,6 +46,15 @@ class Door:
         answers = [Verdict(Code.DUPLICATE_TX if one.id in self.ids else Code.OK) for one in transactions]
         self.ids.update(one.id for one in transactions)
         return answers
+
+
+async def serves_another_address(port: int) -> bool:
+    """Whether a client of another address gets an answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
+    writer.write(encode_ingress(Submit(1, (make().raw,))))
+    answered = await reader.read(1)
+    writer.close()
+    return bool(answered)
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ import pytest
 
 from chainnode.courtesy import BURST, FORGED_COST, PER_SECOND, Courtesy
 from chainnode.ingress import IngressLimits
-from chainnode.ingress_frames import Outcome, Submit, encode_ingress
+from chainnode.ingress_frames import Outcome
 from primitives.codes import Code
-from tests.chainnode.doors import Client, Verdict, ingress
+from tests.chainnode.doors import Client, Verdict, ingress, serves_another_address
 from tests.chainnode.mesh import eventually, run
 from tests.chainnode.transactions import make
 
@@ -48,9 +48,7 @@ def test_who_comes_before_the_time_is_refused_unread() -> None:
             for each in (client, same):
                 assert await each.submit([mine.raw, b"junk"]) == (Code.POOL_FULL,) * 2 and each.retry_ms == 375
             assert len(door.bulks) == seen, "nobody looked"
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
-            writer.write(encode_ingress(Submit(1, (make().raw,))))
-            assert await reader.read(1) and len(door.bulks) == seen + 1, "others are looked at"
+            assert await serves_another_address(port) and len(door.bulks) == seen + 1, "others are looked at"
             server.settled([Outcome(mine.id, 7, 0, 0)])
             await ears.until(1)
             assert ears.outcomes == [Outcome(mine.id, 7, 0, 0)], "what was taken in before keeps its outcome"
@@ -58,7 +56,6 @@ def test_who_comes_before_the_time_is_refused_unread() -> None:
             assert await same.submit([mine.raw, b"junk"]) == (Code.DUPLICATE_TX, Code.DECODE), "and now it is looked at"
             for each in (client, same):
                 await each.close()
-            writer.close()
 
     run(scenario)
 
@@ -120,15 +117,12 @@ def test_an_address_that_forges_is_not_read_for_a_while() -> None:
             assert await answer == (Code.BAD_SIGNATURE,)
             assert server._held == {"127.0.0.1"}
             waits += [client.submit([make().raw]) for client in (forger, other)]  # and these in the socket
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
-            writer.write(encode_ingress(Submit(1, (make().raw,))))
-            assert await reader.read(1), "others are read"
+            assert await serves_another_address(port), "others are read"
             assert not any(wait.done() for wait in waits)
             now[0] = 100.0
             server._release("127.0.0.1")
             assert await asyncio.gather(*waits) == [(Code.OK,)] * 4, "nothing of it was lost"
             await forger.close()
             await other.close()
-            writer.close()
 
     run(scenario)
