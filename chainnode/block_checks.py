@@ -118,12 +118,13 @@ class BlockChecks:
             reason = self._store.refused(Digest(digest))
             if reason is not None:
                 return Verdict.REFUSE, f"batch {digest.hex()}: {reason}"
-        if self._bodies.missing(block):
+        bodies = self._bodies.whole(block)
+        if bodies is None:
             return Verdict.WAIT, ""
-        octets = self._bodies.octets(block)
+        octets = sum(len(body.raw) for body in bodies)
         if octets > limits.block_bytes:
             return Verdict.REFUSE, f"C5: a body of {octets} bytes, limit {limits.block_bytes}"
-        ids = [decoded.id for decoded in self._bodies.mentions(block)]
+        ids = [decoded.id for body in bodies for decoded in body.transactions]
         if tx_root(ids) != block.header.tx_root:
             return Verdict.REFUSE, f"C2: tx_root {block.header.tx_root.hex()} is not that of its {len(ids)} mentions"
         return Verdict.ACCEPT, ""

@@ -1,7 +1,7 @@
 """The transactions behind a block's batch digests, wherever they are: in the store, or already in the ledger."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from chainnode.batches import BatchStore
 from ledger.chain import Chain
@@ -10,8 +10,17 @@ from primitives.hashing import Digest
 from primitives.transaction import Decoded, decode_transaction
 
 
+class Body(NamedTuple):
+    """One batch that a block names."""
+
+    digest: Digest
+    raw: bytes
+    transactions: Sequence[Decoded]
+
+
 class Bodies:
-    """Reads only. A batch of the ledger is one that an earlier block executed: naming it again is merely useless."""
+    """Reads only. A batch of the ledger is one that an earlier block executed: naming it again is merely useless. It
+    may be pruned at any moment, by another thread: then it is missing from there on."""
 
     def __init__(self, store: BatchStore, chain: Chain) -> None:
         self._store: Final = store
@@ -22,24 +31,24 @@ class Bodies:
         absent = self._store.missing(Digest(d) for d in block.batch_digests)
         return [digest for digest in absent if not self._chain.holds_batch(digest)]
 
-    def mentions(self, block: Block) -> list[Decoded]:
-        """All transactions in order; none of the batches may be missing."""
-        return [decoded for digest in block.batch_digests for decoded in self.batch(Digest(digest))]
+    def whole(self, block: Block) -> list[Body] | None:
+        """All batches of the block in order; None if one is missing."""
+        if self.missing(block):
+            return None
+        bodies = [self._body(Digest(digest)) for digest in block.batch_digests]
+        found = [body for body in bodies if body is not None]
+        return found if len(found) == len(bodies) else None
 
-    def batch(self, digest: Digest) -> Sequence[Decoded]:
-        """The transactions of one batch that is not missing."""
+    def _body(self, digest: Digest) -> Body | None:
         held = self._store.get(digest)
         if held is not None:
-            return held.transactions
+            return Body(digest, held.raw, held.transactions)
         raw = self._chain.batch(digest)
-        assert raw is not None, f"batch {digest.hex()} was there a moment ago"
-        return [decode_transaction(transaction) for transaction in decode_batch(raw).transactions]
+        if raw is None:
+            return None
+        return Body(digest, raw, [decode_transaction(one) for one in decode_batch(raw).transactions])
 
     def raw(self, digest: Digest) -> bytes | None:
         """The bytes of one batch, to journal or to serve."""
         held = self._store.get(digest)
         return self._chain.batch(digest) if held is None else held.raw
-
-    def octets(self, block: Block) -> int:
-        """Bytes of all batches of the block; none may be missing."""
-        return sum(len(self.raw(Digest(digest)) or b"") for digest in block.batch_digests)

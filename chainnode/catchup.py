@@ -15,6 +15,7 @@ from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedB
 from consensus.events import CatchUp, Synced
 from consensus.proposal_rules import body_fault
 from ledger.chain import Chain
+from ledger.failures import Pruned
 from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, Phase
 from primitives.codec import Malformed, decode_canonical, decoder, encode
@@ -45,7 +46,10 @@ def chain_piece(chain: Chain, bodies: Bodies, first: int, count: int) -> BlockRa
         return BlockRangeReply(first, (), None)
     budget = PIECE_BYTES_MAX
     for height in range(max(first, 1), min(first + count, chain.head.height + 1)):
-        block = chain.block(height)
+        try:
+            block = chain.block(height)
+        except Pruned:  # at this moment
+            return BlockRangeReply(first, (), None)
         assert block is not None, "heights up to the head have a block or raise"
         raw = [held for d in block.batch_digests if (held := bodies.raw(Digest(d))) is not None]
         size = len(encode(block)) + sum(map(len, raw))

@@ -279,8 +279,8 @@ class Driver:
 
     def _answer_checks(self) -> None:
         for check, acceptable in self._checks.evaluate():
-            if acceptable:
-                self._journal_bodies(check.block)  # C1: not later than the vote that this answer allows
+            if acceptable:  # C1: not later than the vote that this answer allows
+                acceptable = self._journal_bodies(check.block)
             self.post(BlockChecked(check.digest, acceptable))
 
     def _build(self, request: BuildBlock) -> None:
@@ -290,18 +290,22 @@ class Driver:
         if block is not None:
             self.force_block = False
             self._name(block)
-            self._journal_bodies(block)
+            journaled = self._journal_bodies(block)
+            assert journaled, "it is made of what the store holds"
         self._inbox.appendleft(BlockBuilt(request.view, request.height, block))
 
-    def _journal_bodies(self, block: Block) -> None:
+    def _journal_bodies(self, block: Block) -> bool:
+        """False if one was pruned at this moment: nobody has to keep what an old block brought."""
         now_ms = self._clock.now_ms()
         for digest in map(Digest, block.batch_digests):
             raw = self._bodies.raw(digest)
-            assert raw is not None, "a block is accepted only with its bodies"
+            if raw is None:
+                return False
             self._store.keep_certified(digest, raw, now_ms)  # of the ledger's: it may prune them before the block comes
             if digest not in self._journaled:
                 self._journaled.add(digest)
                 self._to_journal.append(batch_entry(raw))
+        return True
 
     def _rotate(self) -> None:
         """A journal with what still matters: bodies and records above the ledger (C15)."""

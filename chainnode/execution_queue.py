@@ -90,15 +90,15 @@ class ExecutionQueue:
         if not self._queue:
             return None
         decided = self._queue[0]
-        missing = self._bodies.missing(decided.block)
-        if missing:
-            self._on_missing(decided.block, missing)
+        block = decided.block
+        bodies = self._bodies.whole(block)
+        if bodies is None:
+            self._on_missing(block, self._bodies.missing(block))
             return None
         self._queue.popleft()
-        block = decided.block
         self._check_roots(block)
-        mentions = self._bodies.mentions(block)
-        raw = {d: self._bodies.raw(Digest(d)) or b"" for d in block.batch_digests}
+        mentions = [decoded for body in bodies for decoded in body.transactions]
+        raw: dict[bytes, bytes] = {body.digest: body.raw for body in bodies}
         began = time.monotonic()
         return Begun(decided, self._executor.apply(block, mentions), raw, time.monotonic() - began)
 

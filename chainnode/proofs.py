@@ -3,6 +3,7 @@
 from typing import Final
 
 from ledger.chain import Chain
+from ledger.failures import Pruned
 from ledger.schema import Place
 from primitives import merkle
 from primitives.block import Header, decode_batch
@@ -30,12 +31,14 @@ def find_receipt(chain: Chain, transaction_id: bytes) -> Receipt | None:
 
 
 def raw_transaction(chain: Chain, place: Place) -> bytes:
-    """The bytes of the mention at `place`, as they came in. Reads the block's batches up to it."""
+    """The bytes of the mention at `place`, as they came in. Reads the block's batches up to it. Raises: Pruned."""
     block = chain.block(place.height)
     assert block is not None, f"the index names block {place.height}, which is not there"
     before = 0
     for digest in block.batch_digests:
         raw = chain.batch(digest)
+        if raw is None and place.height < chain.floor:  # since the block was read
+            raise Pruned(place.height, chain.floor)
         assert raw is not None, f"block {place.height} names a batch that the ledger does not hold"
         transactions = decode_batch(raw).transactions
         if place.index < before + len(transactions):

@@ -194,9 +194,9 @@ class Room:
         self.blamed.append(f"evidence against {evidence.accused}")
 
 
-def new_chain() -> Chain:
+def new_chain(database: MemoryStore | None = None) -> Chain:
     changes = {key: encode_value(record) for key, record in genesis_state(GENESIS).items() if record is not None}
-    store, tree = MemoryStore(), StateTree(MemoryStore()).update(changes)
+    store, tree = database or MemoryStore(), StateTree(MemoryStore()).update(changes)
     block = genesis_block(GENESIS, tree.root)
     disk = MemoryDisk()
     anchor = HeadAnchor.create(disk, CHAIN_ID, header_digest(block.header))
