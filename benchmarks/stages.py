@@ -3,6 +3,9 @@
 The samples of a thread say in which proportions it worked, the kernel says how long: a thread that waits for the disk
 or for the interpreter's lock is sampled as well, and must not count for more than it used. So the stages add up to what
 the kernel counted, and what belongs to none of them stands there as "other".
+
+Of a compiled build the sampler reads native stacks, too: mypyc's symbols name the module. Without them all of it would
+stand under the Python that called it, the event loop.
 """
 
 import re
@@ -16,10 +19,13 @@ import msgspec
 
 from benchmarks.machine import TICKS_PER_SECOND
 
+ROOT: Final = Path(__file__).resolve().parent.parent
+NO_MODULES: Final[Mapping[str, str]] = {}
 OTHER: Final = "other"
 NATIVE: Final = "native"  # threads that never ran Python
 _THREAD: Final = re.compile(r"thread \((\d+)\)")
 _FRAME: Final = re.compile(r"^(.*) \(([^()]*?)(?::\d+)?\)$")
+_COMPILED: Final = re.compile(r"^CPyDef_(.*?)___")
 
 
 class Stage(NamedTuple):
@@ -55,8 +61,9 @@ STAGES: Final = (
           ("chainnode/executor", "chainnode/execution_queue", "chainnode/state_cache", "chainnode/unwritten_state")),
     Stage("tree", "state tree", "状态树", ("ledger/state_tree", "ledger/twig")),
     Stage("ledger", "ledger: write batch, database", "账本：写批次与数据库",
-          ("ledger/chain", "ledger/leveldb", "ledger/anchor", "ledger/stored_blocks", "ledger/store", "ledger/schema")),
-    Stage("journal", "journal", "日志", ("ledger/journal", "ledger/disk", "chainnode/journal_entries")),
+          ("ledger/chain", "ledger/segments", "ledger/leveldb", "ledger/anchor", "ledger/stored_blocks", "ledger/store",
+           "ledger/schema")),
+    Stage("journal", "journal", "日志", ("ledger/journal", "chainnode/journal_entries")),
     Stage("answers", "answers to clients, feeds", "客户端应答与推送",
           ("chainnode/commit_feed", "chainnode/event_feed", "chainnode/block_events", "chainnode/proofs",
            "chainnode/metrics", "chainnode/peer_status")),
@@ -96,8 +103,15 @@ class StageTable(msgspec.Struct, frozen=True):
     shares: list[Share]
 
 
-def frames_of(line: str) -> tuple[int, list[tuple[str, str]], int]:
-    """A line of collapsed stacks: thread id, (function, path without suffix) from the outermost, samples.
+def compiled_modules(root: Path = ROOT) -> dict[str, str]:
+    """Paths without suffix of the compiled modules of a build, by the name that their symbols begin with; {} for plain
+    Python. (Where two had one name, mypyc would put the package before it: a test says that none have.)"""
+    return {path.name.partition(".")[0]: str(path.relative_to(root)).partition(".")[0] for path in root.glob("*/*.so")}
+
+
+def frames_of(line: str, compiled: Mapping[str, str] = NO_MODULES) -> tuple[int, list[tuple[str, str]], int]:
+    """A line of collapsed stacks: thread id, (function, path without suffix) from the outermost, samples. `compiled`:
+    see compiled_modules; of native frames only theirs are kept.
 
     Raises: ValueError for anything else.
     """
@@ -110,7 +124,11 @@ def frames_of(line: str) -> tuple[int, list[tuple[str, str]], int]:
     for frame in frames:
         match = _FRAME.match(frame)
         name, path = match.groups() if match is not None else (frame, "")
-        places.append((name, path.removesuffix(".py")))
+        symbol = _COMPILED.match(name)
+        if symbol is not None and symbol.group(1) in compiled:
+            places.append((name, compiled[symbol.group(1)]))
+        elif path.endswith(".py") or not compiled:
+            places.append((name, path.removesuffix(".py")))
     return int(found.group(1)), places, int(count)
 
 
@@ -150,14 +168,17 @@ def thread_seconds(pid: int) -> dict[int, float]:
     return found
 
 
-def stage_seconds(lines: Iterable[str], used: Mapping[int, float]) -> tuple[dict[str, float], int]:
-    """Seconds of CPU by stage of one process, and the samples that were working. `used`: seconds by thread."""
+def stage_seconds(
+    lines: Iterable[str], used: Mapping[int, float], compiled: Mapping[str, str] = NO_MODULES
+) -> tuple[dict[str, float], int]:
+    """Seconds of CPU by stage of one process, and the samples that were working. `used`: seconds by thread;
+    `compiled`: see frames_of."""
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     sampled: set[int] = set()
     for line in lines:
         if not line.strip():
             continue
-        thread, frames, samples = frames_of(line)
+        thread, frames, samples = frames_of(line, compiled)
         sampled.add(thread)
         stage = stage_of(frames)
         if stage is not None:
@@ -195,9 +216,9 @@ def table_of(parts: Iterable[tuple[dict[str, float], int]], transactions: int, s
     )
 
 
-def sampler(pid: int, seconds: float, rate: int, output: Path) -> list[str]:
-    """The command that samples a process; it comes with the extra `bench`."""
+def sampler(pid: int, seconds: float, rate: int, output: Path, native: bool) -> list[str]:
+    """The command that samples a process; it comes with the extra `bench`. `native`: compiled code, too."""
     program = Path(sys.executable).with_name("py-spy")
     return [str(program) if program.exists() else "py-spy", "record", "--pid", str(pid), "--duration",
-            str(max(1, round(seconds))), "--rate", str(rate), "--format", "raw", "--threads", "--output",
-            str(output)]  # fmt: skip
+            str(max(1, round(seconds))), "--rate", str(rate), "--format", "raw", "--threads",
+            *(["--native"] if native else []), "--output", str(output)]  # fmt: skip

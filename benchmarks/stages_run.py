@@ -13,7 +13,15 @@ import msgspec
 from benchmarks.network import Network
 from benchmarks.report import Result
 from benchmarks.run import RunFailed
-from benchmarks.stages import STAGES, StageTable, sampler, stage_seconds, table_of, thread_seconds
+from benchmarks.stages import (
+    STAGES,
+    StageTable,
+    compiled_modules,
+    sampler,
+    stage_seconds,
+    table_of,
+    thread_seconds,
+)
 from benchmarks.trial import WARMUP, Stand, Tally, load
 from cli.language import t
 from cli.output import table
@@ -40,6 +48,7 @@ class Watch:
         self._network: Final = network
         self._seconds: Final = seconds
         self._folder: Final = folder
+        self._compiled: Final = compiled_modules()
         self._thread: Final = threading.Thread(target=self._run, name="watch")
         self._used: Final[dict[int, dict[int, float]]] = {}
         self._errors: Final[list[str]] = []
@@ -55,8 +64,10 @@ class Watch:
         began = time.monotonic()
         try:
             running = [
-                subprocess.Popen(sampler(pid, self._seconds, RATE, self._file(pid)),  # noqa: S603  (our own arguments)
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                subprocess.Popen(  # noqa: S603  (our own arguments)
+                    sampler(pid, self._seconds, RATE, self._file(pid), native=bool(self._compiled)),
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                )
                 for pid in pids
             ]  # fmt: skip
         except OSError as error:
@@ -84,7 +95,7 @@ class Watch:
         stacks: dict[str, int] = {}
         for pid, used in self._used.items():
             lines = self._file(pid).read_text(encoding="utf-8").splitlines()
-            parts.append(stage_seconds(lines, used))
+            parts.append(stage_seconds(lines, used, self._compiled))
             for line in lines:
                 stack, _, count = line.rpartition(" ")
                 bare = stack.partition(";")[2]

@@ -1,11 +1,22 @@
 """The stage table: every sample has one stage, and the stages add up to what the kernel counted."""
 
 import re
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from benchmarks.stages import OTHER, STAGES, frames_of, stage_of, stage_seconds, table_of
+from benchmarks.stages import (
+    OTHER,
+    STAGES,
+    compiled_modules,
+    frames_of,
+    sampler,
+    stage_of,
+    stage_seconds,
+    table_of,
+)
 from benchmarks.stages_run import Watched, text_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +79,47 @@ def test_every_file_of_a_stage_is_there() -> None:
     named = [file for stage in STAGES for file in stage.files if ours.match(file)]
     missing = [file for file in named if not (ROOT / f"{file}.py").exists() and not (ROOT / file).is_dir()]
     assert len(named) > 40 and missing == []
+
+
+SO = "(hnchain__mypyc.cpython-311-x86_64-linux-gnu.so)"
+COMPILED = {"state_tree": "ledger/state_tree", "transition": "points/transition", "executor": "chainnode/executor",
+            "execution_queue": "chainnode/execution_queue", "segments": "ledger/segments"}  # fmt: skip
+
+
+def native(*frames: str) -> str | None:
+    return stage_of(frames_of(f"{MAIN};{';'.join(frames)} 1", COMPILED)[1])
+
+
+def test_compiled_frames_are_named_by_their_symbols() -> None:
+    begin = f"CPyDef_execution_queue___ExecutionQueue___begin {SO}"
+    assert native(begin, f"CPyDef_state_tree___StateTree____into_twig {SO}", f"CPyDict_Get {SO}") == "tree"
+    rule = f"CPyDef_transition____apply {SO}"
+    execute = f"CPyDef_executor___Executor___apply {SO}"
+    assert native(execute, rule, "malloc (libc.so.6)", "0x7f01 (libc.so.6)") == "rules"
+    assert native("mpack_encode (msgspec/_core.cpython-311-x86_64-linux-gnu.so)") == "loop"
+    assert native("EpollSelector.select (selectors.py:468)", "epoll_wait (libc.so.6)") is None
+    lines = [f"{MAIN};EpollSelector.select (selectors.py:468);epoll_wait (libc.so.6) 7", f"{MAIN};{begin} 1"]
+    assert stage_seconds(lines, {11: 2.0}, COMPILED) == ({"records": 2.0}, 1)
+
+
+def test_only_a_compiled_build_has_compiled_modules(tmp_path: Path) -> None:
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "chain.py").touch()
+    assert compiled_modules(tmp_path) == {}
+    (tmp_path / "ledger" / "chain.cpython-311-x86_64-linux-gnu.so").touch()
+    (tmp_path / "hnchain__mypyc.cpython-311-x86_64-linux-gnu.so").touch()
+    assert compiled_modules(tmp_path) == {"chain": "ledger/chain"}
+    assert "--native" in sampler(1, 5, 99, tmp_path, native=True)
+    assert "--native" not in sampler(1, 5, 99, tmp_path, native=False)
+
+
+def test_no_two_compiled_modules_have_one_name() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    names = Counter(Path(module).stem for module in wheel["hooks"]["custom"]["modules"])
+    assert len(names) > 40 and names.most_common(1)[0][1] == 1
+
+
+def test_what_a_disk_is_asked_for_counts_for_who_asked() -> None:
+    sync = "DiskFile.sync (ledger/disk.py:113)"
+    assert stage("append (ledger/segments.py:90)", sync) == "ledger"
+    assert stage("attempt (ledger/journal.py:202)", sync) == "journal"
