@@ -1,9 +1,6 @@
 """Segments lose nothing that the database knows of; what rots there is noticed at the read and never served."""
 
 import errno
-import os
-import random
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,10 +10,9 @@ from ledger.chain import Chain
 from ledger.disk import DiskDirectory, JournalDirectory
 from ledger.failures import DiskFull, FatalError, LedgerDamaged, StorageFailed
 from ledger.memory_disk import MemoryDisk
-from ledger.schema import HEAD_KEY, SEGMENT, pack_head, unpack_head
+from ledger.schema import SEGMENT
 from ledger.segments import NOWHERE, SUFFIX, Segments, Spot, pack_spot, unpack_spot
 from ledger.store import MemoryStore
-from primitives.hashing import Digest
 from tests.ledger.builders import CHAIN_ID, Builder, new_chain
 
 LIMIT = 700  # a new segment every few blocks
@@ -318,80 +314,3 @@ def test_a_chain_whose_segments_were_cut_is_refused() -> None:
     disk.open(files(disk)[0]).truncate(20)
     with pytest.raises(LedgerDamaged, match="the file has 20 bytes"):
         Chain.open(store, disk, HeadAnchor.open(disk, CHAIN_ID), CHAIN_ID)
-
-
-# ---- open files
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-def test_a_file_is_opened_once_for_reads_in_a_row() -> None:
-    disk, store = MemoryDisk(), MemoryStore()
-    written(disk, store)
-    segments = small(disk, store)
-    before = disk.operations
-    assert len(list(segments.walk())) == 9
-    assert disk.operations - before == 3 + 2 * 9, "opened once each, then head and whole of every frame"
-
-
-def test_one_file_is_open_to_read_and_none_that_is_gone(tmp_path: Path) -> None:
-    directory, store = DiskDirectory(tmp_path), MemoryStore()
-    spots = written(directory, store)
-    segments = small(directory, store)
-    before = descriptors()
-    for spot in spots:
-        segments.read(spot)
-        assert descriptors() == before + 1
-    segments.read(spots[0])
-    segments.drop(100, store)
-    assert descriptors() == before, "else it would take space for good"
-    assert segments.read(spots[0]) is None
-    segments.read(spots[-1])
-    segments.close()
-    assert descriptors() == before - 1
-
-
-def test_readers_of_many_threads_get_what_was_written_while_the_owner_drops_it(tmp_path: Path) -> None:
-    directory, store = DiskDirectory(tmp_path), MemoryStore()
-    segments = small(directory, store)
-    kept: dict[Spot, bytes] = {}
-    for height in range(1, 60):
-        payload = b"%d." % height * 200
-        kept[segments.append(height, [payload])[0]] = payload
-        store.write(segments.row())
-
-    def read(seed: int) -> int:
-        order = random.Random(seed).choices(list(kept), k=400)
-        return sum(segments.read(spot) not in (kept[spot], None) for spot in order)
-
-    with ThreadPoolExecutor(4) as pool:
-        wrong = [pool.submit(read, seed) for seed in range(4)]
-        for floor in range(1, 60):
-            segments.drop(floor, store)
-        assert [one.result() for one in wrong] == [0] * 4
-    segments.close()
-
-
-def test_nothing_stays_open_behind_a_refused_ledger(tmp_path: Path) -> None:
-    directory, store = DiskDirectory(tmp_path), MemoryStore()
-    builder = new_chain(store, directory)
-    builder.add(b"x=1")
-    builder.chain.segments.close()
-    anchor = HeadAnchor.open(directory, CHAIN_ID)
-    good, before = store.get(HEAD_KEY), descriptors()
-    assert good is not None
-    for head in (good[:-1], pack_head(unpack_head(good)._replace(block_hash=Digest(bytes(32))))):
-        store.write([(HEAD_KEY, head)])
-        with pytest.raises(LedgerDamaged):
-            Chain.open(store, directory, anchor, CHAIN_ID)
-    store.write([(HEAD_KEY, good)])
-    segments = Segments.open(directory, store)
-    segments.limit = 1
-    segments.append(2, [b"y"])
-    store.write(segments.row())
-    segments.close()
-    directory.remove(files(directory)[-1])
-    with pytest.raises(LedgerDamaged, match="the file is missing"):
-        Segments.open(directory, store)
-    assert descriptors() == before
