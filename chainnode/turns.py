@@ -36,9 +36,9 @@ async def run_queue(queue: ExecutionQueue, disk: DiskThread, wake: asyncio.Event
 
 
 async def _execute(queue: ExecutionQueue, disk: DiskThread, work: Work) -> Begun | None:
-    """Write a block; the next one, whose rules run beside that if it waits already and the disk takes its time: two
-    threads that both compute cost more than they save."""
-    if not queue or disk.in_place:
+    """Write a block; the next one, whose rules run beside that if it is complete already and the disk takes its time:
+    two threads that both compute cost more than they save. What completes it later wakes the queue."""
+    if disk.in_place:
         await disk.run(partial(queue.commit, work))
         queue.end(work)
         return queue.begin()
@@ -46,7 +46,7 @@ async def _execute(queue: ExecutionQueue, disk: DiskThread, work: Work) -> Begun
     following = queue.begin()
     await written
     queue.end(work)
-    return following or queue.begin()
+    return following
 
 
 async def run_evidence(book: EvidenceBook, disk: DiskThread, wake: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from chainnode import catchup
 from chainnode.batches import Candidate
 from chainnode.catchup import UNEXECUTED_MAX, CatchUpClient, chain_piece, proven_piece
 from chainnode.peer_messages import BlockRangeReply, BlockRangeRequest, DecidedBlock
@@ -10,6 +11,7 @@ from consensus.events import CatchUp, Synced
 from consensus.messages import CertificateMessage
 from primitives.block import Block, batch_digest, header_digest
 from primitives.certificate import Certificate, Phase, certificate_hash, verify_certificate
+from primitives.codec import encode
 from primitives.hashing import ZERO_DIGEST, Digest
 from primitives.keys import verify
 from primitives.validators import Height, NodeId
@@ -263,8 +265,8 @@ def test_a_piece_of_an_epoch_that_ended_meanwhile_is_no_lie() -> None:
     assert not peers.liars and not peers.synced
 
 
-def test_what_one_ledger_serves_another_accepts() -> None:
-    """From a room that decided and executed to a piece that proves itself."""
+def test_what_one_ledger_serves_another_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a room that decided and executed to a piece that proves itself, and that fits into a frame."""
     room = Room(1)
     blocks = chain_of(room)
     for block, body in zip(blocks, BODIES, strict=True):
@@ -278,3 +280,8 @@ def test_what_one_ledger_serves_another_accepts() -> None:
     assert proven_piece(1, (d.block for d in reply.blocks), reply.certificate, valid) is not None
     assert chain_piece(room.chain, room.bodies, 4, 128).blocks == ()
     assert len(chain_piece(room.chain, room.bodies, 0, 2).blocks) <= 2
+    sizes = [len(encode(block)) + len(raw) for block, (raw, _) in zip(blocks, BODIES, strict=True)]
+    monkeypatch.setattr(catchup, "PIECE_BYTES_MAX", sum(sizes) - 1)
+    assert [len(d.batches) for d in chain_piece(room.chain, room.bodies, 1, 128).blocks] == [1, 1], "the rest is next"
+    monkeypatch.setattr(catchup, "PIECE_BYTES_MAX", sizes[0] - 1)
+    assert [d.batches for d in chain_piece(room.chain, room.bodies, 1, 128).blocks] == [()], "larger than a frame"

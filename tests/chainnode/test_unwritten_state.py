@@ -1,5 +1,11 @@
 """A block that is executed and on its way to the ledger is seen by the next one as if it were there."""
 
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import ParamSpec, TypeVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +19,14 @@ from ledger.schema import STATE, Head
 from ledger.store import MemoryStore
 from primitives.block import Batch, Block
 from primitives.codec import encode
+from primitives.codes import Code
 from primitives.hashing import ZERO_DIGEST
 from primitives.transaction import Decoded, decode_transaction, sign_transaction
 from primitives.validators import Height
 from tests.chainnode.rooms import KEYS, Room, certificate_of, child_of, header_at, issue, new_chain
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SLOTS = st.sampled_from([bytes([65 + kind, number]) for kind in range(2) for number in range(4)])
 VALUES = st.binary(min_size=1, max_size=2)
@@ -80,6 +90,8 @@ def test_the_rules_of_the_next_block_run_beside_the_write() -> None:
         expected.append(one_by_one.executor.execute(block, mentions))
         one_by_one.executor.commit(expected[-1], None, {block.batch_digests[0]: raw})
         one_by_one.executor.finish(expected[-1])
+    codes = [[None if receipt is None else receipt.code for receipt in one.receipts] for one in expected]
+    assert codes == [[Code.OK, Code.OK], [Code.OK_DUPLICATE, Code.OK], [None, Code.OK_DUPLICATE, Code.OK]]
     executor = ahead.executor
     applied = executor.apply(CHAIN[0][0], CHAIN[0][2])
     for number, (block, raw, _) in enumerate(CHAIN):
@@ -117,6 +129,40 @@ def test_the_queue_begins_a_block_while_one_is_written() -> None:
         room.queue.commit(work)
         room.queue.end(work)
         assert room.chain.head.height == room.executor.height == height
+
+
+class Patient(DiskThread):
+    """Writes nothing before the loop has come to its next callback; `waited` then, each time, how many blocks."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__("disk", -1.0)
+        self.waited: list[int] = []
+        self._room = room
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        come = threading.Event()
+
+        def note() -> None:
+            if fn == self._room.queue.commit:  # the journal is synced here too
+                self.waited.append(len(self._room.queue))
+            come.set()
+
+        def write() -> T:
+            assert come.wait(10)
+            return fn(*args, **kwargs)
+
+        asyncio.get_running_loop().call_soon(note)
+        return super().submit(write)
+
+
+def test_beside_a_slow_disk_the_next_block_begins_at_once() -> None:
+    room, certificate = Room(1), certificate_of(CHAIN[-1][0])
+    room.pool = disk = Patient(room)
+    for block, raw, decoded in CHAIN:
+        room.hold(raw, decoded)
+        room.queue.put(Decided(Height(block.header.height), block, certificate))
+    room.work(lambda: room.executor.height == 3)
+    assert not room.failed and disk.waited == [1, 0, 0]
 
 
 @pytest.mark.parametrize("quick", [True, False])
