@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -15,12 +14,12 @@ import msgspec
 
 from benchmarks.load_process import READY, Answer, Orders
 from benchmarks.outcomes import Book, book_of
+from chainnode.devnet import child_environment
 
 READY_SECONDS: Final = 60.0
 HEAD_START_SECONDS: Final = 0.3  # so that the last one to hear of the start still hears it before
 LATE_SECONDS: Final = 60.0  # beyond the end of the drain, before a process counts as stuck
 LAST_WORDS: Final = 2_000
-_PROJECT: Final = Path(__file__).resolve().parent.parent
 
 
 class LoadFailed(Exception):
@@ -111,11 +110,9 @@ class Fleet:
 
 
 async def _process(orders: Orders) -> asyncio.subprocess.Process:
-    paths = [str(_PROJECT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     with _errors(orders) as errors:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "benchmarks.load_process", env=environment, stdin=asyncio.subprocess.PIPE,
+            sys.executable, "-m", "benchmarks.load_process", env=child_environment(), stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE, stderr=errors,
         )  # fmt: skip
 

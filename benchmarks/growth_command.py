@@ -16,14 +16,15 @@ from chainnode.failures import NodeFailure
 from cli.language import example, t
 from cli.output import answer, say, with_output
 from cli.verdicts import Verdict
+from ledger.failures import FatalError
 
 RESULTS: Final = Path("benchmarks/results/growth.json")
 
 
 @click.command(
-    help=t("Measure how cost grows with validators, operations per envelope and hot keys. A curve that was measured of "
-           "these sources stands; --again measures it anew.",
-           "测量成本随验证节点数、每信封操作数与访问热点的增长。同一版本已测的曲线保留，--again 重新测量。"),
+    help=t("Measure how cost grows with validators, operations per envelope, hot keys and accounts. A curve that was "
+           "measured of these sources stands; --again measures it anew.",
+           "测量成本随验证节点数、每信封操作数、访问热点与账户数的增长。同一版本已测的曲线保留，--again 重新测量。"),
     epilog=example("hnchain bench growth --curve validators"),
 )  # fmt: skip
 @click.option("--curve", "names", type=click.Choice(list(growths.CURVES)), multiple=True,
@@ -46,7 +47,7 @@ def growth(names: tuple[str, ...], again: bool, short: bool, results: Path) -> i
         stand = Stand(Path.cwd(), 1, short, say, progress())
         try:
             points = growths.CURVES[name](stand)
-        except (RunFailed, NodeFailure, OSError) as error:
+        except (RunFailed, NodeFailure, FatalError, OSError) as error:
             say(t(f"{name}: {error}", f"{name}：{error}"))
             failed = True
             continue

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-import msgspec
 from locust import User, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -20,6 +19,7 @@ from locust.runners import WorkerRunner
 
 from benchmarks.aftermath import Reader
 from benchmarks.network import Network, running_network
+from benchmarks.result_file import save_json
 from benchmarks.swarm import COMMITTED, Pace, Sender, Tally
 from benchmarks.workload import BATCH_OPERATIONS, PROFILES, Scene, scene_of
 from chainnode.failures import NodeFailure
@@ -167,5 +167,4 @@ def _ready(environment: Environment, **_: Any) -> None:
         seconds = (swarm.ended or time.monotonic()) - swarm.began
         processes = len(swarm.workers) or 1
         result = swarm.tally.result(options.load_profile, options.num_users, options.user_rate, processes, seconds)
-        raw = msgspec.json.format(msgspec.json.encode(result), indent=1)
-        Path(options.report).write_bytes(raw + b"\n")
+        save_json(Path(options.report), result)

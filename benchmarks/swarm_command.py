@@ -1,7 +1,6 @@
 """`hnchain bench fund` and `hnchain bench locust`: load from many machines."""
 
 import importlib.util
-import os
 import secrets
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from benchmarks.chosen_network import TOURISTS_RUNNING, failed, progress
 from benchmarks.network import running_network
 from benchmarks.run import LIFETIME_MAX, RunFailed, prepare
 from benchmarks.workload import FUNDED_UNITS, Writer
+from chainnode.devnet import child_environment
 from chainnode.failures import NodeFailure
 from cli.language import current, example, t
 from cli.network import DEVNET_DIRECTORY
@@ -70,7 +70,5 @@ def locust(context: click.Context, arguments: tuple[str, ...]) -> None:
     if "--help" in arguments:
         click.echo(context.get_help() + "\n")
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *arguments]
-    paths = [str(LOCUSTFILE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-    environment["LC_ALL"] = "zh_CN.UTF-8" if current() == "zh" else "C.UTF-8"
+    environment = {**child_environment(), "LC_ALL": "zh_CN.UTF-8" if current() == "zh" else "C.UTF-8"}
     raise SystemExit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603  (our interpreter)

@@ -1,6 +1,5 @@
 """The trial of a node that begins with nothing: it joins by a proven snapshot, or replays the whole chain."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from benchmarks.scoreboard import Outcome
 from benchmarks.trial import Stand, Tally, load
 from benchmarks.trials_load import BEST_OUTSTANDING
 from chainnode.config import load_config
-from chainnode.devnet import NotReady, initialise_data
+from chainnode.devnet import NotReady, child_environment, initialise_data
 from chainnode.devnet_layout import NodePlace
 from chainnode.upkeep import take_snapshot
 
@@ -24,7 +23,6 @@ TAIL_SECONDS: Final = 1.0  # of load after it: blocks that only the other nodes'
 TAIL_RATE: Final = 50.0
 SYNC_SECONDS_MAX: Final = 180.0
 POLL_SECONDS: Final = 0.02
-PROJECT: Final = Path(__file__).resolve().parent.parent
 
 
 def sync(stand: Stand) -> Outcome:
@@ -68,13 +66,15 @@ def joined(network: Network, fresh: NodePlace, server: NodePlace) -> tuple[float
     Raises: RunFailed if the command fails or the node is not where the others are; NotReady.
     """
     goal, config = _emptied(network, fresh)
-    paths = os.pathsep.join(path for path in (str(PROJECT), os.environ.get("PYTHONPATH", "")) if path)
     command = [sys.executable, "-m", "cli", "node", "resync", "--config", str(config), "--from", server.url]
     began = time.monotonic()
-    done = subprocess.run(  # noqa: S603  (our own interpreter and module)
-        command, env={**os.environ, "PYTHONPATH": paths}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False, timeout=SYNC_SECONDS_MAX,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(  # noqa: S603  (our own interpreter and module)
+            command, env=child_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=SYNC_SECONDS_MAX,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise RunFailed(f"node resync has not ended in {SYNC_SECONDS_MAX:.0f} s") from error
     fetching = time.monotonic() - began
     if done.returncode != 0:
         raise RunFailed(f"node resync: exit code {done.returncode}: {done.stderr.strip()[-300:]}")

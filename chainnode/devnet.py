@@ -123,12 +123,11 @@ class Devnet:
             return running
         folder = self.folder(place)
         command = [sys.executable, "-m", "cli", "node", "run", "--config", str(folder / "node.toml")]
-        paths = [str(_PROJECT), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
         with open(folder / LOG_FILE, "ab") as log:
             child = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=child_environment(),
+                start_new_session=True,
+            )  # fmt: skip
         self._children[place.name] = child
         _STARTED.append(child)
         recorded = ProcessFile(child.pid, start_time(child.pid))
@@ -307,6 +306,12 @@ def write_private(path: Path, raw: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(raw)
+
+
+def child_environment() -> dict[str, str]:
+    """Of a process that is to run our modules, whatever its current folder: this one's, our packages first."""
+    paths = [str(_PROJECT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
 def start_time(pid: int) -> str:
