@@ -165,8 +165,8 @@ class BatchStore:
         return digest
 
     def keep_certified(self, digest: Digest, raw: bytes, now_ms: int) -> None:
-        """The body of a decided block, under the digest that it has there and that the caller has computed from it:
-        whoever signed the certificate verified it. Raises: Malformed if a quorum certified what is no batch."""
+        """A body of a decided block, from a peer or from the ledger, under the digest that is its own: whoever signed
+        the certificate verified it. Raises: Malformed if a quorum certified what is no batch."""
         if digest not in self._held and digest not in self._in_hand:
             batch = vouched_batch(raw)
             self._hold(digest, raw, batch, tuple(map(vouched_transaction, batch.transactions)), now_ms)

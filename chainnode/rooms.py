@@ -169,9 +169,9 @@ class Rooms:
         )
         self.driver: Final = Driver(
             replica, ledger.journal, self.store, self.bodies, self.checks,
-            BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, links, self.votes,
-            on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for, on_catch_up=self._catch_up,
-            on_violation=self._violation, on_evidence=self.evidence.found,
+            BlockBuilder(self.membership, limits, self.executor), self.announcements, clock, clock_ms, links,
+            self.votes, on_work=around.driver_due, on_decided=self._decided, on_missing=self._ask_for,
+            on_catch_up=self._catch_up, on_violation=self._violation, on_evidence=self.evidence.found,
             on_fork=around.forked,
         )  # fmt: skip
         self.driver.restored(restored)

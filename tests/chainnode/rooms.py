@@ -108,7 +108,8 @@ class Room:
         self.wake, self.queue_wake = asyncio.Event(), asyncio.Event()
         self.driver = Driver(
             replica, self.journal, self.store, self.bodies, self.checks,
-            BlockBuilder(self.membership, limits, self.executor), Announcements(self.store), self.clock, self,
+            BlockBuilder(self.membership, limits, self.executor), Announcements(self.store), self.clock, monotonic_ms,
+            self,
             VoteDesk(partial(verify_each, verify), lambda: place.context, lambda node, why: self.blamed.append(why)),
             on_work=self.wake.set, on_decided=self._decided, on_missing=self._missing, on_catch_up=self._catch_up,
             on_violation=lambda node, why: self.blamed.append(why), on_evidence=self._evidence,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chainnode.clock import monotonic_ms
 from chainnode.driver import TURN_EVENTS_MAX
 from consensus.events import Tick
 from consensus.journal_records import Prepared, Proposed, SawCertificate
@@ -247,6 +248,8 @@ def test_a_body_that_was_executed_before_stays_until_the_block_that_names_it_aga
     third = child_of(child.header, 0, [BODY])
     room.hear(propose(third), 0)
     room.work(lambda: any(vote.height == 3 for vote in room.votes(Phase.PREPARE)))
+    kept = room.store.get(batch_digest(BODY[0]))
+    assert kept is not None and kept.held_ms <= monotonic_ms(), "by the clock of all that waits, not by block times"
     room.chain.raise_floor(2)
     assert room.bodies.missing(third) == []
     room.hear(CertificateMessage(certificate_of(third)), 2)
