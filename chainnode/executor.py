@@ -150,7 +150,7 @@ class Executor:
         leaves = tuple(raw for raw in encoded if raw is not None)
         changed = tree.root != self._roots[-1].state_root or bool(leaves)
         self._state.show(changes)
-        self.cache.committed(done.changes)
+        self.cache.sealed(done.changes)
         self.seen.add(header.time_ms // 1000, applied.ids)
         self._roots.append(_Roots(header.height, tree.root, self._next_valset, leaves))
         self._time_ms = header.time_ms

@@ -1,4 +1,4 @@
-"""The state at the executor's height as records: what payments touch again and again stays decoded."""
+"""The state behind the last sealed block as records: what payments touch again and again stays decoded."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,7 +18,7 @@ _ABSENT: Final = object()
 
 
 class StateCache:
-    """A points View over the ledger with a bounded cache in two generations.
+    """A points View over the ledger, or what is on its way there, with a bounded cache in two generations.
 
     One owner, the executor: nobody else may append to the ledger behind it.
     """
@@ -28,7 +28,7 @@ class StateCache:
         self._half: Final = records_max // 2
         self._young: dict[bytes, Any] = {}
         self._old: dict[bytes, Any] = {}
-        self._first: Final[dict[int, bytes]] = {}  # by first byte of _DUE: no key of it in the ledger is below this one
+        self._first: Final[dict[int, bytes]] = {}  # by first byte of _DUE: no key of it is below this one
 
     def get(self, key: bytes) -> Any:
         """The record, or None."""
@@ -46,7 +46,7 @@ class StateCache:
         return found
 
     def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, Any]]:
-        """Every (key, record) in start <= key < stop, from the ledger, past the cache (begin_block, queries).
+        """Every (key, record) in start <= key < stop, from below, past the cache (begin_block, queries).
 
         Whether anything is due at all is remembered: an iterator of the database costs more than ten records.
         """
@@ -59,8 +59,8 @@ class StateCache:
         for key, raw in self._below.range(start, stop):
             yield key, decode_value(key, raw)
 
-    def committed(self, changes: Changes) -> None:
-        """These changes are in the ledger now."""
+    def sealed(self, changes: Changes) -> None:
+        """A block made these changes: the next one sees them, here and below."""
         young, first = self._young, self._first
         for key, record in changes.items():
             kind = key[0]
@@ -71,7 +71,7 @@ class StateCache:
         self._turn()
 
     def _first_of(self, kind: bytes) -> bytes:
-        """The first key of this kind in the ledger, or where the next kind would begin."""
+        """The first key of this kind, or where the next kind would begin."""
         end = bytes([kind[0] + 1])
         return next((key for key, _ in self._below.range(kind, end)), end)
 

@@ -45,9 +45,9 @@ def test_what_a_block_wrote_or_deleted_is_seen_at_once() -> None:
     store, cache = house()
     put(store, TODAY, 1)
     assert cache.get(TODAY) == Daily(1)
-    cache.committed({TODAY: Daily(2)})
+    cache.sealed({TODAY: Daily(2)})
     assert cache.get(TODAY) == Daily(2)
-    cache.committed({TODAY: None})
+    cache.sealed({TODAY: None})
     assert cache.get(TODAY) is None
 
 
@@ -58,7 +58,7 @@ def test_orders_drive_nothing_out() -> None:
     assert cache.get(TODAY) == Daily(1)
     orders = [order_key(b"m" * 20, f"o{number}") for number in range(100)]
     for key in orders:
-        cache.committed({key: RefundDone(1, bytes(32), 1, 0)})
+        cache.sealed({key: RefundDone(1, bytes(32), 1, 0)})
     assert [cache.get(key) for key in orders[:9]] == [None] * 9
     put(store, TODAY, 2)
     assert cache.get(TODAY) == Daily(1)
@@ -86,7 +86,7 @@ def test_that_nothing_is_due_is_asked_of_the_ledger_once() -> None:
     assert due(cache, 9) == []
     store.write([(STATE + soon, encode_value(Due()))])
     assert due(cache, 19) == [], "nobody told the cache of it"
-    cache.committed({soon: Due()})
+    cache.sealed({soon: Due()})
     assert (due(cache, 9), due(cache, 19), due(cache, 20)) == ([], [soon], [soon, later])
 
 
@@ -96,10 +96,10 @@ def test_what_was_due_and_left_is_not_due_again() -> None:
     soon, later = due_hold_key(10, b"a"), due_hold_key(20, b"b")
     for key in (soon, later):
         store.write([(STATE + key, encode_value(Due()))])
-        cache.committed({key: Due()})
+        cache.sealed({key: Due()})
         assert due(cache, 30) == [key]
         store.write([(STATE + key, None)])
-        cache.committed({key: None})
+        cache.sealed({key: None})
         assert due(cache, 30) == []
         assert due(cache, 30) == []
 
@@ -138,7 +138,7 @@ def test_the_cache_tells_what_the_ledger_holds(
         store.write([(STATE + k, None if r is None else encode_value(r)) for k, r in records.items()])
         for key in keys[:2]:
             cache.get(key)  # somebody asks between the write and its word
-        cache.committed(records)
+        cache.sealed(records)
         assert [cache.get(key) for key in keys] == [truth.get(key) for key in keys]
         for asked in ranges:
             assert list(begun(cache, asked, most)) == list(begun(truth, asked, most))
