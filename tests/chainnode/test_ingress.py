@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from chainnode.ingress import IngressLimits
+from chainnode.ingress import IngressLimits, _Connection
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     Answer,
@@ -19,7 +19,7 @@ from chainnode.wire import Frame, encode_frame
 from primitives.codec import Malformed
 from primitives.codes import Code
 from tests.chainnode.doors import Client, ingress, serves_another_address
-from tests.chainnode.mesh import run
+from tests.chainnode.mesh import eventually, run
 from tests.chainnode.transactions import make
 
 
@@ -179,6 +179,32 @@ def test_one_address_does_not_take_every_connection() -> None:
             assert await again.submit([make().raw]) == (Code.OK,), "a place that was left is free"
             for client in (clients[1], again):
                 await client.close()
+
+    run(scenario)
+
+
+class Line(asyncio.Transport):
+    """Of a client somewhere; nothing comes over it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 40_000, 0, 0)})
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_whoever_has_a_network_of_addresses_has_the_places_of_one() -> None:
+    async def scenario() -> None:
+        async with ingress(IngressLimits(per_address=1)) as (server, _, _):
+            lines = [Line(address) for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1")]
+            await eventually(lambda: server._group is not None)
+            clients = [_Connection(server) for _ in lines]
+            for client, line in zip(clients, lines, strict=True):
+                client.connection_made(line)
+            assert [line.aborted for line in lines] == [False, True, False, False]
+            for client in clients:
+                client.connection_lost(None)
 
     run(scenario)
 
