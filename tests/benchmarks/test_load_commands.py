@@ -32,6 +32,7 @@ WRONG = [
     (("run", "--dir", "net", "--signed", "file"), "--dir"),
     (("run", "--signed", "foreign"), "no file of signed transactions"),
     (("run", "--report", "nowhere/result.json"), "no folder"),
+    (("run", "--report", "."), "is a folder"),
     (("run", "--dir", "net"), "holds no local network"),
     (("knee", "--report", "nowhere/knee.json"), "no folder"),
     (("overload", "--report", "nowhere/overload.json"), "no folder"),
@@ -50,6 +51,11 @@ def test_what_does_not_go_is_said_with_a_code(
     told = capsys.readouterr()
     assert "HN-9011" in told.err and says in told.err, told.err
     assert told.out == "" and {path.name for path in tmp_path.iterdir()} == {"foreign"}
+
+
+def test_run_goes_the_way_of_shops_and_knee_that_of_gateways() -> None:
+    defaults = {name: {one.name: one.default for one in bench.commands[name].params} for name in ("run", "knee")}
+    assert (defaults["run"]["transport"], defaults["knee"]["transport"]) == ("http", "ingress")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,21 @@ from benchmarks import scoreboard
 from benchmarks.aftermath import Chain
 from benchmarks.machine import hardware
 from benchmarks.outcomes import Book
-from benchmarks.report import Baseline, Settings, Spent, result_of
-from benchmarks.scoreboard import Board, Outcome, Row, doubts_of, load_board, median_of, save_board, stands, verdict_of
+from benchmarks.report import SUPPLY, Baseline, Settings, Spent, result_of
+from benchmarks.scoreboard import (
+    Board,
+    Outcome,
+    Row,
+    Trace,
+    doubts_of,
+    load_board,
+    median_of,
+    save_board,
+    stands,
+    verdict_of,
+)
 from benchmarks.targets import FIGURES, Figure, figures_of, judge, ratio
+from benchmarks.trial import Tally, _supply
 from benchmarks.trials import TRIALS
 from benchmarks.trials_load import steadiness
 from benchmarks.trials_rest import changed_bytes, files_of, slope_per_hour
@@ -157,6 +169,14 @@ def test_the_slope_of_a_line_is_its_slope_and_noise_is_its_error() -> None:
     waves = [(x, 50 + 5 * math.sin(x / 20)) for x in range(600)]  # neighbours resemble each other
     slope, error = slope_per_hour(waves)
     assert abs(slope) < 3 * error and error > 5
+
+
+def test_a_closed_loop_gets_twice_what_it_took_before_and_never_less_than_an_unknown_one() -> None:
+    known = {"mixed, 64 outstanding": 9_000.0, "mixed, 9 outstanding": 30_000.0}
+    tally = Tally(traces=[Trace(offered, rate, [], "") for offered, rate in known.items()])
+    assert _supply(tally, "mixed, 64 outstanding", 1) == 18_000
+    assert _supply(tally, "mixed, 2 outstanding", 1) == SUPPLY
+    assert _supply(Tally(traces=[Trace("x", 20.0, [], "")]), "x", 100) == 800
 
 
 def test_steadiness_is_the_last_quarter_over_the_first() -> None:
