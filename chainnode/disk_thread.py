@@ -5,11 +5,13 @@ comes after everything else that is due. So what has lately been quick is done b
 time gets a thread, and the loop serves everybody else meanwhile.
 
 On a busy machine most of what a run takes is waiting for a processor, and handing it over would only add to that: what
-the disk itself takes is neither the processor's time nor any but the quickest quarter of the last runs. A thread waits
-for the interpreter too, so only what the loop does tells of the disk; it tries one run of many also where it is slow.
+the disk itself takes is neither the processor's time, nor the wait for one as far as the kernel counts it, nor any but
+the quickest quarter of the last runs. A thread waits for the interpreter too, so only what the loop does tells of the
+disk; it tries one run of many also where it is slow.
 """
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,21 +23,41 @@ T = TypeVar("T")
 
 REMEMBERED: Final = 16  # runs in place; a quarter of them decides
 TRIED: Final = 8  # one run of so many goes in place beside a disk that was slow
+SCHEDSTAT: Final = "/proc/thread-self/schedstat"  # ns on a processor, ns ready and waiting for one, turns
 
 
-def waited() -> float:
-    """Seconds in which the thread did not compute; only differences mean something."""
-    return time.perf_counter() - time.thread_time()
+class Idleness:
+    """A clock of the thread that makes it: seconds in which it neither computed nor was ready to; only differences mean
+    something. Where the kernel does not count the wait for a processor, that is in it."""
+
+    def __init__(self) -> None:
+        try:
+            self._counted: int | None = os.open(SCHEDSTAT, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._counted = None
+
+    def __call__(self) -> float:
+        """Takes about two microseconds."""
+        ready = 0 if self._counted is None else int(os.pread(self._counted, 64, 0).split()[1])
+        return time.perf_counter() - time.thread_time() - ready * 1e-9
+
+    def close(self) -> None:
+        """Give the descriptor back; then the wait for a processor is in it."""
+        if self._counted is not None:
+            os.close(self._counted)
+            self._counted = None
 
 
 class DiskThread(ThreadPoolExecutor):
     """One thread. What is handed in runs in that order, never two at a time, in place or not."""
 
-    def __init__(self, name: str, quick_seconds: float, clock: Callable[[], float] = waited) -> None:
-        """`quick_seconds`: what the loop may stand still for where nothing but the disk is waited for."""
+    def __init__(self, name: str, quick_seconds: float, clock: Callable[[], float] | None = None) -> None:
+        """`quick_seconds`: what the loop may stand still for where nothing but the disk is waited for. To be made by
+        the loop's own thread; `clock`: its Idleness."""
         super().__init__(1, name)
         self._quick: Final = quick_seconds
-        self._clock: Final = clock
+        self._idleness: Final = Idleness()
+        self._clock: Final = clock or self._idleness
         self._lately: Final[deque[float]] = deque([0.0] * REMEMBERED, REMEMBERED)
         self._takes = 0.0  # of the last runs in place the slowest of the quickest quarter
         self._handed_over = 0  # runs since the last one in place
@@ -47,6 +69,11 @@ class DiskThread(ThreadPoolExecutor):
         future = super().submit(fn, *args, **kwargs)
         self._last = future  # type: ignore[assignment]
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """See Executor."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        self._idleness.close()
 
     @property
     def in_place(self) -> bool:

@@ -1,12 +1,16 @@
 """Work for a disk: in place while the disk is quick, in its thread when it is slow, never two at a time."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from chainnode.disk_thread import REMEMBERED, TRIED, DiskThread, waited
+from chainnode.disk_thread import REMEMBERED, TRIED, DiskThread, Idleness
 
 
 class Stopwatch:
@@ -82,12 +86,39 @@ def test_what_the_thread_waits_for_says_nothing_of_the_disk(watch: Stopwatch) ->
         assert all(threads_of(disk, REMEMBERED * TRIED)[-REMEMBERED:])
 
 
-def test_computing_is_no_waiting_for_the_disk() -> None:
-    began = waited()
+@pytest.fixture
+def idleness() -> Iterator[Idleness]:
+    clock = Idleness()
+    yield clock
+    clock.close()
+
+
+def test_computing_is_no_waiting_for_the_disk(idleness: Idleness) -> None:
+    began = idleness()
     sum(range(1_000_000))
-    computed = waited() - began
+    computed = idleness() - began
     threading.Event().wait(0.05)
-    assert waited() - began >= 0.05 > computed
+    assert idleness() - began >= 0.05 > computed
+
+
+def test_being_ready_is_no_waiting_for_the_disk(idleness: Idleness) -> None:
+    """Two threads on one processor, one of them with the smaller share: the kernel counts how long it was ready."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    rival = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.2)  # it has begun
+        began, clock = time.perf_counter(), idleness()
+        used = time.thread_time()
+        while time.thread_time() - used < 0.3:
+            pass
+        lost = time.perf_counter() - began - 0.3
+        assert lost > 0.1, "nobody competed: the test says nothing"
+        assert idleness() - clock < lost / 4
+    finally:
+        os.sched_setaffinity(0, cores)
+        rival.kill()
+        rival.wait()
 
 
 def test_one_long_sync_among_many_quick_ones_is_forgiven(disk: DiskThread, watch: Stopwatch) -> None:
