@@ -35,7 +35,7 @@ class MempoolLimits:
     octets: int = 64 * 1024 * 1024
     sender_transactions: int = 8_192  # one hot merchant may use an eighth of the pool
     sender_octets: int = 8 * 1024 * 1024
-    wait_ms: int = 2_000  # what would wait longer than this for its block is refused
+    wait_ms: int = 1_000  # what would wait longer than this for its block is refused
     burst_octets: int = 1024 * 1024  # taken in as long as nobody knows how long they would wait
     least_octets: int = 256 * 1024  # taken in however slow the network is
     flush_ms: int = 3  # how long the first transaction waits for company

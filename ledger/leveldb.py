@@ -5,6 +5,7 @@ Measured on LevelDB 1.22: without `paranoid_checks` a flipped bit in the log dro
 file deletes what was left. A cut or deleted log stays silent even so: that is what the head anchor is for.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,18 +18,22 @@ from ledger.store import Operation
 T = TypeVar("T")
 
 WRITE_BUFFER_BYTES: Final = 64 * 1024 * 1024  # two of them at most; fewer, larger tables halve the work of compaction
+STAGGERED_BYTES: Final = 16 * 1024 * 1024  # up to so much less: replicas write the same, and would all compact at once
 BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
 OPEN_FILES_MAX: Final = 256  # a quarter of the usual limit of 1024; sockets need the rest
 BLOOM_BITS: Final = 10  # most lookups of unknown transaction ids then touch no table
 _OPTIONS: Final = {
     "paranoid_checks": True,
     "compression": None,  # nearly all bytes are digests and signatures
-    "write_buffer_size": WRITE_BUFFER_BYTES,
     "lru_cache_size": BLOCK_CACHE_BYTES,
     "max_open_files": OPEN_FILES_MAX,
     "bloom_filter_bits": BLOOM_BITS,
 }
 _LOCKED: Final = ("lock", "Resource temporarily unavailable")
+
+
+def _options() -> dict[str, Any]:
+    return _OPTIONS | {"write_buffer_size": WRITE_BUFFER_BYTES - secrets.randbelow(STAGGERED_BYTES)}
 
 
 def failure_of(path: Path, error: Exception) -> FatalError:
@@ -79,7 +84,7 @@ class LevelDbStore:
         if path.exists() and any(path.iterdir()):
             raise DirectoryRefused(f"ledger {path} is not empty; a new one is only made in an empty place")
         try:
-            return cls(path, plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **_OPTIONS))
+            return cls(path, plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **_options()))
         except (plyvel.Error, OSError) as error:
             raise failure_of(path, error) from error
 
@@ -97,7 +102,7 @@ class LevelDbStore:
                 raise LedgerDamaged(f"ledger {path} has lost its CURRENT file; opening it would delete what is left")
             raise DirectoryRefused(f"{path} is not a LevelDB directory")
         try:
-            return cls(path, plyvel.DB(str(path), create_if_missing=False, **_OPTIONS))
+            return cls(path, plyvel.DB(str(path), create_if_missing=False, **_options()))
         except (plyvel.Error, OSError) as error:
             if any(sign in str(error) for sign in _LOCKED):
                 raise DirectoryRefused(f"ledger {path} is in use by another process: {error}") from error

@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import plyvel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.failures import DirectoryRefused
-from ledger.leveldb import LevelDbStore
+from ledger.leveldb import STAGGERED_BYTES, WRITE_BUFFER_BYTES, LevelDbStore
 from ledger.store import MemoryStore, Store
 
 KEYS = st.binary(min_size=1, max_size=3)
@@ -116,3 +117,18 @@ def test_every_range_over_few_keys_both_ways(tmp_path: Path, make: Callable[[Pat
             model = {key: key for key in keys}
             assert list(store.range(start, stop, reverse)) == expected_range(model, start, stop, reverse)
     store.close()
+
+
+def test_replicas_do_not_compact_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They write the same bytes; with the same buffer all would be busy with it at once."""
+    sizes = []
+
+    def spy(path: str, **options: int) -> object:
+        sizes.append(options["write_buffer_size"])
+        return object()
+
+    monkeypatch.setattr(plyvel, "DB", spy)
+    for number in range(8):
+        LevelDbStore.create(tmp_path / str(number))
+    assert len(set(sizes)) > 4
+    assert all(WRITE_BUFFER_BYTES - STAGGERED_BYTES < size <= WRITE_BUFFER_BYTES for size in sizes)
