@@ -308,6 +308,7 @@ def test_a_directory_is_restored_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (found.chain.head.height, found.abstains_in, data.abstains_in) == (manifest.height, 5, None)
     assert found.journal_records == []
     same_history(found.chain, builder.chain)
+    assert len(list(found.chain.segments.walk())) == 3 * manifest.height, "ids, receipts and batch of each, once"
     assert dict(found.chain.state().range(b"", None)) == dict(data.chain.state().range(b"", None))
     found.close()
     data.close()

@@ -55,6 +55,15 @@ def test_a_batch_adds_up_its_entries_against_the_budget() -> None:
     market.ok("A", batch(("u", 50), ("v", 49)))
 
 
+def test_a_grant_does_not_pass_64_bits() -> None:
+    """Units of a class in all (D17)."""
+    dust = genesis_of([("A", class_of("dust", uv=1))], {"A": {"credit_limit": 2**51}}, reserve_ratio_bps=10_000)
+    market = running(Market(dust), class_id="dust", budget=2**64 - 1, per_account=2**64 - 1, root=None)
+    market.ok("A", Issue("dust", ADDRESS["u"], 2**63, "o1", "EARN", 0))
+    assert market.do("A", batch(("v", 2**63), class_id="dust")) is Code.OVERFLOW
+    market.ok("A", batch(("v", 2**63 - 1), class_id="dust"))
+
+
 @pytest.mark.parametrize(
     "claim",
     [

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from points.keys import books_key, counters_key
 from points.state import Books, Counters
 from points.transition import Context, apply_transaction
+from primitives.codec import U64_MAX
 from primitives.codes import Code
 from primitives.kinds import BatchOperations, Body, Issue, Operation, Refund, ReverseIssue
 from primitives.receipt import Receipt
@@ -99,10 +102,12 @@ def test_what_an_envelope_has_granted_counts_against_its_sandbox() -> None:
     assert trial.do("A", BatchOperations(operations[:2])) is Code.OK
 
 
-def test_the_operation_that_passes_64_bits_is_named() -> None:
-    """Units of a class in all (D17)."""
-    dust = genesis_of([("D", class_of("dust", uv=1))], {"D": {"credit_limit": 2**51}}, reserve_ratio_bps=10_000)
-    operations = tuple(issue(units, str(units), "dust") for units in (2**63, 2**63 - 2, 1, 4, 3))
+@pytest.mark.parametrize("uv", [1, 5])  # U64_MAX is a multiple of both: units are too many, or their value is
+def test_the_operation_that_passes_64_bits_is_named(uv: int) -> None:
+    """Of a class, or of its issuer (D17)."""
+    dust = genesis_of([("D", class_of("dust", uv=uv))], {"D": {"credit_limit": 2**51}}, reserve_ratio_bps=10_000)
+    units = 2**63 // uv, U64_MAX // uv - 2**63 // uv - 1, 1, 4, 3
+    operations = tuple(issue(one, f"o{number}", "dust") for number, one in enumerate(units))
     market = Market(dust)
     assert market.do("D", BatchOperations(operations)) is Code.OVERFLOW
     assert market.receipt is not None
