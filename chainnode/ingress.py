@@ -188,12 +188,19 @@ class IngressServer:
         finally:
             queue.working -= 1
 
+    def refused(self, source: str, bulk: Submit) -> Answer | None:
+        """The answer to who comes before the time that it was told; None: the bulk is to be looked at."""
+        early_ms = self._courtesy.told_ms(source)
+        if not early_ms:
+            return None
+        count = len(bulk.transactions)
+        self._charge(source, cost_of_unread(count))
+        return Answer(bulk.request, (Code.POOL_FULL,) * count, early_ms)
+
     async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
-        early_ms = self._courtesy.told_ms(connection.source)
-        if early_ms:
-            count = len(bulk.transactions)
-            self._charge(connection.source, cost_of_unread(count))
-            connection.answered(Answer(bulk.request, (Code.POOL_FULL,) * count, early_ms), bulk)
+        refusal = self.refused(connection.source, bulk)
+        if refusal is not None:
+            connection.answered(refusal, bulk)
             return
         codes = [Code.DECODE] * len(bulk.transactions)
         decoded: list[Decoded] = []
@@ -268,6 +275,7 @@ class _Connection(asyncio.Protocol):
         self._reader: Final = FrameReader(INGRESS_LIMITS)
         self._transport: asyncio.Transport | None = None
         self._transactions = self._bulks = self._octets = 0  # in hand
+        self._refused = 0  # bulks, in this turn of the loop
         self._reading = True
         self._loop: Final = asyncio.get_running_loop()
         self._heard_at = self._loop.time()  # the last whole frame; before the first, the connection
@@ -308,7 +316,8 @@ class _Connection(asyncio.Protocol):
         self._take(b"")
 
     def go_on(self) -> None:
-        """Its address may be read again."""
+        """Its address may be read again, or a turn of the loop is over."""
+        self._refused = 0
         self._take(b"")
 
     def _take(self, data: bytes) -> None:
@@ -331,16 +340,26 @@ class _Connection(asyncio.Protocol):
         if not isinstance(message, Submit):
             raise Malformed(f"{type(message).__name__} from a client")
         self._greeted, self._heard_at = True, self._loop.time()
+        if (refusal := self._server.refused(self.source, message)) is not None:
+            return self._refuse(refusal)
         self._transactions += len(message.transactions)
         self._bulks += 1
         self._octets += _octets(message)
         self._server.take(self, message)
 
+    def _refuse(self, refusal: Answer) -> None:
+        """At once: waiting for a worker, it would wait behind blocks, and what follows it in the socket too."""
+        if not self._refused:
+            self._loop.call_soon(self.go_on)
+        self._refused += 1
+        self.send(encode_ingress(refusal))
+
     @property
     def _has_room(self) -> bool:
         limits = self._server.limits
         return (
-            self._transactions < limits.in_hand and self._bulks < limits.bulks and self._octets < limits.octets
+            self._transactions < limits.in_hand and self._bulks + self._refused < limits.bulks
+            and self._octets < limits.octets
             and self._server.reads(self.source)
         )  # fmt: skip
 

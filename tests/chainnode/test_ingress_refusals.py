@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from chainnode.courtesy import BURST, FORGED_COST, PER_SECOND, Courtesy
-from chainnode.ingress import IngressLimits
-from chainnode.ingress_frames import Outcome
+from chainnode.ingress import IngressLimits, _Connection
+from chainnode.ingress_frames import Outcome, Submit, encode_ingress
 from primitives.codes import Code
 from tests.chainnode.doors import Client, Verdict, ingress, serves_another_address
 from tests.chainnode.mesh import eventually, run
@@ -56,6 +56,62 @@ def test_who_comes_before_the_time_is_refused_unread() -> None:
             assert await same.submit([mine.raw, b"junk"]) == (Code.DUPLICATE_TX, Code.DECODE), "and now it is looked at"
             for each in (client, same):
                 await each.close()
+
+    run(scenario)
+
+
+def test_a_refusal_does_not_wait_for_who_is_looked_at() -> None:
+    """Behind bulks that are verified, and the blocks between them, a flood would wait for seconds in its socket."""
+
+    async def scenario() -> None:
+        courtesy = Courtesy(lambda: 0.0)
+        async with ingress(IngressLimits(workers=1), courtesy) as (_, door, port):
+            client = await Client().connect(port)
+            door.open.clear()
+            answer = client.submit([make().raw])
+            await door.entered.wait()
+            courtesy.tell("127.0.0.1", 500)
+            async with asyncio.timeout(5):
+                assert await client.submit([make().raw]) == (Code.POOL_FULL,) and not answer.done()
+            door.open.set()
+            assert await answer == (Code.OK,)
+            await client.close()
+
+    run(scenario)
+
+
+def test_a_turn_of_the_loop_refuses_no_more_bulks_than_may_be_in_hand() -> None:
+    class Wire(asyncio.Transport):
+        answers = 0
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            self.answers += 1
+
+        def is_closing(self) -> bool:
+            return False
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def pause_reading(self) -> None: ...
+
+        def resume_reading(self) -> None: ...
+
+        def abort(self) -> None: ...
+
+    async def scenario() -> None:
+        courtesy = Courtesy(lambda: 0.0)
+        async with ingress(IngressLimits(bulks=3), courtesy) as (server, _, _):
+            wire, connection = Wire({"peername": ("127.0.0.1", 1)}), _Connection(server)
+            connection.connection_made(wire)
+            courtesy.tell("127.0.0.1", 500)
+            connection.data_received(encode_ingress(Submit(1, (b"x",))) * 8)
+            seen = [wire.answers]
+            for _ in range(3):
+                await asyncio.sleep(0)
+                seen.append(wire.answers)
+            assert seen == [3, 6, 8, 8]
+            connection.connection_lost(None)
 
     run(scenario)
 
