@@ -341,11 +341,12 @@ class _Connection(asyncio.Protocol):
             raise Malformed(f"{type(message).__name__} from a client")
         self._greeted, self._heard_at = True, self._loop.time()
         if (refusal := self._server.refused(self.source, message)) is not None:
-            return self._refuse(refusal)
-        self._transactions += len(message.transactions)
-        self._bulks += 1
-        self._octets += _octets(message)
-        self._server.take(self, message)
+            self._refuse(refusal)
+        else:
+            self._transactions += len(message.transactions)
+            self._bulks += 1
+            self._octets += _octets(message)
+            self._server.take(self, message)
 
     def _refuse(self, refusal: Answer) -> None:
         """At once: waiting for a worker, it would wait behind blocks, and what follows it in the socket too."""
