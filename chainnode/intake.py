@@ -1,13 +1,13 @@
 """Batches from peers: decoded, hashed and verified once per node, in short turns beside everything else.
 
-One worker; the peers take turns, so one that floods waits behind itself. A batch with one bad transaction is refused
-whole and costs whoever answers for it (section 5 of the protocol, T9). A liar costs little more than a turn: nothing is
-verified behind the first signature that does not, and what else it sent unasked is not looked at.
+In rounds, each with some of every peer, so one that floods waits behind itself. A batch with one bad transaction is
+refused whole and costs whoever answers for it (section 5 of the protocol, T9). A liar costs little more than a turn:
+nothing is verified behind the first signature that does not, and what else it sent unasked is not looked at.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chainnode.batches import BatchStore, Candidate, Declined, HeldBatch
@@ -15,6 +15,8 @@ from chainnode.signatures import TURN_CHECKS, BulkVerifier
 from primitives.codec import Malformed
 from primitives.transaction import Decoded, decode_transaction
 from primitives.validators import NodeId
+
+ROUND_TRANSACTIONS: Final = 128  # of one peer: a turn of the lanes
 
 
 class BatchIntake:
@@ -61,32 +63,46 @@ class BatchIntake:
         """Work until cancelled; run it in the node's TaskGroup."""
         while True:
             await self._work.wait()
-            for sender in list(self._lines):
-                line = self._lines.get(sender)
-                if line:  # the sender may have been found to lie since this round began
-                    candidate = line.popleft()
-                    if not line:
-                        del self._lines[sender]
-                    await self._verify(candidate)
+            await asyncio.gather(*map(self._verify, self._next_round()))
             if not self._lines:
                 self._work.clear()
 
-    async def _verify(self, candidate: Candidate) -> None:
-        if candidate.fault:
-            self._refuse(candidate, candidate.fault)
-            return
-        try:
-            decoded = await self._decode(candidate)
-        except Malformed as error:
-            self._refuse(candidate, str(error))
-            return
-        bad = await self._verifier.first_bad(decoded)
-        if bad is not None:
-            self._refuse(candidate, f"transaction {bad} of a batch: a signature does not verify")
-            return
-        self._on_held(self._store.keep(candidate, tuple(decoded), self._clock_ms()))
+    def _next_round(self) -> list[list[Candidate]]:
+        """Of every peer as many as a turn may verify, one at least: small batches, each with a turn of its own, would
+        keep a busy loop from ever being through with them."""
+        chosen: list[list[Candidate]] = []
+        for sender, line in list(self._lines.items()):
+            some, room = [line.popleft()], ROUND_TRANSACTIONS
+            while line and (room := room - len(some[-1].batch.transactions)) > 0:
+                some.append(line.popleft())
+            if not line:
+                del self._lines[sender]
+            chosen.append(some)
+        return chosen
+
+    async def _verify(self, some: Sequence[Candidate]) -> None:
+        """Of one peer, in order, until the first that is bad; what follows that waits again."""
+        decoded: list[list[Decoded]] = []
+        reason = ""  # of the one behind those that are decoded
+        for candidate in some:
+            try:
+                decoded.append(await self._decode(candidate))
+            except Malformed as error:
+                reason = str(error)
+                break
+        bad = await self._verifier.first_bad([one for transactions in decoded for one in transactions])
+        for candidate, transactions in zip(some, decoded, strict=False):
+            if bad is not None and bad < len(transactions):
+                self._refuse(some, candidate, f"transaction {bad} of a batch: a signature does not verify")
+                return
+            bad = None if bad is None else bad - len(transactions)
+            self._on_held(self._store.keep(candidate, tuple(transactions), self._clock_ms()))
+        if len(decoded) < len(some):
+            self._refuse(some, some[len(decoded)], reason)
 
     async def _decode(self, candidate: Candidate) -> list[Decoded]:
+        if candidate.fault:
+            raise Malformed(candidate.fault)
         decoded: list[Decoded] = []
         for number, raw in enumerate(candidate.batch.transactions):
             if number and not number % (TURN_CHECKS * 8):  # decoding costs a tenth of a signature
@@ -97,7 +113,10 @@ class BatchIntake:
             decoded.append(one)
         return decoded
 
-    def _refuse(self, candidate: Candidate, reason: str) -> None:
+    def _refuse(self, some: Sequence[Candidate], candidate: Candidate, reason: str) -> None:
+        rest = some[some.index(candidate) + 1 :]
+        if rest:
+            self._lines.setdefault(candidate.sender, deque()).extendleft(reversed(rest))
         self._store.refuse(candidate, reason)
         if not candidate.wanted:
             self._drop_line(candidate.sender)

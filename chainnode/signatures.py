@@ -21,6 +21,7 @@ TURN_CHECKS: Final = 16  # about 1 ms; a message from a socket waits for two tur
 TURN_CHECKS_IN_LANES: Final = 128  # about 1 ms of 5 to 8 us; whole groups of eight
 CACHE_ENTRIES: Final = 65_536  # about 16 MiB
 
+BATCHES_SHARE: Final = (3, 4)  # of a turn, while clients wait too: else a flood at one node starves all others
 LANES_WORTH: Final = 3  # a call for eight costs as much as two of libsodium's
 
 VerifyAll = Callable[[Sequence[SignatureCheck]], list[bool]]
@@ -110,7 +111,8 @@ def build_bulk_verifier(cache: SignatureCache, use: Lanes = "auto") -> "BulkVeri
 
 class BulkVerifier:
     """Verifies transactions by the hundred, in turns of bounded length, one per iteration of the loop. Who waits stands
-    in line; what the first leaves of a turn goes to the next, so that many small bulks fill the lanes together."""
+    in line; what the first leaves of a turn goes to the next, so that many small bulks fill the lanes together. What
+    another validator has admitted goes before what wants to be admitted here: work that is begun is finished first."""
 
     def __init__(
         self, cache: SignatureCache, using: Verify = verify, turn_checks: int = TURN_CHECKS,
@@ -120,7 +122,8 @@ class BulkVerifier:
         self.cache: Final = cache
         self._verify_all: Final = bulk or partial(verify_each, using)
         self._turn_checks: Final = turn_checks
-        self._line: Final[deque[_Work]] = deque()
+        self._batches: Final[deque[_Work]] = deque()
+        self._clients: Final[deque[_Work]] = deque()
         self._planned = False
 
     def verify_votes(self, checks: Sequence[SignatureCheck]) -> list[bool]:
@@ -128,27 +131,32 @@ class BulkVerifier:
         return self.cache.verify_some(checks, self._verify_all)
 
     async def first_bad(self, transactions: Sequence[Decoded]) -> int | None:
-        """The first with a signature that does not verify, inner signatures included; None: all verify. Nothing is
-        verified in the turns behind it."""
+        """Of a batch, the first with a signature that does not verify, inner signatures included; None: all verify.
+        Nothing is verified in the turns behind it."""
         bad: list[int] = []
-        await self.judge(transactions, lambda _: not bad, lambda position, good: None if good else bad.append(position))
+        if transactions:
+            await self._wait(self._batches, transactions, lambda _: not bad,
+                             lambda position, good: None if good else bad.append(position))  # fmt: skip
         return min(bad, default=None)
 
     async def judge(self, transactions: Sequence[Decoded], wanted: Wanted, judged: Judged) -> None:
-        """Verify one after the other. `wanted(position)` is asked when the turn of a transaction has come: False, and
-        nothing of it is verified. `judged(position, good)` follows once for each that was wanted, in the same turn
-        unless it has more signatures than a turn."""
+        """Verify what clients bring, one after the other. `wanted(position)` is asked when the turn of a transaction
+        has come: False, and nothing of it is verified. `judged(position, good)` follows once for each that was wanted,
+        in the same turn unless it has more signatures than a turn."""
         if transactions:
-            await self._wait(_Work(transactions, wanted, judged, asyncio.get_running_loop().create_future()))
+            await self._wait(self._clients, transactions, wanted, judged)
 
     async def turn(self) -> None:
-        """Wait for a turn without using it up: for work of the same length that is not a signature."""
-        nothing = asyncio.get_running_loop().create_future()
-        await self._wait(_Work((), lambda _: False, lambda _, __: None, nothing))
+        """Wait for a turn without using it up: for work on a batch of the same length that is not a signature."""
+        await self._wait(self._batches, (), lambda _: False, lambda _, __: None)
 
-    def _wait(self, work: "_Work") -> "asyncio.Future[None]":
-        self._line.append(work)
-        self._plan(work.done.get_loop())
+    def _wait(
+        self, line: "deque[_Work]", transactions: Sequence[Decoded], wanted: Wanted, judged: Judged
+    ) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        work = _Work(transactions, wanted, judged, loop.create_future())
+        line.append(work)
+        self._plan(loop)
         return work.done
 
     def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -158,33 +166,44 @@ class BulkVerifier:
 
     def _take_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._planned = False
-        served: list[_Work] = []
+        served: list[tuple[deque[_Work], _Work]] = []
         try:
             self._serve(served)
         except Exception as error:  # a bug; it ends the node through whoever waits
-            for work in served:
+            for _, work in served:
                 work.done.set_exception(error)
-        if self._line:
+        if self._batches or self._clients:
             self._plan(loop)
 
-    def _serve(self, served: "list[_Work]") -> None:
+    def _serve(self, served: "list[tuple[deque[_Work], _Work]]") -> None:
         checks: list[SignatureCheck] = []
-        budget = self._turn_checks
-        while self._line and budget > 0:
-            work = self._line.popleft()
-            if work.done.done():  # its caller has left
-                work.abandon()
-                continue
-            served.append(work)
-            budget = work.take(budget, checks, self.cache)
+        some, of = BATCHES_SHARE if self._clients else (1, 1)
+        share = self._turn_checks * some // of
+        left = self._turn_checks - share + self._fill(self._batches, share, checks, served)
+        left = self._fill(self._clients, left, checks, served)
+        self._fill(self._batches, left, checks, served)
         verdicts = self._verify_all(checks)
-        for work in served:
+        for _, work in served:
             work.hear(verdicts, self.cache)
-        for work in served:
+        for line, work in served:
             if work.is_through:
                 work.done.set_result(None)
             else:
-                self._line.append(work)
+                line.append(work)
+
+    def _fill(
+        self, line: "deque[_Work]", budget: int, checks: list[SignatureCheck],
+        served: "list[tuple[deque[_Work], _Work]]",
+    ) -> int:  # fmt: skip
+        """Returns: what the works of a line have left of a budget."""
+        while line and budget > 0:
+            work = line.popleft()
+            if work.done.done():  # its caller has left
+                work.abandon()
+                continue
+            served.append((line, work))
+            budget = work.take(budget, checks, self.cache)
+        return budget
 
 
 class _Part(NamedTuple):

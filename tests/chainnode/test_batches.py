@@ -1,18 +1,19 @@
 """The batch store and its intake: quotas per origin, named batches exempt, one bad signature refuses the whole (C5)."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from chainnode.batches import BatchLimits, BatchStore, Candidate, Declined, HeldBatch
-from chainnode.intake import BatchIntake
+from chainnode.intake import ROUND_TRANSACTIONS, BatchIntake
 from chainnode.mempool import Mempool, MempoolLimits
 from chainnode.signatures import BulkVerifier, SignatureCache
 from chainnode.wishes import ASK_AGAIN_MS
 from primitives.block import Batch
 from primitives.codec import Malformed, encode
 from primitives.hashing import Digest
-from primitives.transaction import Decoded
+from primitives.transaction import Decoded, SignatureCheck
 from primitives.validators import NodeId
 from tests.chainnode.mesh import run
 from tests.chainnode.transactions import CHAIN, NOW, batch_of, forged, make
@@ -217,29 +218,31 @@ def test_own_room_is_half_of_the_quota() -> None:
     assert batches.own_room()
 
 
-def intake_of(batches: BatchStore) -> tuple[BatchIntake, list[HeldBatch], list[tuple[Candidate, str]], asyncio.Event]:
+def intake_of(
+    batches: BatchStore,
+) -> tuple[BatchIntake, list[HeldBatch], list[tuple[Candidate, str]], asyncio.Semaphore]:
     held: list[HeldBatch] = []
     bad: list[tuple[Candidate, str]] = []
-    done = asyncio.Event()
+    done = asyncio.Semaphore(0)
 
     def on_held(batch: HeldBatch) -> None:
         held.append(batch)
-        done.set()
+        done.release()
 
     def on_bad(candidate: Candidate, reason: str) -> None:
         bad.append((candidate, reason))
-        done.set()
+        done.release()
 
     verifier = BulkVerifier(SignatureCache())
     return BatchIntake(batches, verifier, CHAIN, lambda: 0, on_held, on_bad), held, bad, done
 
 
-async def drive(intake: BatchIntake, done: asyncio.Event, count: int) -> None:
+async def drive(intake: BatchIntake, done: asyncio.Semaphore, count: int) -> None:
     """Run the worker until `count` batches are through."""
     task = asyncio.create_task(intake.run())
-    for _ in range(count):
-        await done.wait()
-        done.clear()
+    async with asyncio.timeout(10):
+        for _ in range(count):
+            await done.acquire()
     task.cancel()
 
 
@@ -293,12 +296,38 @@ def test_a_wanted_batch_of_bad_form_blames_nobody_but_the_leader() -> None:
 
 def test_peers_take_turns_in_the_intake() -> None:
     async def scenario() -> None:
-        intake, held, _, done = intake_of(store())
-        for sequence in range(3):
-            intake.receive(PEER, batch_of(PEER, [make()], sequence)[0])
+        intake, held, _, done = intake_of(store(BatchLimits(100, 1_000_000)))
+        for sequence in range(4):
+            intake.receive(PEER, batch_of(PEER, [make() for _ in range(ROUND_TRANSACTIONS // 2)], sequence)[0])
         intake.receive(OTHER, batch_of(OTHER, [make()])[0])
-        await drive(intake, done, 4)
-        assert [batch.origin for batch in held] == [PEER, OTHER, PEER, PEER]
+        first = intake._next_round()
+        assert [len(some) for some in first] == [2, 1], "one that floods waits behind itself"
+        for some in first:
+            await intake._verify(some)
+        await drive(intake, done, 5)
+        assert [batch.sequence for batch in held if batch.origin == PEER] == [0, 1, 2, 3]
+
+    run(scenario)
+
+
+def test_small_batches_of_all_peers_are_verified_in_one_turn() -> None:
+    """A busy loop has few turns: with one batch in each it would never be through with what others have admitted."""
+
+    async def scenario() -> None:
+        calls: list[int] = []
+
+        def counting(checks: Sequence[SignatureCheck]) -> list[bool]:
+            calls.append(len(checks))
+            return [True] * len(checks)
+
+        done, batches = asyncio.Semaphore(0), store(BatchLimits(100, 1_000_000))
+        verifier = BulkVerifier(SignatureCache(), turn_checks=128, bulk=counting)
+        intake = BatchIntake(batches, verifier, CHAIN, lambda: 0, lambda _: done.release(), lambda _, __: None)
+        for sequence in range(5):
+            for peer in (PEER, OTHER):
+                intake.receive(peer, batch_of(peer, [make(), make()], sequence)[0])
+        await drive(intake, done, 10)
+        assert calls == [20]
 
     run(scenario)
 
@@ -310,8 +339,9 @@ def test_a_liar_costs_a_turn_and_not_all_that_it_sent() -> None:
         batches = store(BatchLimits(100, 100_000))
         intake, held, bad, done = intake_of(batches)
         asked, good, last = (batch_of(OTHER, [make()], 9), batch_of(PEER, [make()], 8), batch_of(OTHER, [make()], 7))
-        intake.receive(PEER, batch_of(PEER, [forged()], 0)[0])
-        for sequence in range(1, 6):
+        first = batch_of(PEER, [make(), make()], 20)
+        intake.receive(PEER, first[0])
+        for sequence in range(6):
             intake.receive(PEER, batch_of(PEER, [forged()], sequence)[0])
         intake.receive(PEER, good[0])
         batches.want([Digest(asked[1])], [PEER], 0)
@@ -319,9 +349,10 @@ def test_a_liar_costs_a_turn_and_not_all_that_it_sent() -> None:
         intake.receive(PEER, asked[0])
         line.rotate(-1)  # the lie comes before what a block waits for
         intake.receive(OTHER, last[0])
-        await drive(intake, done, 3)
+        await drive(intake, done, 4)
         assert [reason for _, reason in bad] == ["transaction 0 of a batch: a signature does not verify"]
-        assert {batch.digest for batch in held} == {asked[1], last[1]}, "what was asked for, and what others sent"
+        assert bad[0][0].batch.sequence == 0, "the first that is bad"
+        assert {batch.digest for batch in held} == {first[1], asked[1], last[1]}, "what came before the lie"
         assert batches.held_octets == sum(len(batch.raw) for batch in held), "nothing stays in hand"
         assert batches.refused(Digest(good[1])) is None, "a good one is not called bad"
         assert intake.receive(OTHER, batch_of(OTHER, [make()], 3)[0]) is None

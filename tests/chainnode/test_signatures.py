@@ -177,6 +177,33 @@ def test_small_bulks_fill_a_turn_together() -> None:
     run(scenario)
 
 
+def test_clients_do_not_starve_what_others_have_admitted() -> None:
+    """And the other way round: each has its share of a turn, and what the other does not use."""
+
+    async def scenario() -> None:
+        turns = Turns()
+        verifier = BulkVerifier(SignatureCache(), turn_checks=8, bulk=turns)
+        judged: list[int] = []
+        bulks = [[make() for _ in range(12)] for _ in range(4)]
+        clients = [
+            asyncio.create_task(verifier.judge(bulk, lambda _: True, lambda n, _: judged.append(n))) for bulk in bulks
+        ]
+        await asyncio.sleep(0)
+        assert await verifier.first_bad([make() for _ in range(12)]) is None
+        assert turns.lengths == [8, 8] and len(judged) == 4, "12 of 16; clients had the rest of two turns"
+        await verifier.first_bad([make()])
+        assert turns.lengths == [8] * 3 and len(judged) == 11
+        await asyncio.gather(*clients)
+        assert sum(turns.lengths) == 61 and turns.lengths[:-1] == [8] * 7
+        flood = asyncio.create_task(verifier.first_bad([make() for _ in range(40)]))
+        await asyncio.sleep(0)
+        await verifier.judge([make()], lambda _: True, lambda _, __: None)
+        assert not flood.done()
+        await flood
+
+    run(scenario)
+
+
 def test_nobody_verifies_for_a_caller_that_has_left() -> None:
     async def scenario() -> None:
         turns = Turns()
