@@ -5,7 +5,6 @@ import logging
 import socket
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chainnode.courtesy import Courtesy, cost_of, cost_of_unread, house_of
@@ -19,6 +18,7 @@ from chainnode.ingress_frames import (
     decode_ingress,
     encode_ingress,
 )
+from chainnode.ingress_limits import IngressLimits
 from chainnode.quiet_log import QuietLog
 from chainnode.wire import Frame, FrameReader
 from primitives.codec import Malformed
@@ -28,6 +28,7 @@ from primitives.receipt import Receipt
 from primitives.transaction import Decoded, decode_transaction
 
 SMALL_BULK_BYTES: Final = 16 * 1024  # some 60 signatures, 4 ms
+CROWDED_MS: Final = 100  # when an address may come again of which too much waits for a worker
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -42,26 +43,6 @@ class Verdict(Protocol):
 
 
 SubmitBulk = Callable[[Sequence[Decoded]], Awaitable[Sequence[Verdict]]]
-
-
-@dataclass(frozen=True, slots=True)
-class IngressLimits:
-    """connections, in all and per address: later ones are closed at once. in_hand, bulks, octets: transactions, bulks
-    and bytes of one connection that wait for their answer; above one of them the socket is not read. unread: bytes that
-    a client may leave unread before it is cut off. patience_s: from the connection to its first whole frame, and for
-    the rest of every frame. idle_s: without a frame and without an outcome to wait for. workers: small bulks, and large
-    ones, that are decoded at a time (then they take ten times their bytes); the others wait as bytes, connections in
-    turn."""
-
-    connections: int = 64
-    per_address: int = 16
-    in_hand: int = 4096
-    bulks: int = 64
-    octets: int = 512 * 1024
-    unread: int = 4 * 1024 * 1024
-    patience_s: float = 10.0
-    idle_s: float = 300.0
-    workers: int = 4
 
 
 class IngressServer:
@@ -82,6 +63,7 @@ class IngressServer:
         self._courtesy: Final = courtesy or Courtesy(clock)
         self._connections: Final[set[_Connection]] = set()
         self._addresses: Final[Counter[str]] = Counter()  # of the connections
+        self._waiting: Final[Counter[str]] = Counter()  # bytes that wait for a worker, by address
         self._held: Final[set[str]] = set()  # addresses that are not read for a while
         self._watchers: Final[dict[Digest, list[_Connection]]] = {}
         self._queues: Final = (_Queue(), _Queue())  # of small and of large bulks: none waits for hundreds of signatures
@@ -155,16 +137,23 @@ class IngressServer:
             if not self._addresses[connection.source]:
                 del self._addresses[connection.source]
         for queue in self._queues:
-            queue.lines.pop(connection, None)
+            self._waits_no_more(connection.source, queue.lines.pop(connection, ()))
         for identity in connection.watched:
             self._unwatch(identity, connection)
         connection.watched.clear()
 
     def take(self, connection: "_Connection", bulk: Submit) -> None:
         """Admit a bulk when its turn comes; not any more if the connection is closed by then."""
-        queue = self._queues[_octets(bulk) > SMALL_BULK_BYTES]
+        octets = _octets(bulk)
+        self._waiting[connection.source] += octets
+        queue = self._queues[octets > SMALL_BULK_BYTES]
         queue.lines.setdefault(connection, deque()).append(bulk)
         self._hire(queue)
+
+    def _waits_no_more(self, source: str, bulks: Iterable[Submit]) -> None:
+        self._waiting[source] -= sum(map(_octets, bulks))
+        if not self._waiting[source]:
+            del self._waiting[source]
 
     def _hire(self, queue: "_Queue") -> None:
         if self._group is not None and queue.lines and queue.working < self.limits.workers:
@@ -181,6 +170,7 @@ class IngressServer:
             while (connection := next((c for c in queue.lines if self.reads(c.source)), None)) is not None:
                 line = queue.lines.pop(connection)
                 bulk = line.popleft()
+                self._waits_no_more(connection.source, [bulk])
                 if line:
                     queue.lines[connection] = line
                 await self._admit(connection, bulk)
@@ -189,19 +179,19 @@ class IngressServer:
             queue.working -= 1
 
     def refused(self, source: str, bulk: Submit) -> Answer | None:
-        """The answer to who comes before the time that it was told; None: the bulk is to be looked at."""
+        """The answer to who comes before the time that it was told, or behind too much of its own; None: the bulk is to
+        be looked at."""
         early_ms = self._courtesy.told_ms(source)
-        if not early_ms:
+        if not early_ms and self._waiting[source] < self.limits.waiting:
             return None
+        if not early_ms:
+            early_ms = CROWDED_MS
+            self._courtesy.tell(source, early_ms)
         count = len(bulk.transactions)
         self._charge(source, cost_of_unread(count))
         return Answer(bulk.request, (Code.POOL_FULL,) * count, early_ms)
 
     async def _admit(self, connection: "_Connection", bulk: Submit) -> None:
-        refusal = self.refused(connection.source, bulk)
-        if refusal is not None:
-            connection.answered(refusal, bulk)
-            return
         codes = [Code.DECODE] * len(bulk.transactions)
         decoded: list[Decoded] = []
         positions: list[int] = []

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from chainnode.courtesy import Courtesy
-from chainnode.ingress import IngressLimits, IngressServer
+from chainnode.ingress import IngressServer
 from chainnode.ingress_client import IngressClient
 from chainnode.ingress_frames import Outcome, Submit, encode_ingress
+from chainnode.ingress_limits import IngressLimits
 from primitives.codes import Code
 from primitives.hashing import Digest
 from primitives.transaction import Decoded

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from chainnode.ingress import IngressLimits, _Connection
+from chainnode.ingress import _Connection
 from chainnode.ingress_frames import (
     INGRESS_LIMITS,
     Answer,
@@ -15,6 +15,7 @@ from chainnode.ingress_frames import (
     decode_ingress,
     encode_ingress,
 )
+from chainnode.ingress_limits import IngressLimits
 from chainnode.wire import Frame, encode_frame
 from primitives.codec import Malformed
 from primitives.codes import Code

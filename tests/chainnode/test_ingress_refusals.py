@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from chainnode.courtesy import BURST, FORGED_COST, PER_SECOND, Courtesy
-from chainnode.ingress import IngressLimits, _Connection
+from chainnode.ingress import CROWDED_MS, _Connection
 from chainnode.ingress_frames import Outcome, Submit, encode_ingress
+from chainnode.ingress_limits import IngressLimits
 from primitives.codes import Code
 from tests.chainnode.doors import Client, Verdict, ingress, serves_another_address
 from tests.chainnode.mesh import eventually, run
@@ -75,6 +76,34 @@ def test_a_refusal_does_not_wait_for_who_is_looked_at() -> None:
                 assert await client.submit([make().raw]) == (Code.POOL_FULL,) and not answer.done()
             door.open.set()
             assert await answer == (Code.OK,)
+            await client.close()
+
+    run(scenario)
+
+
+def test_what_would_wait_long_for_a_worker_is_refused() -> None:
+    """A node that keeps up with nearly all that comes would let the rest wait in the socket, longer and longer."""
+
+    async def scenario() -> None:
+        now = [0.0]
+        courtesy = Courtesy(lambda: now[0])
+        async with ingress(IngressLimits(workers=1, waiting=600), courtesy) as (server, door, port):
+            client, gone = await Client().connect(port), await Client().connect(port)
+            door.open.clear()
+            answers = [client.submit([make().raw])]
+            await door.entered.wait()
+            lost = gone.submit([make().raw])
+            answers += [client.submit([make().raw]) for _ in range(2)]
+            await eventually(lambda: server._waiting["127.0.0.1"] >= 600)
+            assert await client.submit([make().raw]) == (Code.POOL_FULL,) and client.retry_ms == CROWDED_MS
+            await gone.close()
+            await eventually(lambda: len(server._connections) == 1)
+            now[0] = 1.0
+            answers.append(client.submit([make().raw]))
+            await eventually(lambda: sum(map(len, server._queues[0].lines.values())) == 3)
+            door.open.set()
+            assert await asyncio.gather(*answers) == [(Code.OK,)] * 4, "what had a place is looked at"
+            assert not server._waiting and lost.done(), "and nothing is left behind"
             await client.close()
 
     run(scenario)

@@ -195,7 +195,8 @@ def test_clients_do_not_starve_what_others_have_admitted() -> None:
         assert turns.lengths == [8] * 3 and len(judged) == 11
         await asyncio.gather(*clients)
         assert sum(turns.lengths) == 61 and turns.lengths[:-1] == [8] * 7
-        flood = asyncio.create_task(verifier.first_bad([make() for _ in range(40)]))
+        batch = [make() for _ in range(40)]
+        flood = asyncio.create_task(verifier.first_bad(batch))
         await asyncio.sleep(0)
         await verifier.judge([make()], lambda _: True, lambda _, __: None)
         assert not flood.done()
