@@ -35,7 +35,7 @@ class Announcements:
         """The batch that waits longest among those that every validator was sent or told of: own ones at once, others
         when they have been named."""
         own = self._store.oldest_own(taken)
-        return next((digest for digest in self._told if digest not in taken and self._store.get(digest)), own)
+        return next((digest for digest in self._told if digest not in taken and self._store.waits(digest)), own)
 
     def hear(self, sender: NodeId, digests: Sequence[Digest], now_ms: int) -> None:
         """A peer names what waits there: fetch what is missing. A new list replaces its last one."""

@@ -4,17 +4,18 @@ A batch is HELD after all its signatures verified, NAMED while an undecided or u
 are exempt from the quota of their origin and are never dropped (C5).
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
 from chainnode.mempool import Packed
+from chainnode.namings import Naming, Namings
 from chainnode.wishes import Wishes, others
 from primitives.block import Batch, batch_digest, decode_batch, vouched_batch
 from primitives.codec import Malformed
 from primitives.hashing import Digest
-from primitives.transaction import VALIDITY_SECONDS_MAX, Decoded, decode_transaction, vouched_transaction
+from primitives.transaction import Decoded, decode_transaction, vouched_transaction
 from primitives.validators import OBSERVER, VALIDATORS_MAX, NodeId
 
 REFUSED_MAX: Final = 1024  # digests of bad batches that are remembered
@@ -73,6 +74,7 @@ class BatchStore:
 
     def __init__(self, me: NodeId, limits: BatchLimits) -> None:
         """`me`: the own seat, or OBSERVER for a node that makes no batches."""
+        self.namings: Final = Namings()  # of executed blocks
         self._me = me
         self._limits: Final = limits
         self._held: Final[dict[Digest, HeldBatch]] = {}
@@ -84,8 +86,7 @@ class BatchStore:
         self._mentions: Final[dict[Digest, int]] = {}  # transaction id -> held batches of other origins
         self._in_hand: Final[dict[Digest, Candidate]] = {}
         self._wanted: Final = Wishes(limits.wanted)
-        self._done: Final[dict[Digest, None]] = {}  # executed; forgotten when none of it can be valid any more
-        self._done_until: Final[dict[int, list[Digest]]] = {}
+        self._useless: Final[set[Digest]] = set()  # held, but no later block may name them: executed, or expired
         self._expired_to = -1
         self._refused: Final[dict[Digest, str]] = {}
 
@@ -107,7 +108,7 @@ class BatchStore:
         """
         digest = batch_digest(raw)
         wanted = digest in self._wanted or digest in self._names
-        if digest in self._held or (digest in self._done and not wanted):
+        if digest in self._held or (digest in self.namings and not wanted):
             return Declined.HELD
         if digest in self._in_hand:
             return Declined.IN_HAND
@@ -190,10 +191,6 @@ class BatchStore:
         """Those that are not held."""
         return [digest for digest in digests if digest not in self._held]
 
-    def executed_lately(self, digest: Digest) -> bool:
-        """Whether an executed block named it while it could still be valid."""
-        return digest in self._done
-
     def refused(self, digest: Digest) -> str | None:
         """Why this batch is bad; None if it is not known to be."""
         return self._refused.get(digest)
@@ -203,16 +200,25 @@ class BatchStore:
         return identity in self._mentions
 
     def candidates(self, taken: Container[Digest]) -> list[HeldBatch]:
-        """Held batches outside `taken` (those of decided blocks and of the ancestors that a proposal extends), one
-        origin after the other in turn, FIFO within an origin: what a leader proposes. A batch that only a dead
-        proposal names is among them: nothing is lost with a view."""
-        lines = [[self._held[d] for d in line if d not in taken] for line in self._by_origin]
+        """Held batches that wait, outside `taken` (those of decided blocks and of the ancestors that a proposal
+        extends), one origin after the other in turn, FIFO within an origin: what a leader proposes. A batch that only
+        a dead proposal names is among them: nothing is lost with a view."""
+        useless = self._useless
+        lines = [[self._held[d] for d in line if d not in taken and d not in useless] for line in self._by_origin]
         longest = max(map(len, lines))
         return [line[i] for i in range(longest) for line in lines if i < len(line)]
 
     def oldest_own(self, taken: Container[Digest]) -> Digest | None:
         """The own batch outside `taken` that waits longest."""
-        return next((digest for digest in self._own if digest not in taken), None)
+        return next((digest for digest in self._own if digest not in taken and self.waits(digest)), None)
+
+    def waits(self, digest: Digest) -> bool:
+        """Whether it is held and a later block may name it."""
+        return digest in self._held and digest not in self._useless
+
+    def waiting(self, taken: Collection[Digest]) -> int:
+        """How many batches outside `taken` wait."""
+        return len(self._held) - len(self._useless) - sum(map(self.waits, taken))
 
     @property
     def own_busy(self) -> bool:
@@ -258,34 +264,36 @@ class BatchStore:
             held = self._held.get(digest)
             if held is not None:
                 self._count(held.origin, len(held.raw), 1)
-                if digest in self._done:
+                if digest in self._useless:
                     self._drop(held)
 
-    def executed(self, block: Digest, digests: Iterable[Digest], block_time_s: int) -> None:
+    def executed(self, block: Digest, digests: Sequence[Digest], naming: Naming) -> None:
         """The block is executed and in the ledger: its bodies are served from there, unless another block that is
         still open names one of them too. Late copies are declined while they could still be valid."""
+        self.namings.add(digests, naming)
         for digest in digests:
-            if digest not in self._done:
-                self._done[digest] = None
-                self._done_until.setdefault(block_time_s + VALIDITY_SECONDS_MAX, []).append(digest)
+            if digest in self._names:
+                if digest in self._held:
+                    self._useless.add(digest)
+                continue
+            self._wanted.drop(digest)
             held = self._held.get(digest)
-            if held is not None and digest not in self._names:
+            if held is not None:
                 self._drop(held)
-            if digest not in self._names:
-                self._wanted.drop(digest)
         self.release(block)
 
     def expire(self, block_time_s: int) -> list[HeldBatch]:
-        """Drop what no later block can use: no block names it, and its last valid_until is before this decided time."""
+        """Drop what no later block can use, its last valid_until is before this executed time; what an open block
+        names stays for that one alone."""
         if block_time_s == self._expired_to:
             return []  # many blocks a second: once is enough
         self._expired_to = block_time_s
-        gone = [h for h in self._held.values() if h.valid_until < block_time_s and h.digest not in self._names]
+        late = [held for held in self._held.values() if held.valid_until < block_time_s]
+        gone = [held for held in late if held.digest not in self._names]
         for held in gone:
             self._drop(held)
-        for second in [second for second in self._done_until if second < block_time_s]:
-            for digest in self._done_until.pop(second):
-                del self._done[digest]
+        self._useless.update(held.digest for held in late if held.digest in self._held)
+        self.namings.expire(block_time_s)
         return gone
 
     # ---- asking for what is missing
@@ -363,6 +371,8 @@ class BatchStore:
         self._wanted.drop(digest)
         if digest not in self._names:
             self._count(origin, len(raw), 1)
+        if digest in self.namings or valid_until < self._expired_to:
+            self._useless.add(digest)
         return held
 
     def _mention(self, held: HeldBatch) -> None:
@@ -372,6 +382,7 @@ class BatchStore:
 
     def _drop(self, held: HeldBatch) -> None:
         del self._held[held.digest]
+        self._useless.discard(held.digest)
         del self._by_origin[held.origin][held.digest]
         if held.digest not in self._names:
             self._count(held.origin, len(held.raw), -1)

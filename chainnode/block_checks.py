@@ -67,7 +67,7 @@ class BlockChecks:
         return answered
 
     def _verdict(self, check: CheckBlock) -> Verdict:
-        for test in (self._time, self._roots, self._members, self._body):
+        for test in (self._time, self._roots, self._members, self._news, self._body):
             verdict, reason = test(check)
             if verdict is Verdict.REFUSE and reason:
                 self._on_refused(check, reason)
@@ -109,6 +109,15 @@ class BlockChecks:
             return Verdict.REFUSE, f"C8: next validator set {named}, the state of {header.exec_height} says {wanted}"
         return Verdict.ACCEPT, ""
 
+    def _news(self, check: CheckBlock) -> tuple[Verdict, str]:
+        """No batch that an executed ancestor named lately: each node would store it once more. The core has looked at
+        the ancestors above exec_height."""
+        exec_height, time_s = check.block.header.exec_height, check.parent_block.header.time_ms // 1000
+        for digest in check.block.batch_digests:
+            if self._store.namings.forbid(Digest(digest), exec_height, time_s):
+                return Verdict.REFUSE, f"C5: names batch {digest.hex()} again, 600 s have not passed"
+        return Verdict.ACCEPT, ""
+
     def _body(self, check: CheckBlock) -> tuple[Verdict, str]:
         block, limits = check.block, self._limits
         digests = block.batch_digests
@@ -121,6 +130,10 @@ class BlockChecks:
         bodies = self._bodies.whole(block)
         if bodies is None:
             return Verdict.WAIT, ""
+        time_s = check.parent_block.header.time_ms // 1000
+        for body in bodies:
+            if body.valid_until < time_s:  # what nobody remembers any more could be named again for ever
+                return Verdict.REFUSE, f"C5: nothing in batch {body.digest.hex()} is valid after its parent"
         octets = sum(len(body.raw) for body in bodies)
         if octets > limits.block_bytes:
             return Verdict.REFUSE, f"C5: a body of {octets} bytes, limit {limits.block_bytes}"

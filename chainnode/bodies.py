@@ -16,11 +16,12 @@ class Body(NamedTuple):
     digest: Digest
     raw: bytes
     transactions: Sequence[Decoded]
+    valid_until: int  # the largest of its transactions, unix seconds
 
 
 class Bodies:
-    """Reads only. A batch of the ledger is one that an earlier block executed: naming it again is merely useless. It
-    may be pruned at any moment, by another thread: then it is missing from there on."""
+    """Reads only. A batch of the ledger is one that an earlier block executed; no honest leader names it again. It may
+    be pruned at any moment, by another thread: then it is missing from there on."""
 
     def __init__(self, store: BatchStore, chain: Chain) -> None:
         self._store: Final = store
@@ -42,11 +43,12 @@ class Bodies:
     def _body(self, digest: Digest) -> Body | None:
         held = self._store.get(digest)
         if held is not None:
-            return Body(digest, held.raw, held.transactions)
+            return Body(digest, held.raw, held.transactions, held.valid_until)
         raw = self._chain.batch(digest)
         if raw is None:
             return None
-        return Body(digest, raw, [decode_transaction(one) for one in decode_batch(raw).transactions])
+        decoded = [decode_transaction(one) for one in decode_batch(raw).transactions]
+        return Body(digest, raw, decoded, max(one.transaction.envelope.valid_until for one in decoded))
 
     def raw(self, digest: Digest) -> bytes | None:
         """The bytes of one batch, to journal or to serve."""

@@ -46,7 +46,8 @@ class BlockBuilder:
         if exec_height < request.exec_height_min or state_root is None:
             return None  # behind its own parent's execution: the executor catches up and the core asks again
         next_valset = self._executor.next_valset(exec_height)
-        chosen = self._choose(candidates) if next_valset is None else []  # a close block is empty (C8)
+        useful = [held for held in candidates if held.valid_until >= parent.time_ms // 1000]  # the others: C5
+        chosen = self._choose(useful) if next_valset is None else []  # a close block is empty (C8)
         wanted = request.flush or force or next_valset is not None
         if not wanted and not self._is_worth_it(request, chosen):
             return None

@@ -17,6 +17,7 @@ from chainnode.bodies import Bodies
 from chainnode.builder import BlockBuilder
 from chainnode.clock import Clock
 from chainnode.journal_entries import ROTATE_BYTES, batch_entry, record_entry
+from chainnode.namings import Naming
 from chainnode.vote_desk import VoteDesk
 from consensus.events import (
     ALL,
@@ -134,8 +135,7 @@ class Driver:
 
     def tell_pending(self) -> None:
         """Give the core a Pending if it differs from the last one."""
-        count = self._store.held_count - sum(1 for digest in self._taken if self._store.get(digest) is not None)
-        told = (count + self.force_block, self._announcements.oldest(self._taken))
+        told = (self._store.waiting(self._taken) + self.force_block, self._announcements.oldest(self._taken))
         if told != self._told:
             self._told = told
             self.post(Pending(*told))
@@ -154,7 +154,7 @@ class Driver:
         """The block is in the ledger; its bodies are served from there. The Executed event is posted by the caller."""
         digest = header_digest(decided.block.header)
         digests = [Digest(d) for d in decided.block.batch_digests]
-        self._store.executed(digest, digests, decided.block.header.time_ms // 1000)
+        self._store.executed(digest, digests, Naming(decided.height, decided.block.header.time_ms // 1000))
         self._named.pop(digest, None)
         while self._unexecuted and self._unexecuted[0].height <= decided.height:
             self._unexecuted.popleft()

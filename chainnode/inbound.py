@@ -160,7 +160,7 @@ class Inbound:
 
     def _executed(self, digest: Digest) -> bool:
         """A peer that is behind names what the ledger has: fetched again, it would be proposed again, for nothing."""
-        return self._store.executed_lately(digest) or self._chain.holds_batch(digest)
+        return digest in self._store.namings or self._chain.holds_batch(digest)
 
     def _may_ask(self, sender: NodeId, cost: float) -> bool:
         now = self._clock_ms() / 1000

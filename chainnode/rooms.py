@@ -154,6 +154,8 @@ class Rooms:
         self.membership: Final = Membership(place_at(genesis, ledger.chain, self.executor.cache, keys()))
         me = self.membership.me
         self.store: Final = BatchStore(me, batch_limits(limits))
+        self.store.namings.load(ledger.chain)
+        self.store.expire(self.executor.time_s)
         self.mempool: Final = Mempool(me, pool, first_sequence=clock.now_ms())
         self.bodies: Final = Bodies(self.store, ledger.chain)
         self.announcements: Final = Announcements(self.store)

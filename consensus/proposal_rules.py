@@ -5,6 +5,7 @@ from consensus.epochs import EpochContext
 from primitives.block import Block, batches_root, new_view_hash
 from primitives.certificate import Phase, certificate_hash
 from primitives.hashing import ZERO_DIGEST
+from primitives.transaction import VALIDITY_SECONDS_MAX
 
 
 def closes(block: Block, epoch: int) -> bool:
@@ -48,6 +49,21 @@ def header_fault(block: Block, view: int, context: EpochContext, window: int) ->
     return body_fault(block)
 
 
+def repeated(block: Block, tree: BlockTree) -> bytes | None:
+    """A batch that an ancestor above exec_height names too, at most 600 s before the parent (C5); what is executed up
+    to there the driver remembers. As far as the ancestors are here: this protects disks, not agreement."""
+    header, ancestor = block.header, tree.get(block.header.parent)
+    oldest = 0 if ancestor is None else ancestor.header.time_ms // 1000 - VALIDITY_SECONDS_MAX
+    while ancestor is not None and ancestor.header.height > header.exec_height:
+        if ancestor.header.time_ms // 1000 < oldest:
+            return None
+        again = set(block.batch_digests).intersection(ancestor.batch_digests)
+        if again:
+            return min(again)
+        ancestor = tree.get(ancestor.header.parent)
+    return None
+
+
 def chain_fault(block: Block, parent: Block, tree: BlockTree) -> str | None:
     """What is wrong with a block as the child of `parent`, whose digest the caller compared with header.parent."""
     header = block.header
@@ -63,4 +79,7 @@ def chain_fault(block: Block, parent: Block, tree: BlockTree) -> str | None:
         certified = tree.ancestor(header.parent, header.cert_height)
         if certified is not None and certified != block.certificate.digest:
             return f"S5: the embedded certificate for height {header.cert_height} is of another chain"
+    again = repeated(block, tree)
+    if again is not None:
+        return f"C5: names batch {again.hex()} again, which an undecided or unexecuted ancestor names"
     return None

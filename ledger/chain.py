@@ -47,6 +47,7 @@ from ledger.stored_blocks import (
     load_block,
     load_mentions,
     load_part,
+    newest_blocks,
 )
 from ledger.tree_layers import Layer, stacked
 from primitives.block import Block, Header, batches_root, header_digest
@@ -312,19 +313,19 @@ class Chain:
         place = self.place(transaction_id)
         return None if place is None else item_at(self._required(RECEIPTS, place.height), place.index)
 
+    def recent_blocks(self, seconds: int) -> Iterator[Block]:
+        """The blocks whose time is within `seconds` before the head's, newest first, also below the floor: pruning
+        leaves 700 s. Raises LedgerDamaged if one is not here."""
+        return newest_blocks(self.store, self.head.height, self.cleared(), seconds)
+
     def recent_ids(self, seconds: int) -> Iterator[tuple[int, list[Digest]]]:
-        """(time_ms, ids) of the blocks whose time is within `seconds` before the head's, newest first (C6), also below
-        the floor: pruning leaves 700 s. Raises LedgerDamaged if one is not here."""
-        oldest = 0
-        for height in range(self.head.height, self.cleared() - 1, -1):
-            block, ids = load_block(self.store, height), load_mentions(self.store, self.segments, height)
-            if block is None or ids is None:
-                raise LedgerDamaged(f"block {height} or its ids are missing below the head {self.head.height}")
-            time_ms = block.header.time_ms
-            oldest = oldest or time_ms - 1000 * seconds
-            if time_ms < oldest:
-                return
-            yield time_ms, ids
+        """(time_ms, ids) of recent_blocks (C6). Raises LedgerDamaged also if ids are not here."""
+        for block in self.recent_blocks(seconds):
+            height = block.header.height
+            ids = load_mentions(self.store, self.segments, height)
+            if ids is None:
+                raise LedgerDamaged(f"the ids of block {height} are missing below the head {self.head.height}")
+            yield block.header.time_ms, ids
 
     def state(self) -> StateView:
         """The state at the head. For the executor: it reads through to what is appended later."""

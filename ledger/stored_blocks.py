@@ -3,7 +3,7 @@
 A block is in the store itself; its ids, receipts and batches are in the segments, the store says where.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ledger.failures import LedgerDamaged
@@ -49,6 +49,20 @@ def load_block(reader: Reader, height: int) -> Block | None:
     if fault:
         raise LedgerDamaged(f"block {height}: {fault}")
     return block
+
+
+def newest_blocks(reader: Reader, top: int, lowest: int, seconds: int) -> Iterator[Block]:
+    """From height `top` down to `lowest`, as long as their time is within `seconds` before that of the first. Raises:
+    LedgerDamaged, also if one is not here."""
+    oldest = 0
+    for height in range(top, lowest - 1, -1):
+        block = load_block(reader, height)
+        if block is None:
+            raise LedgerDamaged(f"block {height} is missing below the head {top}")
+        oldest = oldest or block.header.time_ms - 1000 * seconds
+        if block.header.time_ms < oldest:
+            return
+        yield block
 
 
 class StoredBatch(NamedTuple):

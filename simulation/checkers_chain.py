@@ -23,6 +23,7 @@ class ChainRules:
         self._certified: dict[int, Digest] = {}  # what certificates claim about heights that nobody decided yet
         self._valid: set[Digest] = set()  # certificates that were found valid
         self._transactions: dict[int, tuple[Digest, ...]] = {}  # height -> what it executed
+        self._named: dict[bytes, int] = {}  # batch -> the height that names it
         self.home: dict[Digest, int] = {}  # transaction -> its height; who executed it has acknowledged it
 
     def started(self, node: int, height: int) -> None:
@@ -57,6 +58,9 @@ class ChainRules:
         assert root == state_root, f"INV: node {node} has another state root after height {height}"
         assert header.exec_height < height, f"C3: block {height} names the roots of {header.exec_height}"
         assert self._roots[header.exec_height] == header.state_root, f"C3: block {height} was decided with a wrong root"
+        for batch in block.batch_digests:
+            first = self._named.setdefault(batch, height)
+            assert first == height, f"C5: batch {batch.hex()[:8]} is named at {first} and again at {height}"
         known = self._transactions.setdefault(height, transactions)
         assert known == transactions, f"INV: node {node} executed other transactions at height {height}"
         for transaction in transactions:

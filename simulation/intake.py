@@ -1,13 +1,15 @@
 """Batches and transactions on their way into a simulated node: the product's checks, without its queues and turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chainnode.batches import Declined
 from chainnode.rooms import Rooms
 from points.admission import check_admission
+from primitives.block import decode_batch, tx_root
 from primitives.certificate import Verify
 from primitives.codec import Malformed
 from primitives.codes import Code
+from primitives.hashing import Digest
 from primitives.transaction import Decoded, decode_transaction, signature_checks
 from primitives.validators import NodeId
 
@@ -26,6 +28,13 @@ class KnownTransactions:
         if found is None:
             found = self._decoded[raw] = decode_transaction(raw)
         return found
+
+    def root(self, batches: Sequence[bytes | None]) -> Digest | None:
+        """The tx_root of these raw batches; None if one is missing."""
+        found = [decode_batch(raw).transactions for raw in batches if raw is not None]
+        if len(found) < len(batches):
+            return None
+        return tx_root([self.decode(one).id for transactions in found for one in transactions])
 
     def genuine(self, decoded: Decoded) -> bool:
         """Whether all its signatures verify."""

@@ -23,7 +23,7 @@ from consensus.messages import Message as ConsensusMessage
 from consensus.replica import Replica
 from ledger.failures import FatalError, JournalDamaged
 from points.invariants import violations
-from primitives.block import header_digest, tx_root
+from primitives.block import header_digest
 from primitives.certificate import Certificate
 from primitives.codec import Malformed
 from primitives.codes import Code
@@ -174,16 +174,15 @@ class Node:
     def waiting(self) -> int:
         """Transactions in the pool and batches in the store that no executed block settled yet. Without a seat nothing
         obliges it: what it held when it left waits for its end."""
-        return 0 if not self.rooms.has_seat else self.rooms.mempool.counts.held + self.rooms.store.held_count
+        return 0 if not self.rooms.has_seat else self.rooms.mempool.counts.held + self.rooms.store.waiting(())
 
     def books(self) -> list[str]:
         """What the invariants of the points rules say about its state; nothing if all is well."""
         return violations(self.rooms.executor.cache, self.rooms.executor.time_s)
 
     def root_if_held(self, digests: Sequence[bytes]) -> Digest | None:
-        """The tx_root of these batches if all are in the store."""
-        held = [self.rooms.store.get(Digest(digest)) for digest in digests]
-        return tx_root([i for one in held if one is not None for i in one.ids]) if all(held) else None
+        """The tx_root of these batches if all are in the store or in the ledger."""
+        return self._known.root([self.rooms.bodies.raw(Digest(digest)) for digest in digests])
 
     def now_ms(self) -> int:
         """Virtual time."""

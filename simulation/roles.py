@@ -27,6 +27,8 @@ class Role(StrEnum):
     PARENT_TIME = "parent-time"
     ABSENT_BODY = "absent-body"
     TWICE = "twice"
+    AGAIN = "again"
+    YOUNG_AGAIN = "young-again"
     OVERSIZE = "oversize"
     GAP = "gap"
     CHAIN_BREAK = "chain-break"

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from consensus.messages import Message, Proposal
-from primitives.block import BLOCK_BATCHES_MAX, Block, batches_root, new_view_hash
+from primitives import merkle
+from primitives.block import BLOCK_BATCHES_MAX, Block, batches_root, header_digest, new_view_hash
 from primitives.certificate import certificate_hash
 from simulation.roles import Role
 from simulation.strategy import Expect, Strategy
@@ -73,6 +74,33 @@ def _twice(villain: Villain, block: Block) -> Block:
     if root is None or len(doubled) > BLOCK_BATCHES_MAX:
         return block
     return with_batches(replace(block, header=replace(block.header, tx_root=root)), doubled)
+
+
+def _naming_again(villain: Villain, block: Block, old: tuple[bytes, ...]) -> Block:
+    """The block with old batches behind its own; every replica has them."""
+    named = (*block.batch_digests, *(digest for digest in old if digest not in block.batch_digests))
+    root = villain.root_of(named)
+    if root is None or len(named) > BLOCK_BATCHES_MAX:
+        return block
+    return with_batches(replace(block, header=replace(block.header, tx_root=root)), named)
+
+
+def _again(villain: Villain, block: Block) -> Block:
+    """What the first blocks named, which are executed everywhere."""
+    executed = [known for _, known in villain.blocks if known.header.height <= block.header.exec_height]
+    return _naming_again(villain, block, tuple(dict.fromkeys(d for known in executed for d in known.batch_digests))[:3])
+
+
+def _young_again(villain: Villain, block: Block) -> Block:
+    """What the parent named, above a state before the parent."""
+    parent = next((known for _, known in villain.blocks if header_digest(known.header) == block.header.parent), None)
+    if parent is None:
+        return block
+    old = parent.header
+    header = replace(
+        block.header, exec_height=old.exec_height, state_root=old.state_root, receipts_root=merkle.EMPTY_ROOT
+    )
+    return _naming_again(villain, replace(block, header=header), parent.batch_digests)
 
 
 def _oversize(villain: Villain, block: Block) -> Block:
@@ -176,4 +204,6 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.FALSE_PROPOSER: _bad("C13: names another proposer than itself", _false_proposer, "C13"),
     Role.FALSE_RECORD: _bad("C11: carries a NEWVIEW in view 0", _false_record, "C11"),
     Role.TWICE: _bad("C5: every batch twice in a block (pitfall 15)", _twice, "C5"),
+    Role.AGAIN: _bad("C5: old batches again in every block, to fill the disks of all", _again, "C5", _LATER),
+    Role.YOUNG_AGAIN: _bad("C5: the batches of the parent again", _young_again, "C5", _LATER),
 }  # fmt: skip

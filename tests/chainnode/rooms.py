@@ -58,17 +58,17 @@ MEMBERS = validator_set(GENESIS)
 NOW_MS = TIME * 1000 + 1_000
 
 
-def issue(order: str) -> Decoded:
-    """The hotel grants alice one point."""
+def issue(order: str, valid_s: int = 300) -> Decoded:
+    """The hotel grants alice one point; until `valid_s` after genesis."""
     hotel, alice = (address_of(KEYS[name].public_key) for name in ("hotel", "alice"))
     nonce = tagged_hash(b"test/nonce", order.encode())[:16]
     body = Issue("hotel", alice, 1, order, "EARN", 100)
-    return decode_transaction(sign_transaction(Envelope(CHAIN_ID, hotel, nonce, TIME + 300, body), [KEYS["hotel"]]))
+    return decode_transaction(sign_transaction(Envelope(CHAIN_ID, hotel, nonce, TIME + valid_s, body), [KEYS["hotel"]]))
 
 
-def batch_of(origin: int, *orders: str) -> tuple[bytes, tuple[Decoded, ...]]:
+def batch_of(origin: int, *orders: str, valid_s: int = 300) -> tuple[bytes, tuple[Decoded, ...]]:
     """Raw batch and its transactions."""
-    decoded = tuple(issue(order) for order in orders)
+    decoded = tuple(issue(order, valid_s) for order in orders)
     return encode(Batch(origin, 1, tuple(one.raw for one in decoded))), decoded
 
 

@@ -50,6 +50,16 @@ def test_a_block_names_what_was_executed_and_what_it_holds() -> None:
     assert header.time_ms == NOW_MS and header.proposer == 0 and header.height == 1
 
 
+def test_what_has_expired_at_the_parent_is_not_proposed() -> None:
+    """C5: no honest replica would prepare it; at the very second of the parent something in it is valid."""
+    room = Room(0)
+    late = room.hold(*batch_of(1, "A-1", valid_s=-1))
+    just = room.hold(*batch_of(1, "B-1", valid_s=0))
+    assert late in [batch.digest for batch in room.store.candidates(())]
+    block = builder(room).build(request(room), room.store.candidates(()), NOW_MS, force=False)
+    assert block is not None and block.batch_digests == (just,)
+
+
 def test_time_never_stands_still() -> None:
     """C14: max(now, parent + 1)."""
     room = Room(0)

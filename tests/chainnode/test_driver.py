@@ -240,15 +240,21 @@ def test_a_decision_of_two_heights_is_durable_before_the_first_is_executed() -> 
 @pytest.mark.pitfall(71)
 def test_a_body_that_was_executed_before_stays_until_the_block_that_names_it_again_is_executed() -> None:
     """Every node prunes at the same height: what all of them accepted from their ledgers would be nowhere (C1)."""
-    room = Room(1)
-    child = two_proposed(room)
+    room, old = Room(1), batch_of(0, "H-1", valid_s=2_000)  # so that it may be named again after 600 s (C5)
+    room.hold(*old)
+    first = child_of(header_at(room.chain, 0), 0, [old])
+    child = child_of(first.header, 0, [], time_ms=NOW_MS + 601_000)
+    room.hear(propose(first), 0)
+    room.work(prepared(room))
+    room.clock.set(NOW_MS + 601_000)
+    room.hear(propose(child), 0)
     room.hear(CertificateMessage(certificate_of(child)), 2)
     room.work(lambda: room.chain.head.height == 2)
     assert room.store.held_count == 0
-    third = child_of(child.header, 0, [BODY])
+    third = child_of(child.header, 0, [old])
     room.hear(propose(third), 0)
     room.work(lambda: any(vote.height == 3 for vote in room.votes(Phase.PREPARE)))
-    kept = room.store.get(batch_digest(BODY[0]))
+    kept = room.store.get(batch_digest(old[0]))
     assert kept is not None and kept.held_ms <= monotonic_ms(), "by the clock of all that waits, not by block times"
     room.chain.raise_floor(2)
     assert room.bodies.missing(third) == []

@@ -8,6 +8,7 @@ from consensus.messages import BlockRequest, CertificateMessage, Proposal, Vote
 from consensus.settings import Timing
 from primitives.block import header_digest
 from primitives.certificate import Phase
+from primitives.codec import encode
 from primitives.hashing import ZERO_DIGEST
 from primitives.validators import Height, NodeId, View
 from tests.consensus.committee import (
@@ -15,7 +16,9 @@ from tests.consensus.committee import (
     Committee,
     block_on,
     certify,
+    new_view,
     propose,
+    view_change,
     vote,
 )
 
@@ -336,3 +339,45 @@ def test_execution_that_changed_nothing_needs_no_flush() -> None:
     net.run(5_000)
     assert net.heights() == [1] * 4
     assert net.desks[0].replica.view == 0
+
+
+def test_a_child_that_names_a_batch_of_its_parent_is_not_prepared() -> None:
+    """C5: every node would store the batch once more; the ancestor that nobody has executed is the core's to know."""
+    net = Committee()
+    first = block_on(GENESIS, net.context, batches=(b"a" * 32, b"b" * 32))
+    middle = block_on(first, net.context, batches=(b"c" * 32,))
+    again = block_on(middle, net.context, batches=(b"d" * 32, b"b" * 32))
+    for block in (first, middle, again):
+        net.step(1, Received(NodeId(0), propose(net.context, 0, block)))
+    assert [v.height for v in sent_votes(net, 1, Phase.PREPARE)] == [1, 2]
+    assert net.desks[1].violations[-1][1].startswith("C5")
+
+
+@pytest.mark.parametrize(("later_ms", "heights"), [(600_000, [1, 2]), (601_000, [1, 2, 3])])
+def test_after_600_seconds_a_batch_may_be_named_again(later_ms: int, heights: list[int]) -> None:
+    """C5: an executed batch is remembered so long, and the core says the same of what is not executed."""
+    net = Committee()
+    first = block_on(GENESIS, net.context, batches=(b"a" * 32,), time_ms=2_000)
+    middle = block_on(first, net.context, time_ms=2_000 + later_ms)
+    for block in (first, middle, block_on(middle, net.context, batches=(b"a" * 32,))):
+        net.step(1, Received(NodeId(0), propose(net.context, 0, block)))
+    assert [v.height for v in sent_votes(net, 1, Phase.PREPARE)] == heights
+
+
+def test_what_only_a_dead_proposal_named_is_prepared_in_the_next_view() -> None:
+    """C5 asks ancestors alone: nothing is lost with a view."""
+    net = Committee()
+    base = block_on(GENESIS, net.context, batches=(b"a" * 32,))
+    dead = block_on(base, net.context, batches=(b"b" * 32,))
+    for block in (base, dead):
+        net.step(2, Received(NodeId(0), propose(net.context, 0, block)))
+    certificate = certify(net.context, Phase.PREPARE, 0, base, [0, 1, 3])
+    changes = [view_change(net.context, 1, signer, certificate) for signer in (0, 1, 3)]
+    opened = new_view(net.context, 1, changes, certificate)
+    net.step(2, Received(NodeId(1), opened))
+    reborn = block_on(base, net.context, view=1, batches=(b"b" * 32,), new_view=encode(opened))
+    again = block_on(reborn, net.context, view=1, batches=(b"a" * 32,))
+    for block in (reborn, again):
+        net.step(2, Received(NodeId(1), propose(net.context, 1, block)))
+    voted = [(v.view, v.height) for v in sent_votes(net, 2, Phase.PREPARE)]
+    assert voted == [(0, 1), (0, 2), (1, 1), (1, 2)], "the base again and the batch of the dead one, no second naming"

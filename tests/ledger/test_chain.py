@@ -154,7 +154,7 @@ def test_ids_that_are_missing_are_damage_and_not_none(prefix: bytes) -> None:
         builder.add(b"k%d=1" % number)
     builder.chain.store.write([(height_key(prefix, 6), None)])
     assert len(list(builder.chain.recent_ids(0))) == 1
-    with pytest.raises(LedgerDamaged, match="block 6 or its ids are missing"):
+    with pytest.raises(LedgerDamaged, match=r"block 6 (is|are) missing"):
         list(builder.chain.recent_ids(600))
 
 
