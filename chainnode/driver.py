@@ -60,6 +60,8 @@ class Turn:
     effects: Effects
     written: bool
 
+Watch = Callable[[Replica, Event, Effects], None]
+
 
 class Driver:
     """Owns the core and the journal of one node."""
@@ -105,6 +107,7 @@ class Driver:
         self._taken: Final[set[Digest]] = set()  # batches of decided blocks that are not executed
         self._told: tuple[int, Digest | None] = (-1, None)
         self._unexecuted: Final[deque[Decided]] = deque()
+        self.watch: Watch | None = None  # hears of every step: for who checks what the core promises
         self.rotate_bytes = ROTATE_BYTES  # the journal is rotated above this size
         self.force_block = False  # a set test clock wants a block, even an empty one
 
@@ -189,7 +192,11 @@ class Driver:
                 self._inbox.extend(Received(*one) for one in self._votes.due(self.replica))
             if not self._inbox:
                 break
-            self._merge(turn, self.replica.step(self._inbox.popleft()))
+            event = self._inbox.popleft()
+            effects = self.replica.step(event)
+            if self.watch is not None:
+                self.watch(self.replica, event, effects)
+            self._merge(turn, effects)
         entries = self._to_journal + [record_entry(record) for record in turn.persist]
         self._to_journal.clear()
         if entries:

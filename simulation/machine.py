@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from chainnode.clock import WallClock
 from chainnode.membership import Place
@@ -40,22 +40,6 @@ class NodeClock(WallClock):
     def now_ms(self) -> int:
         """See WallClock."""
         return self._now_ms()
-
-
-class Watched:
-    """A core that tells of each step; everything else is the core's."""
-
-    def __init__(self, replica: Replica, told: Callable[[Replica, Event, Effects], None]) -> None:
-        self.replica, self._told = replica, told
-
-    def step(self, event: Event) -> Effects:
-        """See Replica."""
-        effects = self.replica.step(event)
-        self._told(self.replica, event, effects)
-        return effects
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.replica, name)
 
 
 class Watcher(Protocol):

@@ -8,7 +8,7 @@ synced.
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from chainnode.driver import Turn
 from chainnode.execution_queue import Begun, Timing, Work
@@ -32,7 +32,7 @@ from primitives.transaction import Decoded
 from primitives.validators import NodeId
 from simulation.disks import Disks
 from simulation.intake import Intake, KnownTransactions, admit
-from simulation.machine import OBSERVERS_FROM, Machine, NodeClock, Watched, Watcher, name_of, number_of
+from simulation.machine import OBSERVERS_FROM, Machine, NodeClock, Watcher, name_of, number_of
 from simulation.schedule import Schedule
 from simulation.stored import WALL_MS, Stored
 from simulation.world import World
@@ -101,12 +101,8 @@ class Node:
         )  # fmt: skip
         self._journal = ledger.journal
         rooms.driver.rotate_bytes = machine.rotate_bytes
-        self._watch(rooms)
+        rooms.driver.watch = partial(self._watcher.stepped, self.machine.number)
         return rooms
-
-    def _watch(self, rooms: Rooms) -> None:
-        told = partial(self._watcher.stepped, self.machine.number)
-        rooms.driver.replica = cast(Replica, Watched(rooms.driver.replica, told))
 
     def crash(self) -> None:
         """Power cut: memory and everything not synced is gone; the tail may be torn."""
@@ -354,7 +350,6 @@ class Node:
 
     def turned(self, place: Place) -> None:
         """See Surroundings."""
-        self._watch(self.rooms)
         self._watcher.turned(self.machine.number, place)
 
     # ---- rooms.Links

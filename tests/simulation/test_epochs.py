@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chainnode.rooms import Rooms
 from primitives.codes import Code
+from simulation import intake
 from simulation.cluster import Cluster
 from simulation.plan import Change, ChangeKind, Fault, FaultKind, Plan, Submission, check_plan
 from simulation.run import play
@@ -101,12 +103,14 @@ def test_what_clients_brought_to_a_node_that_leaves_is_decided(
     slow = replace_fields(pool.limits, flush_ms=60_000, busy_flush_ms=60_000)  # nothing is packed before its time
     monkeypatch.setattr(pool, "limits", slow)
 
-    def admit(*told: Any, **fields: Any) -> Code:
-        leaving.append(rooms.leaves)
-        return admitted(*told, **fields)
+    def admit(where: Rooms, *told: Any) -> Code:
+        code = admitted(where, *told)
+        if where is rooms and code is Code.OK:
+            leaving.append(rooms.leaves)
+        return code
 
-    admitted = pool.admit
-    monkeypatch.setattr(pool, "admit", admit)
+    admitted = intake.admit
+    monkeypatch.setattr("simulation.node.admit", admit)
     play(cluster)
     assert at_close == [0] and not pool.counts.held, (at_close, pool.counts)
     assert len(leaving) > 10 and not any(leaving)
