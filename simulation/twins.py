@@ -162,7 +162,8 @@ class Twins:
             return
         self.built[machine] = self.built.get(machine, 0) + 1
         request = self.builds.pop(machine)
-        body, certificate = (Digest(bytes([machine]) * 32),), request.certificate
+        body = (Digest(bytes([machine]) * 24 + request.height.to_bytes(8, "big")),)
+        certificate = request.certificate
         header = Header(
             epoch=0, height=request.height, parent=request.parent, batches_root=batches_root(body), tx_root=body[0],
             exec_height=request.exec_height_min, state_root=ZERO_DIGEST, receipts_root=ZERO_DIGEST,

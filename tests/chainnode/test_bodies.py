@@ -14,9 +14,10 @@ from ledger.failures import Pruned
 from ledger.schema import BATCH
 from ledger.store import MemoryStore
 from primitives.block import Block
-from tests.chainnode.rooms import Room, batch_of, certificate_of, child_of, header_at, new_chain, propose
+from tests.chainnode.rooms import NOW_MS, Room, batch_of, certificate_of, child_of, header_at, new_chain, propose
 
-BODIES = [batch_of(0, "H-1", "H-2"), batch_of(0, "H-3"), batch_of(0, "H-4")]
+LATER_MS = NOW_MS + 601_000  # the first batch may be named again by then (C5)
+BODIES = [batch_of(0, *orders, valid_s=2_000) for orders in (("H-1", "H-2"), ("H-3",), ("H-4",))]
 AGAIN = BODIES[0]
 
 
@@ -45,6 +46,9 @@ def grown(blocks: int) -> tuple[Room, Database, Block]:
     for body in BODIES[:blocks]:
         room.hold(*body)
         block = child_of(parent, 0, [body])
+        if block.header.height > 1:
+            room.clock.set(LATER_MS)
+            block = child_of(parent, 0, [body], time_ms=max(LATER_MS, parent.time_ms + 1))
         room.hear(propose(block), 0)
         room.hear(CertificateMessage(certificate_of(block)), 2)
         parent = block.header
