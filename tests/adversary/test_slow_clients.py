@@ -22,7 +22,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
-        self.started = time.monotonic()
+        self.opened = time.monotonic()  # the last of them
         self.closed: dict[str, list[float]] = {}
 
     def add(self, kind: str, count: int, port: int, first: bytes = b"") -> None:
@@ -33,7 +33,8 @@ class Crowd:
             if first:
                 client.sendall(first)
             client.setblocking(False)
-            self.selector.register(client, selectors.EVENT_READ, kind)
+            self.opened = time.monotonic()
+            self.selector.register(client, selectors.EVENT_READ, (kind, self.opened))
 
     def wait(self, seconds: float) -> None:
         """Note who is closed within that time."""
@@ -45,7 +46,8 @@ class Crowd:
             except ConnectionError:
                 heard = b""
             if not heard:
-                self.closed[key.data].append(time.monotonic() - self.started)
+                kind, opened = key.data
+                self.closed[kind].append(time.monotonic() - opened)
                 self.selector.unregister(client)
                 client.close()
 
@@ -78,7 +80,7 @@ def test_silent_and_half_spoken_connections_are_closed_and_cost_nobody_else(netw
         expected = {"http silent": 200, "http header": 50, "peer silent": 100, "peer begun": 50, "admin silent": 60,
                     "ingress silent": 40, "ingress begun": 20}  # fmt: skip
         served = 0
-        while crowd.selector.get_map() and time.monotonic() < crowd.started + CLOSED_SECONDS:
+        while crowd.selector.get_map() and time.monotonic() < crowd.opened + CLOSED_SECONDS:
             crowd.wait(0.5)
             assert health_seconds(node) < HEALTH_SECONDS_MAX
             if served < 3:
