@@ -49,13 +49,12 @@ KNEE_MAX: Final = 6_000  # of a knee that nobody knows beforehand: so much is si
 GATE_KEPT: Final = 0.8
 GATE_FORGED: Final = 0.9
 GATE_NORMAL_S: Final = 5.0
-GATE_MEMORY_MIB: Final = 320.0  # caches fill with what commits; queues are bounded by bytes
+GATE_MEMORY_MIB: Final = 128.0
 
 
 class Overload(msgspec.Struct, frozen=True):
     """`best_per_s`: right before the overload, the knee if none was given; `best_after_per_s`: after it, of a state
-    that has grown meanwhile. `kept`: share of the mean of these two, for the knee of another network some minutes ago
-    says as much of the machine as of the load; `kept_of_knee`: share of the knee all the same.
+    that has grown meanwhile. `kept`: share of the knee; `kept_of_mean`: of the mean of the two best rates.
     `beside_forger`: share of the mean of the best rates before and after the forger. `us_*`: CPU time of all nodes per
     committed transaction, which other work on the machine changes little; `load_share`: of all cores of the machine,
     what sending and the reading of answers took during the overload. `normal_after_s`: after the overload, until every
@@ -77,7 +76,7 @@ class Overload(msgspec.Struct, frozen=True):
     offered_per_s: float
     committed_per_s: float
     kept: float
-    kept_of_knee: float
+    kept_of_mean: float
     endings: dict[str, int]
     refused: dict[str, int]
     admitted: int
@@ -240,7 +239,7 @@ class _Trial:
             hardware(), base, self._knee, self._best, self._best_after, self._beside_forger,
             self._us["best"], self._us["overload"], self._us["best after"], self._load_share,
             self._times, self._seconds, len(under) / (ended - began), committed,
-            2 * committed / (self._best + self._best_after), committed / self._knee, endings,
+            committed / self._knee, 2 * committed / (self._best + self._best_after), endings,
             {Code(code).name: n for code, n in book.codes(everything, Ending.REFUSED).items()},
             self.flood.admitted, endings["unresolved"], self.flood.broken,
             percentiles(histogram_of(before)),
@@ -278,7 +277,7 @@ def text_of(found: Overload) -> str:
         (t("offered", "提交速率"), f"{found.offered_per_s:,.0f} tx/s, {found.seconds:g} s"),
         (t("committed meanwhile", "期间上链速率"), f"{found.committed_per_s:,.0f} tx/s"),
         (t("kept", "保持比例"), share(found.kept, GATE_KEPT)),
-        (t("kept of the knee", "占拐点速率"), f"{found.kept_of_knee:.0%}"),
+        (t("kept of the mean of both", "占前后均值"), f"{found.kept_of_mean:.0%}"),
         (t("CPU of all nodes", "全部节点 CPU"),
          f"{found.us_best:,.0f} -> {found.us_overload:,.0f} -> {found.us_after:,.0f} us/tx"),
         (t("share of the machine of the load", "负载生成占整机"), f"{found.load_share:.1%}"),

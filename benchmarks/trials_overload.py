@@ -26,9 +26,9 @@ def overload(stand: Stand) -> Outcome:
             tally.sound = tally.sound and found.is_sound
             stand.say(f"  {found.kept:.0%}, {found.beside_forger or 0:.0%}, {found.normal_after_s:.1f} s")
             tally.note(f"{found.offered_per_s:,.0f} tx/s offered for {found.seconds:.0f} s, {found.unanswered} "
-                       f"unanswered, {found.kept_of_knee:.0%} of the knee, memory of a node "
-                       f"{found.memory_mib:+,.0f} MiB",
+                       f"unanswered, {found.kept_of_mean:.0%} of the mean of the best before and after, "
+                       f"memory of a node {found.memory_mib:+,.0f} MiB",
                        f"提交 {found.offered_per_s:,.0f} 笔/秒，持续 {found.seconds:.0f} 秒，"
-                       f"{found.unanswered} 笔无答复，为拐点的 {found.kept_of_knee:.0%}，"
+                       f"{found.unanswered} 笔无答复，为前后最高速率均值的 {found.kept_of_mean:.0%}，"
                        f"节点内存 {found.memory_mib:+,.0f} MiB")  # fmt: skip
     return tally.outcome()

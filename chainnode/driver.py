@@ -44,6 +44,8 @@ from primitives.validators import NodeId
 
 TURN_EVENTS_MAX: Final = 512  # then sync and send, however much still waits
 
+Watch = Callable[[Replica, Event, Effects], None]
+
 
 class Links(Protocol):
     """What the driver needs of the mesh."""
@@ -59,8 +61,6 @@ class Turn:
 
     effects: Effects
     written: bool
-
-Watch = Callable[[Replica, Event, Effects], None]
 
 
 class Driver:

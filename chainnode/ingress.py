@@ -182,9 +182,9 @@ class IngressServer:
         """The answer to who comes before the time that it was told, or behind too much of its own; None: the bulk is to
         be looked at."""
         early_ms = self._courtesy.told_ms(source)
-        if not early_ms and self._waiting[source] < self.limits.waiting:
-            return None
         if not early_ms:
+            if self._waiting[source] < self.limits.waiting:
+                return None
             early_ms = CROWDED_MS
             self._courtesy.tell(source, early_ms)
         count = len(bulk.transactions)

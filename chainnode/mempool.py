@@ -94,7 +94,7 @@ class Mempool:
     def __init__(self, me: NodeId, limits: MempoolLimits, first_sequence: int = 0) -> None:
         """`first_sequence`: larger than any batch sequence this node used before, e.g. its start time in ms."""
         self._me = me
-        self.limits = limits
+        self.limits = limits  # not Final: a node of a simulated network is given smaller ones
         self._sequence = first_sequence
         self._entries: Final[dict[Digest, _Entry]] = {}
         self._senders: Final[dict[bytes, _Sender]] = {}

@@ -18,7 +18,7 @@ def test_people_are_made_when_asked_for_and_stay_the_same() -> None:
 def test_four_nodes_go_on_with_the_ledger_and_everybody_pays(tmp_path: Path) -> None:
     with crowded_network(3 * FIRST_PIECE + 1, tmp_path) as network:
         begun = max(status["height"] for status in network.statuses().values())
-        settings = Settings("mixed", "ingress", 0.0, 1.0, 0.5, 32, 4, len(network.cast.tourists), supply=600)
+        settings = Settings("mixed", "ingress", 0.0, 1.0, 0.5, 32, 4, len(network.cast.tourists), supply=3_000)
         result = measure(network, settings, "mixed", lambda _what, _part: None)
         folder = network.devnet.folder(network.devnet.places[0])
     assert begun in (4, 5), "three blocks with people, one with the sums, perhaps the nodes' own flush block"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.latencies import decoded
 from tests.code_under_test import environment
 
 
@@ -28,7 +29,7 @@ def test_the_second_run_signs_nothing(tmp_path: Path) -> None:
     assert all(one["chain"]["agreed"] and one["cost"]["generator_cores"] > 0 for one in found)
     for queries in (one["queries"] for one in found):
         assert queries["offered_per_s"] == 50 and not queries["failed"], queries
-        assert queries["answered_per_s"] >= 40, "a busy machine answers some after the end"
+        assert decoded(queries["histogram"]).get_total_count() == 100, "every one was answered, some after the end"
     refused = bench(tmp_path, "--rate", "100", "--profile", "uniform")
     assert refused.returncode == 2 and "another profile: 'mixed'" in refused.stderr, refused.stderr
     assert not list(tmp_path.glob("hnchain-bench-*")), "the networks are gone"
