@@ -120,7 +120,7 @@ class HttpServer:
         self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken."""
+        """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken; `stop` is due all the same."""
         inside = web.Server(self._serve, handler_cancellation=True)
         loop = asyncio.get_running_loop()
 
@@ -132,10 +132,11 @@ class HttpServer:
             return GuardedConnection(self._gate, protocol)
 
         try:
-            listener = await loop.create_server(connection, host, port)
+            listener = await loop.create_server(connection, host, port, start_serving=False)
+            self._inside, self._listener = inside, listener  # before it serves: `stop` closes it if this is cancelled
+            await listener.start_serving()
         except OSError as error:
             raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        self._inside, self._listener = inside, listener
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
 

@@ -82,16 +82,24 @@ class IngressServer:
         """Serve until cancelled; then every connection is closed."""
         self.listen()
         assert self._listener is not None, "listen binds"
-        server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), sock=self._listener)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self), sock=self._listener, start_serving=False)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                await asyncio.get_running_loop().create_future()  # until cancelled
+                await server.start_serving()  # here: cancelled within create_server, it would listen for ever
+                await loop.create_future()  # until cancelled
         finally:
             self._group = self._listener = None
             server.close()
             for connection in list(self._connections):
                 connection.abort()
+
+    def close(self) -> None:
+        """Give the port back if it was bound and `run` never began."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def settled(self, receipts: Iterable[Outcome | Receipt]) -> None:
         """Of an executed block: each goes to the connections that brought its transaction."""

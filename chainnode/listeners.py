@@ -58,7 +58,9 @@ class Listeners:
             await self._ingress.run()
 
     async def stop(self) -> None:
-        """Close the HTTP listeners; running requests get 2 s."""
+        """Close all of them; running requests get 2 s."""
+        if self._ingress is not None:
+            self._ingress.close()
         await self._public.stop()
         await self._admin.stop()
 

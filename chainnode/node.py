@@ -164,8 +164,8 @@ class Node:
             self._mesh.peers.listen()
         except OSError as error:
             raise PortTaken(f"cannot listen on {config.peer.host}:{config.peer.port}: {error.strerror}") from error
-        self.rooms.start()
         try:
+            self.rooms.start()
             await self._listeners.start()
             rooms, intake = self.rooms, self.rooms.intake
             assert isinstance(intake, BatchIntake), "made by this node"
@@ -177,6 +177,7 @@ class Node:
                 run_evidence(rooms.evidence, self._ledger_disk, self._evidence_wake),
             ))  # fmt: skip
         finally:
+            self._mesh.peers.close()
             await self._listeners.stop()
             self._journal_disk.shutdown(wait=True)
             self._ledger_disk.shutdown(wait=True)

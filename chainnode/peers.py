@@ -169,9 +169,13 @@ class Peers:
             self._dialing.close()
             for link in list(self._links):
                 link.abort()
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back; `run` does it at its end, unless it never began."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     # ---- messages
 
