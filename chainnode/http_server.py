@@ -120,7 +120,7 @@ class HttpServer:
         self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken; `stop` is due all the same."""
+        """Listen; returns the port (of 0: the one that the system chose). Raises: PortTaken; `stop` is still due."""
         inside = web.Server(self._serve, handler_cancellation=True)
         loop = asyncio.get_running_loop()
 
