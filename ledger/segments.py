@@ -168,7 +168,8 @@ class Segments:
 
     def drop(self, floor: int, store: Store) -> bool:
         """Give back the segments in which nothing of `floor` or above is; False if there are none, or somebody holds
-        them. The database forgets them first, durably: a crash leaves files that it does not know."""
+        them. The database forgets them first, durably: a crash leaves files that it does not know. Then the readers
+        do, and only then the files go: a file system may take its time for it."""
         gone = [n for n, extent in self._extents.items() if extent.height < floor and n != self._number]
         if self._holds or not gone:
             return False
@@ -176,14 +177,14 @@ class Segments:
 
         def remove() -> None:
             with self._reading:
+                for number in gone:
+                    del self._extents[number]
                 if self._last is not None and self._last[0] in gone:
                     self._let_go()
-                for number in gone:
-                    self._directory.remove(_name(number))
+            for number in gone:
+                self._directory.remove(_name(number))
 
         self._attempt(remove)
-        for number in gone:
-            del self._extents[number]
         return True
 
     def hold(self) -> None:
@@ -241,6 +242,8 @@ class Segments:
 
     def _to_read(self, number: int) -> JournalFile | None:
         """The open file of a segment, None if it was dropped; under the lock."""
+        if number not in self._extents:
+            return None  # its file may still be there, and opened again it would keep its space
         if self._last is None or self._last[0] != number:
             self._let_go()  # first: then the next one needs no descriptor more
             try:

@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +50,32 @@ def test_one_file_is_open_to_read_and_none_that_is_gone(tmp_path: Path) -> None:
     segments.read(spots[-1])
     segments.close()
     assert descriptors() == before - 1
+
+
+class SlowDirectory(DiskDirectory):
+    """While a file is removed here, somebody else does something."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def remove(self, name: str) -> None:
+        self.meanwhile()
+        super().remove(name)
+
+
+def test_readers_do_not_wait_for_a_file_that_is_removed_nor_open_it_again(tmp_path: Path) -> None:
+    directory, store = SlowDirectory(tmp_path), MemoryStore()
+    spots = written(directory, store)
+    segments = small(directory, store)
+    found = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def read() -> None:
+            found.append([pool.submit(segments.read, spot).result(5) for spot in (spots[-1], spots[0])])
+
+        directory.meanwhile = read
+        assert segments.drop(100, store)
+    assert found == [[b"3", None]] * 2, "two files go; nobody opens again what is still to be removed"
+    segments.close()
 
 
 def test_readers_of_many_threads_get_what_was_written_while_the_owner_drops_it(tmp_path: Path) -> None:
