@@ -3,6 +3,7 @@
 In one run and one network: the best rate of a closed loop, the same beside a client that only forges, the best rate
 once more, a calm load, the overload, the calm load again, and the best rate at the end, for a state that has grown
 costs more with or without an overload. Every transaction has one ending, and what was told as committed is looked up.
+Only the best rate tells how much must be signed for the overload, so that is done between the two.
 """
 
 import asyncio
@@ -12,8 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +28,7 @@ from benchmarks.flood import Flood, RanDry, forged_frame
 from benchmarks.latencies import Percentiles, histogram_of, percentiles
 from benchmarks.machine import Hardware, Usage, cpu_seconds, hardware, resident_mib, verifies_per_second
 from benchmarks.network import Network
-from benchmarks.outcomes import Book, Ending
+from benchmarks.outcomes import Book, Ending, together
 from benchmarks.run import LIFETIME_MAX, RunFailed, Tell, prepare
 from benchmarks.signed_file import Recipe, SignedFile
 from benchmarks.signing import PART, sign_into
@@ -35,16 +39,13 @@ from primitives.codes import Code
 
 CONNECTIONS: Final = 3  # to each node
 OUTSTANDING: Final = 2_048  # of the closed loop that gives the best rate
-BEST_SECONDS: Final = 10.0
-CALM_SECONDS: Final = 3.0
-AFTER_SECONDS: Final = 8.0
 CALM_SHARE: Final = 0.2  # of the knee
 RAMP_SECONDS: Final = 2.0  # of the overload, until the pools are full
 DRAIN_SECONDS: Final = 30.0
 NORMAL_FACTOR: Final = 3.0  # times the p99 of before
 NORMAL_SECONDS_MIN: Final = 0.2
-BEST_RATE_MAX: Final = 12_000  # transactions signed per second of a closed loop
-KNEE_MAX: Final = 6_000  # of a knee that nobody knows beforehand: so much is signed for times of it
+FIRST_RATE: Final = 6_000  # transactions signed per second of the first closed loops; more, where they are too few
+BEST_GROWS: Final = 3.0  # a machine that others use as well may have more to give later
 
 GATE_KEPT: Final = 0.8
 GATE_FORGED: Final = 0.9
@@ -53,7 +54,7 @@ GATE_MEMORY_MIB: Final = 128.0
 
 
 class Overload(msgspec.Struct, frozen=True):
-    """`best_per_s`: right before the overload, the knee if none was given; `best_after_per_s`: after it, of a state
+    """`best_per_s`: before the overload, the knee if none was given; `best_after_per_s`: after it, of a state
     that has grown meanwhile. `kept`: share of the knee; `kept_of_mean`: of the mean of the two best rates.
     `beside_forger`: share of the mean of the best rates before and after the forger. `us_*`: CPU time of all nodes per
     committed transaction, which other work on the machine changes little; `load_share`: of all cores of the machine,
@@ -105,99 +106,131 @@ class Overload(msgspec.Struct, frozen=True):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Seconds of each but the overload; `after` also says how late it can be seen that all is normal again."""
+
+    best: float = 10.0
+    calm: float = 3.0
+    after: float = 8.0
+
+
 def overload(
     network: Network, seconds: float, times: float, knee: float, tell: Tell, forger: bool = True,
-    best_seconds: float = BEST_SECONDS,
+    phases: Phases | None = None,
 ) -> Overload:  # fmt: skip
-    """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, also where the network takes
-    more than was signed beforehand; OSError."""
-    tell("prepare", 0.0)
-    bound = knee or KNEE_MAX
-    closed = (2 + 2 * forger) * best_seconds * BEST_RATE_MAX
-    count = int(closed + seconds * times * bound + 2 * (CALM_SECONDS + AFTER_SECONDS) * CALM_SHARE * bound)
-    lifetime = min(LIFETIME_MAX, count / 3_000 + 4 * seconds + 120)
-    recipe = Recipe(
-        network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), network.genesis.time,
-        len(network.genesis.validators), len(network.cast.tourists), "mixed", 1, secrets.token_hex(4),
-        int(time.time()), int(time.time() + lifetime), count, PART,
-    )  # fmt: skip
-    writer = Writer(network.cast, secrets.token_hex(4), recipe.valid_until, secrets.randbits(32))
-    prepare(network, writer, units_for(count, len(network.cast.tourists)))
-    with tempfile.TemporaryDirectory(prefix="hnchain-overload-") as folder:
-        path = Path(folder) / "signed"
-        sign_into(path, network.cast, recipe, lambda done: tell("sign", done / count))
-        with SignedFile(path) as file:
-            first = min((place[0] for place in standing(network).values() if place is not None), default=0)
-            base = verifies_per_second()
-            trial = _Trial(network, file, seconds, times, knee)
-            try:
-                asyncio.run(trial.run(tell, forger, best_seconds))
-            except RanDry as error:
-                detail = f"{error}: enough for a knee of {bound:,.0f} tx/s; a higher one goes with --knee"
-                raise RunFailed(detail, Code.OUTCOME_UNKNOWN) from error
-            tell("inspect", 0.0)
-            book = trial.flood.book
-            committed = {file.id(n).hex() for n in range(book.released) if book.ending[n] == Ending.COMMITTED}
-            return trial.result(base, inspect(network, first, committed))
+    """`knee`: measured before, 0: take the best rate of a closed loop. Raises: RunFailed, OSError."""
+    first = min((place[0] for place in standing(network).values() if place is not None), default=0)
+    base = verifies_per_second()
+    trial = _Trial(network, seconds, times, knee, phases or Phases(), tell)
+    try:
+        trial.find_best(forger)
+        trial.overload()
+    except RanDry as error:
+        raise RunFailed(str(error), Code.OUTCOME_UNKNOWN) from error
+    tell("inspect", 0.0)
+    return trial.result(base, inspect(network, first, trial.committed))
+
+
+def with_enough(load: Callable[[int], None], count: int) -> None:
+    """Make a load that has so many transactions, and once more with twice as many whenever they run dry."""
+    while True:
+        try:
+            return load(count)
+        except RanDry:
+            count *= 2
+
+
+def count_of(times: float, seconds: float, phases: Phases, knee: float, best: float) -> int:
+    """Transactions of the overload, of the calm before and after it, and of the best rate at the end, which may be
+    BEST_GROWS times that of before."""
+    rated = times * seconds + CALM_SHARE * (phases.calm + phases.after)
+    return ceil(rated * knee + max(BEST_GROWS * best, FIRST_RATE) * phases.best) + OUTSTANDING
 
 
 class _Trial:
-    """The phases of one run, and what they came to."""
+    """The phases of one run, and what they came to. It is made in two parts, each with transactions of its own: only
+    the first one tells how many the second one takes."""
 
-    def __init__(self, network: Network, file: SignedFile, seconds: float, times: float, knee: float) -> None:
+    def __init__(
+        self, network: Network, seconds: float, times: float, knee: float, phases: Phases, tell: Tell
+    ) -> None:  # fmt: skip
         self._network: Final = network
-        self._file: Final = file
         self._seconds: Final = seconds
         self._times: Final = times
+        self._phases: Final = phases
+        self._tell: Final = tell
         self._knee = knee
-        self._best = 0.0
         self._usage: Final = Usage()
         self._resident: dict[str, float] = {}  # before the overload
         self._beside_forger: float | None = None
         self._spans: Final[dict[str, tuple[float, float]]] = {}
         self._us: Final[dict[str, float]] = {}  # of CPU per committed transaction, by phase
-        self._best_after = self._load_share = 0.0
-        self.flood: Final = Flood(file, len(file), network.ingress(), CONNECTIONS)
+        self._best = self._best_after = self._load_share = 0.0
+        self._floods: Final[list[Flood]] = []  # one of each part
+        self.committed: Final[set[str]] = set()  # ids that were answered so
 
-    async def run(self, tell: Tell, forger: bool, best_seconds: float) -> None:
-        """All of it. Raises: OSError, RunFailed, RanDry."""
-        async with self.flood as flood:
-            best = await self._closed("best", best_seconds)
-            if forger:
-                with self._forging():
-                    beside = await self._closed("forger", best_seconds)
-                again = await self._closed("best", best_seconds)
-                self._beside_forger, best = 2 * beside / (best + again), again
-            self._best = best
-            self._knee = self._knee or best
-            self._spans["before"] = await flood.open(CALM_SHARE * self._knee, CALM_SECONDS)
-            pids = self._network.processes()
-            self._resident = {name: resident_mib(pid) for name, pid in pids.items() if pid is not None}
-            sampling = asyncio.create_task(self._sample(tell))
-            with self._counting("overload"):
-                used = time.process_time()
-                self._spans["overload"] = began, ended = await flood.open(self._times * self._knee, self._seconds)
-                self._load_share = (time.process_time() - used) / (ended - began) / len(os.sched_getaffinity(0))
-            self._spans["after"] = await flood.open(CALM_SHARE * self._knee, AFTER_SECONDS)
-            await flood.drain(DRAIN_SECONDS)
-            sampling.cancel()
-            self._best_after = await self._closed("best after", best_seconds)
+    def find_best(self, forger: bool) -> None:
+        """The first part: the best rate, and the same beside a forger. Raises: as `overload`."""
+        count = int((1 + 2 * forger) * self._phases.best * FIRST_RATE)
+        with_enough(lambda enough: self._part(enough, partial(self._find_best, forger)), count)
+        self._knee = self._knee or self._best
 
-    async def _closed(self, name: str, seconds: float) -> float:
-        with self._counting(name):
-            self._spans[name] = await self.flood.closed(OUTSTANDING, seconds)
-        began, ended = self._spans[name]
-        rate = self.flood.book.committed_between(began + seconds / 4, ended) / (ended - began - seconds / 4)
-        await self.flood.drain(DRAIN_SECONDS)
+    def overload(self) -> None:
+        """The second part: calm, overload, calm, and the best rate again. Raises: as `overload`."""
+        self._part(count_of(self._times, self._seconds, self._phases, self._knee, self._best), self._overload)
+
+    def _part(self, count: int, work: Callable[[Flood, SignedFile], Awaitable[None]]) -> None:
+        with _signed(self._network, count, 4 * self._phases.best + 4 * self._seconds, self._tell) as file:
+            flood = Flood(file, count, self._network.ingress(), CONNECTIONS)
+
+            async def run() -> None:
+                async with flood:
+                    await work(flood, file)
+
+            asyncio.run(run())
+            self._floods.append(flood)
+            ending = flood.book.ending
+            self.committed.update(file.id(n).hex() for n in range(count) if ending[n] == Ending.COMMITTED)
+
+    async def _find_best(self, forger: bool, flood: Flood, file: SignedFile) -> None:
+        self._best = await self._closed("best", flood)
+        if forger:
+            with self._forging(file):
+                beside = await self._closed("forger", flood)
+            again = await self._closed("best", flood)
+            self._beside_forger, self._best = 2 * beside / (self._best + again), again
+
+    async def _overload(self, flood: Flood, _file: SignedFile) -> None:
+        calm = CALM_SHARE * self._knee
+        self._spans["before"] = await flood.open(calm, self._phases.calm)
+        pids = self._network.processes()
+        self._resident = {name: resident_mib(pid) for name, pid in pids.items() if pid is not None}
+        sampling = asyncio.create_task(self._sample(flood))
+        with self._counting("overload", flood):
+            used = time.process_time()
+            self._spans["overload"] = began, ended = await flood.open(self._times * self._knee, self._seconds)
+            self._load_share = (time.process_time() - used) / (ended - began) / len(os.sched_getaffinity(0))
+        self._spans["after"] = await flood.open(calm, self._phases.after)
+        await flood.drain(DRAIN_SECONDS)
+        sampling.cancel()
+        self._best_after = await self._closed("best after", flood)
+
+    async def _closed(self, name: str, flood: Flood) -> float:
+        seconds = self._phases.best
+        with self._counting(name, flood):
+            began, ended = await flood.closed(OUTSTANDING, seconds)
+        rate = flood.book.committed_between(began + seconds / 4, ended) / (ended - began - seconds / 4)
+        await flood.drain(DRAIN_SECONDS)
         if not rate:
             raise RunFailed("nothing was committed", Code.OUTCOME_UNKNOWN)
         return rate
 
     @contextmanager
-    def _counting(self, name: str) -> Iterator[None]:
-        began, cpu = self.flood.now(), self._cpu_seconds()
+    def _counting(self, name: str, flood: Flood) -> Iterator[None]:
+        began, cpu = flood.now(), self._cpu_seconds()
         yield
-        committed = self.flood.book.committed_between(began, self.flood.now())
+        committed = flood.book.committed_between(began, flood.now())
         self._us[name] = (self._cpu_seconds() - cpu) * 1e6 / max(committed, 1)
 
     def _cpu_seconds(self) -> float:
@@ -205,14 +238,14 @@ class _Trial:
         return sum(cpu_seconds(pid) or 0.0 for pid in pids if pid is not None)
 
     @contextmanager
-    def _forging(self) -> Iterator[None]:
+    def _forging(self, file: SignedFile) -> Iterator[None]:
         host, port = self._network.ingress()[0]
         command = [sys.executable, "-m", "benchmarks.forger", host, str(port)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
         assert process.stdin is not None and process.stdout is not None, "both are pipes"
         try:
             with process.stdin:
-                process.stdin.write(forged_frame(self._file.raw(len(self._file) - 1)))
+                process.stdin.write(forged_frame(file.raw(len(file) - 1)))
             process.stdout.readline()
             yield
         finally:
@@ -220,32 +253,54 @@ class _Trial:
             process.stdout.close()
             process.wait()
 
-    async def _sample(self, tell: Tell) -> None:
+    async def _sample(self, flood: Flood) -> None:
         while True:
             self._usage.sample(self._network.processes())
-            tell("load", min(self.flood.now() / (self._spans["before"][1] + self._seconds + AFTER_SECONDS), 1.0))
+            whole = self._spans["before"][1] + self._seconds + self._phases.after
+            self._tell("load", min(flood.now() / whole, 1.0))
             await asyncio.sleep(0.25)
 
     def result(self, base: float, chain: Chain) -> Overload:
         """What it came to."""
-        book, (began, ended) = self.flood.book, self._spans["overload"]
-        everything, under = range(book.released), book.between(began, ended)
+        book, (began, ended) = self._floods[-1].book, self._spans["overload"]
+        every = together([flood.book for flood in self._floods])
+        everything, under = range(every.released), book.between(began, ended)
         committed = book.committed_between(began + RAMP_SECONDS, ended) / (ended - began - RAMP_SECONDS)
         before = book.latencies(book.between(*self._spans["before"]))
         limit = max(NORMAL_FACTOR * percentiles(histogram_of(before)).p99 / 1000, NORMAL_SECONDS_MIN)
         grown = [peak - self._resident.get(name, peak) for name, peak in self._usage.memory_mib.items()]
-        endings = book.count_of(everything)
+        endings = every.count_of(everything)
         return Overload(
             hardware(), base, self._knee, self._best, self._best_after, self._beside_forger,
             self._us["best"], self._us["overload"], self._us["best after"], self._load_share,
             self._times, self._seconds, len(under) / (ended - began), committed,
             committed / self._knee, 2 * committed / (self._best + self._best_after), endings,
-            {Code(code).name: n for code, n in book.codes(everything, Ending.REFUSED).items()},
-            self.flood.admitted, endings["unresolved"], self.flood.broken,
+            {Code(code).name: n for code, n in every.codes(everything, Ending.REFUSED).items()},
+            sum(flood.admitted for flood in self._floods), endings["unresolved"],
+            sum(flood.broken for flood in self._floods),
             percentiles(histogram_of(before)),
             percentiles(histogram_of(book.latencies(book.between(ended + GATE_NORMAL_S, self._spans["after"][1])))),
             normal_after(book, ended, self._spans["after"][1], limit), max(grown, default=0.0), chain,
         )  # fmt: skip
+
+
+@contextmanager
+def _signed(network: Network, count: int, seconds: float, tell: Tell) -> Iterator[SignedFile]:
+    """So many transactions for a load of so many seconds, and everybody has the points for them. Raises: RunFailed."""
+    tell("prepare", 0.0)
+    now = int(time.time())
+    recipe = Recipe(
+        network.cast.chain_id, bytes.fromhex(network.devnet.file.seed), network.genesis.time,
+        len(network.genesis.validators), len(network.cast.tourists), "mixed", 1, secrets.token_hex(4),
+        now, now + int(min(LIFETIME_MAX, count / 3_000 + seconds + 120)), count, PART,
+    )  # fmt: skip
+    writer = Writer(network.cast, secrets.token_hex(4), recipe.valid_until, secrets.randbits(32))
+    prepare(network, writer, units_for(count, len(network.cast.tourists)))
+    with tempfile.TemporaryDirectory(prefix="hnchain-overload-") as folder:
+        path = Path(folder) / "signed"
+        sign_into(path, network.cast, recipe, lambda done: tell("sign", done / count))
+        with SignedFile(path) as file:
+            yield file
 
 
 def normal_after(book: Book, start: float, end: float, limit: float) -> float:

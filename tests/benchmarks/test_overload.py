@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.flood import Flood, RanDry
 from benchmarks.outcomes import Book, Ending
-from benchmarks.overload import normal_after
+from benchmarks.overload import OUTSTANDING, Phases, count_of, normal_after, with_enough
 from chainnode.ingress_frames import Outcome
 from primitives.codes import Code
 from primitives.hashing import Digest
@@ -92,3 +92,24 @@ def test_a_flood_that_runs_dry_fails_and_reports_no_lower_rate(
                 await load(flood)
 
     asyncio.run(scenario())
+
+
+def test_a_load_that_runs_dry_is_made_again_with_twice_as_many() -> None:
+    tried: list[int] = []
+
+    def load(count: int) -> None:
+        tried.append(count)
+        if count < 70_000:
+            raise RanDry(f"{count} are too few")
+
+    with_enough(load, 20_000)
+    assert tried == [20_000, 40_000, 80_000]
+
+
+@pytest.mark.parametrize("best", [10.0, 5_000.0, 50_000.0])
+@pytest.mark.parametrize("knee", [1_000.0, 5_000.0, 50_000.0])
+def test_what_is_signed_lasts_for_every_rate_that_was_found(knee: float, best: float) -> None:
+    overloaded, calm, closed = 60 * 3 * knee, 0.2 * knee * (4 + 9), 2 * best * 10
+    count = count_of(3.0, 60.0, Phases(best=10.0, calm=4.0, after=9.0), knee, best)
+    assert count >= overloaded + calm + closed + OUTSTANDING
+    assert count <= overloaded + calm + 10 * max(3 * best, 6_000) + OUTSTANDING + 1, "and no more than it must"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.network import throwaway_network
-from benchmarks.overload import overload, text_of
+from benchmarks.overload import Phases, overload, text_of
 
 
 @pytest.mark.pitfall(69)
 def test_an_overload_costs_refusals_and_nothing_else(tmp_path: Path) -> None:
     with throwaway_network(4, 200, tmp_path) as network:
-        found = overload(network, 4.0, 3.0, 0.0, lambda _what, _part: None, best_seconds=2.0)
+        found = overload(network, 4.0, 3.0, 0.0, lambda _what, _part: None, phases=Phases(best=2.0))
     said = text_of(found)
     assert found.is_sound, said
     assert found.refused.keys() <= {"POOL_FULL", "SENDER_POOL_LIMIT"} and found.refused, said
