@@ -41,6 +41,7 @@ class Flood:
         self.book: Final = Book(count)
         self.admitted = 0
         self.broken = 0  # connections that a node closed
+        self.told_ms = 0  # the longest time after which to come again
         self._signed: Final = signed
         self._addresses: Final = list(nodes) * connections
         self._numbers: Final[dict[bytes, int]] = {}  # of what has no end yet
@@ -98,13 +99,15 @@ class Flood:
         for number, at in zip(numbers, intended, strict=True):
             self.book.release(number, at)
             self._numbers[self._signed.id(number)] = number
-        answer = next(self._next).submit([self._signed.raw(number) for number in numbers])
-        answer.add_done_callback(partial(self._answered, numbers))
+        lane = next(self._next)
+        answer = lane.submit([self._signed.raw(number) for number in numbers])
+        answer.add_done_callback(partial(self._answered, lane, numbers))
 
-    def _answered(self, numbers: range, answer: "asyncio.Future[tuple[int, ...]]") -> None:
+    def _answered(self, lane: IngressClient, numbers: range, answer: "asyncio.Future[tuple[int, ...]]") -> None:
         if answer.cancelled() or answer.exception() is not None:
             self.broken += 1  # they stay without an answer
             return
+        self.told_ms = max(self.told_ms, lane.retry_ms)
         for number, code in zip(numbers, answer.result(), strict=True):
             if code == Code.OK:
                 self.admitted += 1

@@ -58,8 +58,9 @@ class Overload(msgspec.Struct, frozen=True):
     that has grown meanwhile. `kept`: share of the knee; `kept_of_mean`: of the mean of the two best rates.
     `beside_forger`: share of the mean of the best rates before and after the forger. `us_*`: CPU time of all nodes per
     committed transaction, which other work on the machine changes little; `load_share`: of all cores of the machine,
-    what sending and the reading of answers took during the overload. `normal_after_s`: after the overload, until every
-    transaction is committed about as quickly as before it. `memory_mib`: by how much the largest node grew during it.
+    what sending and the reading of answers took during the overload. `told_ms`: the longest time after which somebody
+    refused was to come again. `normal_after_s`: after the overload, until every transaction is committed about as
+    quickly as before it. `memory_mib`: by how much the largest node grew during it.
     """
 
     hardware: Hardware
@@ -83,6 +84,7 @@ class Overload(msgspec.Struct, frozen=True):
     admitted: int
     unanswered: int
     broken: int
+    told_ms: int
     before: Percentiles
     after: Percentiles
     normal_after_s: float
@@ -277,7 +279,7 @@ class _Trial:
             committed / self._knee, 2 * committed / (self._best + self._best_after), endings,
             {Code(code).name: n for code, n in every.codes(everything, Ending.REFUSED).items()},
             sum(flood.admitted for flood in self._floods), endings["unresolved"],
-            sum(flood.broken for flood in self._floods),
+            sum(flood.broken for flood in self._floods), max(flood.told_ms for flood in self._floods),
             percentiles(histogram_of(before)),
             percentiles(histogram_of(book.latencies(book.between(ended + GATE_NORMAL_S, self._spans["after"][1])))),
             normal_after(book, ended, self._spans["after"][1], limit), max(grown, default=0.0), chain,
@@ -342,6 +344,7 @@ def text_of(found: Overload) -> str:
         (t("p99 before, after", "之前与之后的 p99"), f"{found.before.p99:,.1f}, {found.after.p99:,.1f} ms"),
         (t("endings", "结局"), "  ".join(f"{name} {n:,}" for name, n in found.endings.items() if n)),
         (t("refused by code", "拒绝代码"), "  ".join(f"{name} {n:,}" for name, n in found.refused.items()) or "0"),
+        (t("told to wait, at most", "最长被告知等待"), f"{found.told_ms:,} ms"),
         (t("without an answer", "未获答复"), f"{found.unanswered:,}"),
         (t("answered committed, then lost", "已答复上链却丢失"), f"{chain.lost:,}"),
         (t("nodes agree", "节点一致"), t("yes", "是") if chain.agreed else t("NO", "否")),
