@@ -78,6 +78,8 @@ class Role(StrEnum):
     STATUS_LIAR = "status-liar"
     HEIGHT_LIAR = "height-liar"
     FORGED_REPLIES = "forged-replies"
+    FALSE_BODIES = "false-bodies"
+    FALSE_NAMES = "false-names"
     WITHHOLD_BODIES = "withhold-bodies"
     SLOW_DRIP = "slow-drip"
     GARBAGE_BATCHES = "garbage-batches"

@@ -57,6 +57,7 @@ class Villain:
         self.view_changes: dict[int, dict[int, ViewChange]] = {}
         self.said: deque[Message] = deque(maxlen=KEPT)
         self.slots: dict[tuple[int, int], Proposal] = {}  # what stands instead of an own proposal, by slot
+        self.bodies: deque[bytes] = deque(maxlen=KEPT)  # batches that passed by, if its strategy keeps them
         self.times: dict[Digest, int] = {}  # time_ms of the blocks that were heard
 
     def learns(self, message: Message) -> None:

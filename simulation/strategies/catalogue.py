@@ -3,7 +3,7 @@
 from typing import Final
 
 from simulation.roles import Role
-from simulation.strategies import changing, general, leading, proposing, serving, voting
+from simulation.strategies import bodies, changing, general, leading, proposing, serving, voting
 from simulation.strategy import Seat, Strategy
 
 STRATEGIES: Final[dict[Role, Strategy]] = {
@@ -13,6 +13,7 @@ STRATEGIES: Final[dict[Role, Strategy]] = {
     **voting.STRATEGIES,
     **changing.STRATEGIES,
     **serving.STRATEGIES,
+    **bodies.STRATEGIES,
     Role.AMNESIAC: Strategy(
         "S9: loses its disk at every power cut, comes back under the old key and votes again (pitfall 44)",
         seat=Seat.LAST, forgets=True,
