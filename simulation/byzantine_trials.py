@@ -23,7 +23,7 @@ HEAL_MS: Final = 3_000
 FIRST_SUBMISSION_MS: Final = 20
 EVERY_MS: Final = 250  # between two submissions
 SIZES: Final = (4, 5, 7)
-AWAY: Final = (400, 2_400)  # ms in which the honest leader is cut off
+AWAY: Final = (400, 2_400)  # ms in which the honest leader is cut off, or a voter for long
 OFTEN_AWAY: Final = ((300, 700), (900, 1_300), (1_500, 1_900), (2_100, 2_800))  # the same for an honest voter
 
 
@@ -40,12 +40,14 @@ class Trial:
 def plan_of_trial(role: Role, nodes: int, seed: int) -> Plan:
     """f traitors of one role on the seats where they hurt most, transactions through all nodes."""
     faulty, seat = (nodes - 1) // 3, STRATEGIES[role].seat
-    first = {Seat.FIRST: 0, Seat.NEXT: 1, Seat.LAST: nodes - faulty, Seat.SYNC: 0}[seat]
+    first = {Seat.FIRST: 0, Seat.NEXT: 1, Seat.LAST: nodes - faulty, Seat.SYNC: 0, Seat.SYNC_LONG: 0}[seat]
     faults: tuple[Fault, ...] = ()
     if seat is Seat.NEXT:
         faults = (Fault(FaultKind.PARTITION, *AWAY, (0,)),)
     elif seat is Seat.SYNC:
         faults = tuple(Fault(FaultKind.PARTITION, *away, (nodes - 1,)) for away in OFTEN_AWAY)
+    elif seat is Seat.SYNC_LONG:
+        faults = (Fault(FaultKind.PARTITION, *AWAY, (nodes - 1,)),)
     forgets = STRATEGIES[role].forgets
     return Plan(
         seed=seed,
@@ -55,7 +57,7 @@ def plan_of_trial(role: Role, nodes: int, seed: int) -> Plan:
         heal_ms=2 * HEAL_MS if forgets else HEAL_MS,
         delay_ms=(5, 20, 60)[seed % 3],
         jitter_ms=5,
-        window=2 if seat is Seat.SYNC else 8,
+        window=2 if seat in (Seat.SYNC, Seat.SYNC_LONG) else 8,
         submissions=tuple(
             Submission(at_ms=FIRST_SUBMISSION_MS + EVERY_MS * i, node=(i + seed) % nodes)
             for i in range(STRATEGIES[role].traffic_ms // EVERY_MS)

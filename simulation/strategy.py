@@ -16,6 +16,7 @@ class Seat(StrEnum):
     NEXT = "next"  # an honest member leads view 0 and is cut off; they lead the views after it
     LAST = "last"  # honest members lead
     SYNC = "sync"  # they lead; an honest member is away for a while and has to catch up from them
+    SYNC_LONG = "sync-long"  # the same, away once and for so long that nothing but catch-up helps
 
 
 class Expect(StrEnum):

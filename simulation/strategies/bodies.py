@@ -135,11 +135,11 @@ def _again(villain: Villain, raw: bytes) -> bytes:
 
 STRATEGIES: Final[dict[Role, Strategy]] = {
     Role.FALSE_BODIES: Strategy(
-        "C2: other transactions beside a genuine block, for those who catch up", seat=Seat.SYNC, blames="C2",
+        "C2: other transactions beside a genuine block, for those who catch up", seat=Seat.SYNC_LONG, blames="C2",
         carries=serving(beside), hears=_remembers,
     ),
     Role.FALSE_NAMES: Strategy(
-        "S5: other batches in the list under a genuine header, for those who catch up", seat=Seat.SYNC, blames="S5",
-        carries=serving(named, reach=UNPROVEN), hears=_remembers, perturb=_names_by_hash,
+        "S5: other batches in the list under a genuine header, for those who catch up", seat=Seat.SYNC_LONG,
+        blames="S5", carries=serving(named, reach=UNPROVEN), hears=_remembers, perturb=_names_by_hash,
     ),
 }  # fmt: skip

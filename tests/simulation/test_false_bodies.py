@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from msgspec import structs
 
 from primitives.block import Block, batch_digest, batches_root
 from primitives.hashing import Digest
@@ -100,7 +101,8 @@ def test_what_stands_before_a_false_list_counts_and_the_rest_comes_from_others(w
 @pytest.mark.parametrize("seed", [3, 6, 9])
 def test_a_false_list_in_a_block_that_is_asked_for_by_its_hash_is_refused(seed: int) -> None:
     """A replica that is at most a window behind asks its core's way."""
-    cluster = Cluster(plan_of_trial(Role.FALSE_NAMES, PLAN.nodes, seed))
+    often_away = plan_of_trial(Role.FORGED_REPLIES, PLAN.nodes, seed)
+    cluster = Cluster(structs.replace(often_away, byzantine={LIAR: Role.FALSE_NAMES}))
     traitor = cluster.traitors[LIAR]
     traitor.strategy = replace(traitor.strategy, carries=carry)
     play(cluster)
