@@ -80,9 +80,7 @@ def proven_piece(
     linked: list[Block] = []
     digests: dict[int, Digest] = {}  # height -> block hash
     for height, block in enumerate(blocks, first):
-        if block.header.height != height or body_fault(block) is not None:
-            break
-        if linked and block.header.parent != digests[height - 1]:
+        if _fault(block, height, digests.get(height - 1)) is not None:
             break
         digests[height] = header_digest(block.header)
         linked.append(block)
@@ -92,6 +90,23 @@ def proven_piece(
         if candidate.phase is Phase.COMMIT and digests.get(candidate.height) == candidate.digest and valid(candidate):
             return tuple(b for b in linked if b.header.height <= candidate.height), candidate
     return None
+
+
+def piece_fault(first: int, blocks: Iterable[Block]) -> str | None:
+    """Why nobody honest serves these blocks from height `first` on, whatever certifies them; None if somebody may."""
+    parent: Digest | None = None
+    for height, block in enumerate(blocks, first):
+        fault = _fault(block, height, parent)
+        if fault is not None:
+            return fault
+        parent = header_digest(block.header)
+    return None
+
+
+def _fault(block: Block, height: int, parent: Digest | None) -> str | None:
+    if block.header.height != height or (parent is not None and block.header.parent != parent):
+        return f"S5: catch-up of blocks that are no chain at height {height}"
+    return body_fault(block)
 
 
 class CatchUpClient:
@@ -164,6 +179,11 @@ class CatchUpClient:
                 self._on_liar(sender, f"S5: {len(reply.blocks)} blocks from {reply.first} without a valid certificate")
             return
         blocks, certificate = proven
+        rest = len(reply.blocks) > len(blocks)
+        fault = piece_fault(reply.first, (one.block for one in reply.blocks)) if rest else None
+        if fault is not None:  # what stands before it counts all the same
+            self._turn += 1
+            self._on_liar(sender, fault)
         try:
             executed = self._executed()
             for decided in reply.blocks[: len(blocks)]:

@@ -203,6 +203,37 @@ def test_a_genuine_header_vouches_for_nothing_that_it_does_not_bind(lie: str) ->
     assert [node for node, _ in peers.asked] == [0, 2], "the next request goes to another peer"
 
 
+@pytest.mark.parametrize("lie", ["other bodies", "no chain", "another height"])
+def test_a_lie_behind_what_is_certified_is_one(lie: str) -> None:
+    """Else a liar holds a node up by a few blocks a piece, for ever. What stands before the lie counts all the same."""
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    match lie:
+        case "other bodies":
+            last = Block(blocks[2].header, blocks[0].batch_digests, None)
+        case "no chain":
+            last = child_of(blocks[0].header, 0, [BODIES[2]], height=3)
+        case _:
+            last = child_of(blocks[1].header, 0, [BODIES[2]], height=4)
+    reply = piece([*blocks[:2], blocks[2]], certificate_of(blocks[1]))
+    false = DecidedBlock(last, reply.blocks[2].batches)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), msgspec.structs.replace(reply, blocks=(*reply.blocks[:2], false)), 1)
+    assert [synced.blocks for synced in peers.synced] == [tuple(blocks[:2])]
+    assert peers.liars == [0]
+    client.tick(2)
+    assert [node for node, _ in peers.asked] == [0, 2], "the next request goes to another peer"
+
+
+def test_blocks_behind_the_last_certificate_are_no_lie() -> None:
+    room, peers = Room(1), Peers()
+    blocks, client = chain_of(room), peers.client(room)
+    client.start(CatchUp(Height(0), certificate_of(blocks[2])), 0)
+    client.receive(NodeId(0), piece(blocks, certificate_of(blocks[1])), 1)
+    assert [synced.blocks for synced in peers.synced] == [tuple(blocks[:2])]
+    assert peers.liars == []
+
+
 def test_bodies_that_a_piece_leaves_out_are_asked_for() -> None:
     """By digest; one that is being verified here is not taken twice."""
     room, peers = Room(1), Peers()
