@@ -116,10 +116,18 @@ def bytes_written(pid: int) -> int:
 
 def resident_mib(pid: int) -> float:
     """Resident memory of a process; 0 if it is gone."""
+    return resident_and_mapped_mib(pid)[0]
+
+
+def resident_and_mapped_mib(pid: int) -> tuple[float, float]:
+    """Resident memory of a process, and how much of it is pages of files, which the system takes back when it needs
+    them: a database maps its tables. Zeros if it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        resident, mapped = map(int, Path(f"/proc/{pid}/statm").read_text().split()[1:3])
     except OSError:
-        return 0.0
+        return 0.0, 0.0
+    page = os.sysconf("SC_PAGE_SIZE") / 2**20
+    return resident * page, mapped * page
 
 
 def folder_bytes(folder: Path) -> int:

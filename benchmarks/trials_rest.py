@@ -4,13 +4,13 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
-from typing import Final
+from typing import Final, NamedTuple
 
-from benchmarks.machine import bytes_written, resident_mib, verifies_per_second
+from benchmarks.machine import bytes_written, resident_and_mapped_mib, verifies_per_second
 from benchmarks.network import Network
 from benchmarks.run import settle_all
 from benchmarks.scoreboard import Outcome
@@ -93,16 +93,20 @@ def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
         while (left := began + seconds - time.monotonic()) > 0 or not tally.verify_us:
             load(stand, tally, network, max(2.0, min(left, LOAD_SECONDS)), rate=rate)
         lasted = time.monotonic() - began
-    late = {name: [one for one in points if one[0] >= lasted / 2] for name, points in samples.items()}
-    slope, error = max((slope_per_hour(points) for points in late.values()), default=(0.0, math.inf))
+    slope, error = steepest(samples, lasted, lambda sample: sample.resident)
+    own, own_error = steepest(samples, lasted, lambda sample: sample.resident - sample.mapped)
     tally.add("slope", slope)
-    ends = [points[-1][1] for points in samples.values() if points]
-    begun = [points[0][1] for points in samples.values() if points]
+    ends = [points[-1] for points in samples.values() if points]
+    begun = max((points[0].resident for points in samples.values() if points), default=0.0)
+    ended = max((sample.resident for sample in ends), default=0.0)
+    mapped = max((sample.mapped for sample in ends), default=0.0)
     tally.note(
         f"+- {error:.1f} (standard error), second half of {lasted:.0f} s at {rate:,.0f} tx/s; "
-        f"{max(begun, default=0):,.0f} to {max(ends, default=0):,.0f} MiB in all",
+        f"{begun:,.0f} to {ended:,.0f} MiB in all, up to {mapped:,.0f} of them mapped tables of the database; "
+        f"without these {own:+,.1f} +- {own_error:.1f} MiB/h",
         f"标准误差 ±{error:.1f}，取 {lasted:.0f} 秒的后半段，{rate:,.0f} 笔/秒；"
-        f"全程由 {max(begun, default=0):,.0f} 增至 {max(ends, default=0):,.0f} MiB",
+        f"全程由 {begun:,.0f} 增至 {ended:,.0f} MiB，其中数据库映射文件至多 {mapped:,.0f} MiB；"
+        f"不计映射文件为 {own:+,.1f} ±{own_error:.1f} MiB/h",
     )
     tally.judged = lasted >= JUDGED_SECONDS
     if not tally.judged:
@@ -110,18 +114,35 @@ def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
     return tally.outcome()
 
 
+class Sample(NamedTuple):
+    """Of one node: seconds since the begin, MiB of resident memory, and what of it are pages of files."""
+
+    at: float
+    resident: float
+    mapped: float
+
+
+def steepest(
+    samples: Mapping[str, Sequence[Sample]], lasted: float, of: Callable[[Sample], float]
+) -> tuple[float, float]:
+    """The slope of the second half of the time, of the node where it is largest, and its standard error."""
+    late = ([(one.at, of(one)) for one in points if one.at >= lasted / 2] for points in samples.values())
+    return max(map(slope_per_hour, late), default=(0.0, math.inf))
+
+
 @contextmanager
-def sampling(network: Network) -> Iterator[dict[str, list[tuple[float, float]]]]:
-    """(seconds, MiB) of every node by name, gathered by a thread until the end."""
-    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in network.names}
+def sampling(network: Network) -> Iterator[dict[str, list[Sample]]]:
+    """Samples of every node by name, gathered by a thread until the end."""
+    samples: dict[str, list[Sample]] = {name: [] for name in network.names}
     over = threading.Event()
     began = time.monotonic()
 
     def watch() -> None:
         while not over.wait(SAMPLE_SECONDS):
             for name, pid in network.processes().items():
-                if pid is not None and (mib := resident_mib(pid)):
-                    samples[name].append((time.monotonic() - began, mib))
+                resident, mapped = (0.0, 0.0) if pid is None else resident_and_mapped_mib(pid)
+                if resident:
+                    samples[name].append(Sample(time.monotonic() - began, resident, mapped))
 
     thread = threading.Thread(target=watch, name="memory")
     thread.start()

@@ -1,6 +1,7 @@
 """The table's judgement, its file, and what the trials compute from what they saw."""
 
 import math
+import mmap
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from benchmarks import scoreboard
 from benchmarks.aftermath import Chain
-from benchmarks.machine import hardware
+from benchmarks.machine import hardware, resident_and_mapped_mib
 from benchmarks.outcomes import Book
 from benchmarks.report import SUPPLY, Baseline, Settings, Spent, result_of
 from benchmarks.scoreboard import (
@@ -28,7 +29,7 @@ from benchmarks.targets import FIGURES, Figure, figures_of, judge, ratio
 from benchmarks.trial import Tally, _supply
 from benchmarks.trials import TRIALS
 from benchmarks.trials_load import steadiness
-from benchmarks.trials_rest import changed_bytes, files_of, slope_per_hour
+from benchmarks.trials_rest import Sample, changed_bytes, files_of, slope_per_hour, steepest
 
 RATE = Figure("r", "t", "rate", "速率", "tx/s", "more", 4_000, 8_000, "rate")
 TIME = Figure("p", "t", "p50", "p50", "ms", "less", 120, 50, "time_ms")
@@ -159,6 +160,26 @@ def test_bytes_that_files_gained(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(bytes(7))
     assert changed_bytes(before, files_of([tmp_path])) == 30 + 100 + 7
     assert changed_bytes(before, before) == 0
+
+
+def test_the_steepest_node_is_judged_by_its_second_half() -> None:
+    flat = [Sample(float(x), 50.0, 10.0) for x in range(100)]
+    rising = [Sample(float(x), 50 + x / 3600, 10 + x / 1800) for x in range(100)]
+    filled = [Sample(float(x), min(50.0, float(x)), 0.0) for x in range(100)]
+    samples = {"a": flat, "b": rising, "c": filled}
+    assert steepest(samples, 100, lambda sample: sample.resident)[0] == pytest.approx(1.0)
+    assert steepest({"b": rising}, 100, lambda sample: sample.resident - sample.mapped)[0] == pytest.approx(-1.0)
+
+
+def test_pages_of_files_are_a_part_of_what_is_resident(tmp_path: Path) -> None:
+    file, size = tmp_path / "table", 8 * 2**20
+    file.write_bytes(bytes(size))
+    _, mapped = resident_and_mapped_mib(os.getpid())
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_READ) as table:
+        assert sum(table[:: mmap.PAGESIZE]) == 0, "every page is read"
+        resident, more = resident_and_mapped_mib(os.getpid())
+    assert more - mapped == pytest.approx(size / 2**20, abs=4) and resident > more
+    assert resident_and_mapped_mib(2**31 - 1) == (0.0, 0.0)
 
 
 def test_the_slope_of_a_line_is_its_slope_and_noise_is_its_error() -> None:
