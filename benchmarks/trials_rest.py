@@ -125,7 +125,8 @@ class Sample(NamedTuple):
 def steepest(
     samples: Mapping[str, Sequence[Sample]], lasted: float, of: Callable[[Sample], float]
 ) -> tuple[float, float]:
-    """The slope of the second half of the time, of the node where it is largest, and its standard error."""
+    """(slope, its standard error) in MiB/h of the second half of `lasted` seconds, of the node where it is largest;
+    (0, infinite) without samples."""
     late = ([(one.at, of(one)) for one in points if one.at >= lasted / 2] for points in samples.values())
     return max(map(slope_per_hour, late), default=(0.0, math.inf))
 

@@ -92,9 +92,9 @@ def proven_piece(
     return None
 
 
-def piece_fault(first: int, blocks: Iterable[Block]) -> str | None:
-    """Why nobody honest serves these blocks from height `first` on, whatever certifies them; None if somebody may."""
-    parent: Digest | None = None
+def piece_fault(first: int, parent: Digest, blocks: Iterable[Block]) -> str | None:
+    """Why nobody honest serves these blocks from height `first` on behind `parent`, whatever certifies them (S5, C2);
+    None if somebody may."""
     for height, block in enumerate(blocks, first):
         fault = _fault(block, height, parent)
         if fault is not None:
@@ -179,11 +179,6 @@ class CatchUpClient:
                 self._on_liar(sender, f"S5: {len(reply.blocks)} blocks from {reply.first} without a valid certificate")
             return
         blocks, certificate = proven
-        rest = len(reply.blocks) > len(blocks)
-        fault = piece_fault(reply.first, (one.block for one in reply.blocks)) if rest else None
-        if fault is not None:  # what stands before it counts all the same
-            self._turn += 1
-            self._on_liar(sender, fault)
         try:
             executed = self._executed()
             for decided in reply.blocks[: len(blocks)]:
@@ -195,6 +190,11 @@ class CatchUpClient:
             return
         finally:
             self._on_bodies()
+        rest = (one.block for one in reply.blocks[len(blocks) :])
+        fault = piece_fault(certificate.height + 1, Digest(certificate.digest), rest)
+        if fault is not None:  # what stands before it counts all the same
+            self._turn += 1
+            self._on_liar(sender, fault)
         octets = sum(len(raw) for decided in reply.blocks[: len(blocks)] for raw in decided.batches)
         self._waiting.append((certificate.height, octets))
         self._on_synced(Synced(blocks, certificate))
