@@ -3,7 +3,7 @@
 The store holds the leaves (hashed key -> digest of the value), written with the block that changes them, and of the
 nodes only the upper branches: those that have a branch among their children. What hangs below an upper branch, a
 bucket or a branch of buckets, is a twig. It is never stored but made from its leaves, at most 256 in a row, and
-checked against its parent's digest.
+checked against its parent's digest; where its branch is in memory still, bucket by bucket (see twig_cache).
 
 Upper branches are few and change with every block, so they wait in memory until one block stores them all (the flush).
 Until then a record of the log per block tells where keys changed. Opening the tree makes anew what is below these
@@ -30,14 +30,17 @@ from ledger.twig import (
     Twig,
     check_digest,
     child_in,
+    child_of,
     counts_of,
     made_twig,
     merged,
     put_child,
 )
+from ledger.twig_cache import TwigCache
 from primitives.hashing import DIGEST_BYTES, Digest
 from primitives.state_proof import (
     BRANCH,
+    BUCKET_ENTRIES_MAX,
     EMPTY_STATE_ROOT,
     ENTRY_BYTES,
     FANOUT,
@@ -79,14 +82,11 @@ class StateTree:
         Raises LedgerDamaged if `reader` does not hold the tree with the digest `root`.
         """
         self._reader = reader
-        self._cache_bytes = cache_bytes
         self._uppers_max = uppers
         self._log_entries = log_entries
         self._logged_bytes = logged_bytes
         self._uppers: dict[bytes, bytes] = {}  # by path; all that are not stored are here
-        self._young: dict[bytes, Twig] = {}  # used since the last turn of generations
-        self._old: dict[bytes, Twig] = {}
-        self._young_bytes = 0
+        self._twigs = TwigCache(cache_bytes)
         self._unstored: dict[bytes, bytes | None] = {}  # upper branches changed since the last flush, None if gone
         self._writes: dict[bytes, bytes | None] = {}  # of the update under way
         self._depth = 0  # of the twig that was looked up last
@@ -145,7 +145,9 @@ class StateTree:
         while count == BRANCH and (node := self._upper(path, digest, keep=False)) is not None:
             nodes.append(node)
             path, count, digest = _step(path, node, digits)
-        nodes += self._twig(path, count, digest, keep=False).nodes(_CHILD[digits[len(path)]])
+        twig, child = self._twig(path, count, digest, keep=False), _CHILD[digits[len(path)]]
+        self._fill(path, twig, (child,))
+        nodes += twig.nodes(child)
         return StateProof(tuple(nodes or (EMPTY_BUCKET,)))
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -154,7 +156,7 @@ class StateTree:
         Raises LedgerDamaged also for a leaf at a place that is empty.
         """
         for path, count, digest in self._places():
-            entries = self._twig(path, count, digest, keep=False).entries() if count else self._leaves(path)
+            entries = self._entries(path, self._twig(path, count, digest, keep=False)) if count else self._leaves(path)
             if entries and not count:
                 raise LedgerDamaged(f"state tree node {path.decode()!r} has leaves, its parent says that it is empty")
             for at in range(0, len(entries), ENTRY_BYTES):
@@ -163,7 +165,7 @@ class StateTree:
     def warm(self) -> None:
         """Make all twigs at once, as far as the cache reaches: some 50 us each, which the first blocks would pay."""
         for path, count, digest in self._places():
-            if self._young_bytes > self._cache_bytes // 2:
+            if self._twigs.is_half_full:
                 return
             self._twig(path, count, digest)
 
@@ -180,8 +182,7 @@ class StateTree:
 
     def _make_room(self) -> None:
         """Before an update, when all earlier ones are in the store: forget what is stored and was not used lately."""
-        if self._young_bytes > self._cache_bytes // 2:
-            self._old, self._young, self._young_bytes = self._young, {}, 0
+        self._twigs.make_room()
         if len(self._uppers) > self._uppers_max and not self._unstored:
             self._uppers = {}
 
@@ -219,7 +220,7 @@ class StateTree:
     def _upper(self, path: bytes, digest: Digest, keep: bool = True) -> bytes | None:
         """The upper branch there, None if there is a twig."""
         node = self._uppers.get(path)
-        if node is not None or path in self._unstored or path in self._young or path in self._old:
+        if node is not None or path in self._unstored or path in self._twigs:
             return node
         for nodes in self._layers:
             if path in nodes:
@@ -234,21 +235,34 @@ class StateTree:
         return node
 
     def _twig(self, path: bytes, count: int, digest: Digest, keep: bool = True) -> Twig:
-        """What hangs there, below upper branches."""
+        """What hangs there, below upper branches. It may lack buckets."""
         if not count:
-            return Twig(b"")
-        twig = self._young.get(path)
-        if twig is not None:
-            return twig
-        twig = self._old.get(path)
+            return Twig(b"", (EMPTY_BUCKET,))
+        twig = self._twigs.find(path)
         if twig is None:
             twig = made_twig(self._leaves(path, TWIG_ENTRIES_MAX), len(path))
             if twig is None:
                 raise LedgerDamaged(f"state tree node {path.decode()!r} is missing, or too many leaves are below it")
-            check_digest(path, _child_of(path, twig)[1], digest)
-        if keep:
-            self._keep(path, twig)
+            check_digest(path, _said_of(path, twig)[1], digest)
+        if keep and path not in self._twigs.young:
+            self._twigs.keep(path, twig)
         return twig
+
+    def _fill(self, path: bytes, twig: Twig, children: Iterable[int]) -> None:
+        """Read these buckets, if the twig lacks them."""
+        loaded = twig.loaded
+        for child in children:
+            if twig.lacks(child):
+                below = path + _PATHS[child]
+                twig.fill(below, child, self._leaves(below, BUCKET_ENTRIES_MAX))
+        if path in self._twigs.young:
+            self._twigs.young_bytes += twig.loaded - loaded
+
+    def _entries(self, path: bytes, twig: Twig) -> bytes:
+        """All of a twig, in order."""
+        if not twig.is_whole:
+            self._fill(path, twig, range(FANOUT))
+        return twig.entries()
 
     def _leaves(self, path: bytes, limit: int | None = None) -> bytes:
         """The entries of all leaves below a path, or the first `limit` + 1 of them."""
@@ -262,7 +276,7 @@ class StateTree:
     def _by_twig(self, entries: Sequence[LeafChange]) -> dict[bytes, tuple[Twig, list[LeafChange]]]:
         """The twig where each entry belongs, by path."""
         groups: dict[bytes, tuple[Twig, list[LeafChange]]] = {}
-        young, depth = self._young, self._depth
+        young, depth = self._twigs.young, self._depth
         for entry in entries:
             digits = hexlify(entry[0])
             path = digits[:depth]
@@ -287,25 +301,27 @@ class StateTree:
 
     def _into_twig(self, path: bytes, twig: Twig, found: Sequence[LeafChange]) -> Child:
         if len(found) > _MERGED:
-            return self._build(path, merged(twig.entries(), found))
-        held = twig.held
+            return self._build(path, merged(self._entries(path, twig), found))
+        if not twig.is_whole:
+            self._fill(path, twig, [child_of(hashed, len(path)) for hashed, _ in found])
+        loaded = twig.loaded
         child = twig.change(len(path), found)
-        if path in self._young:
-            self._young_bytes += twig.held - held
+        if path in self._twigs.young:
+            self._twigs.young_bytes += twig.loaded - loaded
         else:
-            self._keep(path, twig)
+            self._twigs.keep(path, twig)
         if child is None or not child[0]:
-            return self._build(path, twig.entries())
+            return self._build(path, self._entries(path, twig))
         return child
 
     def _build(self, path: bytes, entries: bytes) -> Child:
         """The canonical subtree of these entries in order."""
-        self._forget(path)
+        self._twigs.forget(path)
         twig = made_twig(entries, len(path))
         if twig is not None:
             if entries:
-                self._keep(path, twig)
-            return _child_of(path, twig)
+                self._twigs.keep(path, twig)
+            return _said_of(path, twig)
         node, start = bytearray(EMPTY_BRANCH), 0
         for child, count in enumerate(counts_of(entries, len(path))):
             if count:
@@ -341,8 +357,8 @@ class StateTree:
             return self._put_upper(path, bytes(node))
         entries = b""  # nothing but buckets below: it is a twig now
         for number, one in enumerate(_PATHS):
-            entries += self._twig(path + one, *child_in(node, number)).entries()
-            self._forget(path + one)
+            entries += self._entries(path + one, self._twig(path + one, *child_in(node, number)))
+            self._twigs.forget(path + one)
         del self._uppers[path]
         self._writes[path] = None
         return self._build(path, entries)
@@ -361,18 +377,6 @@ class StateTree:
         self._uppers[path] = self._writes[path] = node
         return BRANCH, node_digest(node)
 
-    def _keep(self, path: bytes, twig: Twig) -> None:
-        known = self._young.get(path)
-        if known is not twig:
-            self._young_bytes += twig.size - (known.size if known is not None else 0)
-            self._young[path] = twig
-
-    def _forget(self, path: bytes) -> None:
-        self._old.pop(path, None)
-        known = self._young.pop(path, None)
-        if known is not None:
-            self._young_bytes -= known.size
-
 
 def _log_ends(reader: Reader) -> tuple[int, int]:
     """The first record of the log and the one behind the last; equal if the log is empty."""
@@ -390,7 +394,7 @@ def _step(path: bytes, upper: bytes, digits: bytes) -> tuple[bytes, int, Digest]
     return digits[: depth + 1], *child_in(upper, _CHILD[digits[depth]])
 
 
-def _child_of(path: bytes, twig: Twig) -> Child:
+def _said_of(path: bytes, twig: Twig) -> Child:
     """What the branch above says of a twig; at the top there is none, and an empty tree has a root."""
     count, digest = twig.child()
     return count, digest if count or path else EMPTY_STATE_ROOT

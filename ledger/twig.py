@@ -26,60 +26,74 @@ Child = tuple[int, Digest]  # what a branch says of one: count of entries or BRA
 
 
 class Twig:
-    """The entries below one path. `held`: bytes of entries."""
+    """The entries below one path. `held`: bytes of all entries; `loaded`: of those in memory, for buckets of a branch
+    may be in the store only."""
 
-    __slots__ = ("_branch", "_buckets", "held")
+    __slots__ = ("_branch", "_buckets", "held", "loaded")
 
-    def __init__(self, entries: bytes, counts: Sequence[int] = ()) -> None:
-        """One bucket, or with `counts` (none above BUCKET_ENTRIES_MAX) a branch over buckets of so many entries."""
-        self._branch: Final = bytearray(EMPTY_BRANCH if counts else b"")
-        self._buckets: Final[list[bytes]] = []
-        self.held = len(entries)
-        if not counts:
-            self._buckets.append(EMPTY_BUCKET + entries)
-            return
-        start = 0
-        for child, count in enumerate(counts):
-            end = start + count * ENTRY_BYTES
-            bucket = EMPTY_BUCKET + entries[start:end]
-            self._buckets.append(bucket)
-            put_child(self._branch, child, _bucket_child(bucket))
-            start = end
+    def __init__(self, branch: bytes, buckets: Sequence[bytes | None]) -> None:
+        """One bucket and no branch, or a branch and its 16 buckets, None for each that is only in the store."""
+        self._branch: Final = bytearray(branch)
+        self._buckets: Final = list(buckets)
+        self.loaded = sum([len(bucket) - 1 for bucket in buckets if bucket is not None])
+        self.held = sum(branch[1:DIGESTS_AT]) * ENTRY_BYTES if branch else self.loaded
 
     @property
     def size(self) -> int:
         """About the bytes that it takes in memory."""
-        return self.held + (_BRANCH_OVERHEAD if self._branch else _BUCKET_OVERHEAD)
+        return self.loaded + (_BRANCH_OVERHEAD if self._branch else _BUCKET_OVERHEAD)
+
+    @property
+    def branch(self) -> bytes:
+        """Of its nodes the one above the buckets; nothing if there is one bucket only."""
+        return bytes(self._branch)
+
+    @property
+    def is_whole(self) -> bool:
+        """No bucket is missing in memory."""
+        return self.loaded == self.held
+
+    def lacks(self, child: int) -> bool:
+        """The bucket with that digit behind the path is missing in memory."""
+        return self._buckets[child if self._branch else 0] is None
+
+    def fill(self, path: bytes, child: int, entries: bytes) -> None:
+        """Take a bucket that is missing; `path`: of the bucket. Raises LedgerDamaged if it is not what the branch
+        says."""
+        bucket = EMPTY_BUCKET + entries
+        check_digest(path, _bucket_child(bucket)[1], child_in(self._branch, child)[1])
+        self._buckets[child] = bucket
+        self.loaded += len(entries)
 
     def entries(self) -> bytes:
-        """All of them, in order."""
-        return b"".join([bucket[1:] for bucket in self._buckets])
+        """All of them, in order. It must be whole."""
+        return b"".join([bucket[1:] for bucket in self._buckets if bucket is not None])
 
     def child(self) -> Child:
         """What the branch above says of it."""
         if self._branch:
             return BRANCH, node_digest(self._branch)
-        return _bucket_child(self._buckets[0])
+        return _bucket_child(self._bucket(0))
 
     def nodes(self, digit: int) -> tuple[bytes, ...]:
-        """Of the proof of a key with that digit behind the path: branch and bucket, as far as there is any."""
-        bucket = self._buckets[digit if self._branch else 0]
+        """Of the proof of a key with that digit behind the path: branch and bucket, as far as there is any. It must not
+        lack that one."""
+        bucket = self._bucket(digit if self._branch else 0)
         branches = (bytes(self._branch),) if self._branch else ()
         return (*branches, bucket) if bucket != EMPTY_BUCKET else branches
 
     def change(self, depth: int, found: Iterable[LeafChange]) -> Child | None:
-        """Change the entries; `depth` is the length of the path. What the branch above says then, or None if another
-        shape may be due: the twig is good for its entries only."""
+        """Change the entries, of buckets that it does not lack; `depth` is the length of the path. What the branch
+        above says then, or None if another shape may be due: the twig is good for its entries only."""
         branch, buckets, fits = self._branch, self._buckets, True
         for hashed, value in found:
-            child = 0
-            if branch:
-                child = hashed[depth >> 1]
-                child = child & 15 if depth & 1 else child >> 4
+            child = child_of(hashed, depth) if branch else 0
             before = buckets[child]
+            assert before is not None, "the bucket of a change is in memory"
             bucket = buckets[child] = _changed(before, hashed, value)
             if len(bucket) != len(before):
                 self.held += len(bucket) - len(before)
+                self.loaded += len(bucket) - len(before)
                 fits &= len(bucket) <= _BUCKET_BYTES_MAX
             if branch:
                 put_child(branch, child, _bucket_child(bucket))
@@ -87,13 +101,37 @@ class Twig:
             return None
         return self.child()
 
+    def _bucket(self, child: int) -> bytes:
+        bucket = self._buckets[child]
+        assert bucket is not None, "the bucket is in memory"
+        return bucket
+
 
 def made_twig(entries: bytes, depth: int) -> Twig | None:
     """The twig of these entries; None if a branch below it would have branches itself."""
     if len(entries) <= BUCKET_ENTRIES_MAX * ENTRY_BYTES:
-        return Twig(entries)
+        return Twig(b"", (EMPTY_BUCKET + entries,))
     counts = counts_of(entries, depth)
-    return Twig(entries, counts) if max(counts) <= BUCKET_ENTRIES_MAX else None
+    if max(counts) > BUCKET_ENTRIES_MAX:
+        return None
+    branch, buckets, start = bytearray(EMPTY_BRANCH), [], 0
+    for child, count in enumerate(counts):
+        end = start + count * ENTRY_BYTES
+        buckets.append(EMPTY_BUCKET + entries[start:end])
+        put_child(branch, child, _bucket_child(buckets[child]))
+        start = end
+    return Twig(bytes(branch), buckets)
+
+
+def bare_twig(branch: bytes) -> Twig:
+    """The twig with this branch; it lacks every bucket that has entries."""
+    return Twig(branch, [None if count else EMPTY_BUCKET for count in branch[1:DIGESTS_AT]])
+
+
+def child_of(hashed: bytes, depth: int) -> int:
+    """The digit of a hashed key at that depth."""
+    octet = hashed[depth >> 1]
+    return octet & 15 if depth & 1 else octet >> 4
 
 
 def counts_of(entries: bytes, depth: int) -> list[int]:

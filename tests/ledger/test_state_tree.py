@@ -246,7 +246,7 @@ def test_after_any_crash_the_tree_is_found_again(seed: int) -> None:
         store.write(tree.update(changes).operations)
         model = {key: value for key, value in {**model, **changes}.items() if value is not None}
         assert tree.root == state_root_of(model)
-        assert tree._young_bytes == sum(twig.size for twig in tree._young.values())
+        assert tree._twigs.young_bytes == sum(twig.size for twig in tree._twigs.young.values())
         again = opened(tree.root)
         assert dict(again.entries()) == {key_hash(k): value_digest(v) for k, v in model.items()}
         if rng.random() < 0.5:
@@ -359,8 +359,8 @@ def test_the_cache_is_bounded() -> None:
     tree, fewest = StateTree(store, cache_bytes=100_000, uppers=5, log_entries=100), 17
     for key in range(0, 6000, 3):
         store.write(tree.update({b"%d" % (key + more): b"value" for more in range(3)}).operations)
-        assert tree._young_bytes < 50_000 + 3 * 18_000
-        assert sum(twig.size for twig in tree._old.values()) < 50_000 + 3 * 18_000
+        assert tree._twigs.young_bytes < 50_000 + 3 * 18_000
+        assert sum(twig.size for twig in tree._twigs._old.values()) < 50_000 + 3 * 18_000
         fewest = min(fewest, len(tree._uppers)) if key > 4000 else fewest
     assert fewest <= 5, "all 17 of them are not needed"
     assert len(list(store.range(NODE, b"o"))) > 16
@@ -375,7 +375,7 @@ def test_a_warm_tree_needs_no_leaf_of_the_store_and_keeps_its_bound() -> None:
     store.write(list(source._reader.range(b"", None)))
     small = StateTree(store, source.root, cache_bytes=100_000)
     small.warm()
-    assert 50_000 < small._young_bytes < 50_000 + 18_000
+    assert 50_000 < small._twigs.young_bytes < 50_000 + 18_000
     tree = StateTree(store, source.root)
     tree.warm()
     store.write([(key, None) for key, _ in list(store.range(LEAF, b"m"))])
