@@ -20,13 +20,15 @@ T = TypeVar("T")
 WRITE_BUFFER_BYTES: Final = 64 * 1024 * 1024  # two of them at most; fewer, larger tables halve the work of compaction
 STAGGERED_BYTES: Final = 16 * 1024 * 1024  # up to so much less: replicas write the same, and would all compact at once
 BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
-OPEN_FILES_MAX: Final = 256  # a quarter of the usual limit of 1024; sockets need the rest
+TABLES_MAPPED_MAX: Final = 1000  # as many as LevelDB maps; it closes their files, so they are no open ones (0040)
+TABLE_BYTES: Final = 8 * 1024 * 1024  # so the tables of a state of 8 GB stay mapped
 BLOOM_BITS: Final = 10  # most lookups of unknown transaction ids then touch no table
 _OPTIONS: Final = {
     "paranoid_checks": True,
     "compression": None,  # nearly all bytes are digests and signatures
     "lru_cache_size": BLOCK_CACHE_BYTES,
-    "max_open_files": OPEN_FILES_MAX,
+    "max_open_files": TABLES_MAPPED_MAX,
+    "max_file_size": TABLE_BYTES,
     "bloom_filter_bits": BLOOM_BITS,
 }
 _LOCKED: Final = ("lock", "Resource temporarily unavailable")

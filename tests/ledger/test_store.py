@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import leveldb
 from ledger.failures import DirectoryRefused
 from ledger.leveldb import STAGGERED_BYTES, WRITE_BUFFER_BYTES, LevelDbStore
 from ledger.store import MemoryStore, Store
@@ -132,3 +133,23 @@ def test_replicas_do_not_compact_at_the_same_time(tmp_path: Path, monkeypatch: p
         LevelDbStore.create(tmp_path / str(number))
     assert len(set(sizes)) > 4
     assert all(WRITE_BUFFER_BYTES - STAGGERED_BYTES < size <= WRITE_BUFFER_BYTES for size in sizes)
+
+
+def test_many_tables_are_mapped_and_none_holds_a_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So their number has nothing to do with the limit of open files (docs/adr/0040)."""
+    monkeypatch.setitem(leveldb._OPTIONS, "max_file_size", 2**20)
+    monkeypatch.setattr(leveldb, "WRITE_BUFFER_BYTES", 4 * 2**20)
+    monkeypatch.setattr(leveldb, "STAGGERED_BYTES", 1)
+    store = LevelDbStore.create(tmp_path / "ledger")
+    rows = [b"%06d" % number for number in range(90_000)]
+    for part in range(9):  # each over the whole width: what is written in order is never merged
+        store.write([(row, row + bytes(1024)) for row in rows[part::9]], sync=False)
+    store.compact(b"", b"\xff")
+    assert all(store.get(row) for row in rows[::100])
+    mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if str(tmp_path) in line}
+    held = [link.resolve().name for link in Path("/proc/self/fd").iterdir()]
+    store.close()
+    assert len([name for name in mapped if name.endswith(".ldb")]) >= 80
+    assert not [name for name in held if name.endswith(".ldb")]

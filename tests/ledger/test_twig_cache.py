@@ -128,7 +128,8 @@ def test_however_small_the_cache_the_tree_is_that_of_its_content(seed: int) -> N
 
 
 def test_a_bare_twig_knows_how_much_it_holds() -> None:
-    entries = merged(b"", [(Digest(bytes([n * 9 % 256, n]) + bytes(30)), Digest(bytes([n + 1]) * 32)) for n in range(40)])
+    found = [(Digest(bytes([n * 9 % 256, n]) + bytes(30)), Digest(bytes([n + 1]) * 32)) for n in range(40)]
+    entries = merged(b"", found)
     twig = made_twig(entries, 0)
     assert twig is not None
     again = bare_twig(twig.branch)
