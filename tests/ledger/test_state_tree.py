@@ -12,6 +12,7 @@ from ledger.schema import LEAF, NODE, TREE_LOG
 from ledger.state_tree import LOGGED_BYTES, StateTree
 from ledger.store import MemoryStore
 from ledger.tree_layers import Layer, stacked
+from ledger.twig_cache import TwigCache
 from primitives.codec import decode_canonical, decoder, encode
 from primitives.state_proof import (
     BUCKET_ENTRIES_MAX,
@@ -236,7 +237,9 @@ def test_after_any_crash_the_tree_is_found_again(seed: int) -> None:
 
     def opened(root: bytes) -> StateTree:
         cache, uppers, log = rng.choice([0, 9000, 10**8]), rng.choice([0, 3, 1000]), rng.choice([0, 500, 10**6])
-        return StateTree(store, root, cache, uppers, log, logged_bytes=width)  # type: ignore[arg-type]
+        tree = StateTree(store, root, cache, uppers, log, logged_bytes=width)  # type: ignore[arg-type]
+        tree._twigs = TwigCache(cache, rng.choice([0, 2, 1000]))
+        return tree
 
     tree = opened(EMPTY_STATE_ROOT)
     for _ in range(25):
