@@ -50,7 +50,7 @@ from primitives.state_proof import (
     value_digest,
 )
 
-CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs, both generations: a million keys and a half stay there
+CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs and branches of twigs: a million keys and a half stay whole
 UPPERS_MAX: Final = 65_536  # stored ones in memory, some 40 MB: all of them up to ten million keys
 LOG_ENTRIES_MAX: Final = 65_536  # then the upper branches are stored; so many places to make anew after a crash
 LOGGED_BYTES: Final = 4  # of each changed key in the log: enough to find its place among a thousand million keys

@@ -9,16 +9,17 @@ from typing import Final
 
 from ledger.twig import Twig, bare_twig
 
-BRANCHES_MAX: Final = 131_072  # some 100 MB: the twigs of ten million keys and more
+BRANCH_HELD: Final = 768  # bytes in memory of a branch with its path, about; of a twig it is a tenth
 
 
 class TwigCache:
     """Two generations and the branches of older ones, by path. A path is in one of the three."""
 
-    def __init__(self, bytes_max: int, branches_max: int = BRANCHES_MAX) -> None:
-        """`bytes_max`: of twigs, both generations; all that is used between two `make_room` stays besides."""
+    def __init__(self, bytes_max: int, branches_max: int | None = None) -> None:
+        """`bytes_max`: of everything here, about; all that is used between two `make_room` stays besides. Branches take what
+        they need of it, up to half (or `branches_max` of them), so that a state that grows costs no more memory."""
         self._bytes_max: Final = bytes_max
-        self._branches_max: Final = branches_max
+        self._branches_max: Final = bytes_max // 2 // BRANCH_HELD if branches_max is None else branches_max
         self.young: dict[bytes, Twig] = {}  # used since the last turn of generations
         self._old: dict[bytes, Twig] = {}
         self._branches: dict[bytes, bytes] = {}
@@ -30,7 +31,7 @@ class TwigCache:
     @property
     def is_half_full(self) -> bool:
         """The young ones take their share: what comes now drives others out."""
-        return self.young_bytes > self._bytes_max // 2
+        return self.young_bytes > (self._bytes_max - len(self._branches) * BRANCH_HELD) // 2
 
     def find(self, path: bytes) -> Twig | None:
         """The twig there; it may lack buckets."""

@@ -10,7 +10,7 @@ from ledger.schema import LEAF
 from ledger.state_tree import StateTree
 from ledger.store import MemoryStore
 from ledger.twig import bare_twig, made_twig, merged
-from ledger.twig_cache import TwigCache
+from ledger.twig_cache import BRANCH_HELD, TwigCache
 from primitives.hashing import Digest
 from primitives.state_proof import BUCKET_ENTRIES_MAX, ENTRY_BYTES, key_hash, state_root_of, verify_state_proof
 
@@ -162,3 +162,17 @@ def test_the_branches_that_were_left_first_go_first() -> None:
     assert whole.held == whole.loaded == 40 * ENTRY_BYTES
     cache.forget(b"b")
     assert b"b" not in cache
+
+
+def test_branches_and_twigs_share_one_bound() -> None:
+    entries = merged(b"", [(Digest(bytes([n * 6]) + bytes(31)), Digest(bytes(31) + b"\1")) for n in range(40)])
+    cache, most = TwigCache(200_000), 0
+    for number in range(2000):
+        twig = made_twig(entries, 0)
+        assert twig is not None
+        cache.make_room()
+        cache.keep(b"%x" % number, twig)
+        held = cache.young_bytes + sum(old.size for old in cache._old.values()) + len(cache._branches) * BRANCH_HELD
+        most = max(most, held)
+    assert 100_000 < most < 225_000, "a turn adds branches while the twigs of before are there still"
+    assert 50_000 < len(cache._branches) * BRANCH_HELD <= 100_000
