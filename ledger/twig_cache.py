@@ -16,8 +16,8 @@ class TwigCache:
     """Two generations and the branches of older ones, by path. A path is in one of the three."""
 
     def __init__(self, bytes_max: int, branches_max: int | None = None) -> None:
-        """`bytes_max`: of everything here, about; all that is used between two `make_room` stays besides. Branches take what
-        they need of it, up to half (or `branches_max` of them), so that a state that grows costs no more memory."""
+        """`bytes_max`: of everything here, about; all that is used between two `make_room` stays besides. Branches take
+        what they need of it, up to half (or `branches_max` of them): a state that grows costs no more memory."""
         self._bytes_max: Final = bytes_max
         self._branches_max: Final = bytes_max // 2 // BRANCH_HELD if branches_max is None else branches_max
         self.young: dict[bytes, Twig] = {}  # used since the last turn of generations
