@@ -105,6 +105,20 @@ def test_the_rules_of_the_next_block_run_beside_the_write() -> None:
     assert ahead.chain.head == one_by_one.chain.head
 
 
+def test_the_time_of_the_rules_is_that_of_the_block_sealed_last() -> None:
+    """What a client brings is held against it, and time passes from there on once (D10)."""
+    executor, parent = Room(1).executor, header_at(new_chain(), 0)
+    for number, later_ms in enumerate((90_000, 3_600_000)):
+        mention = (A, D)[number]
+        raw = encode(Batch(0, number, (mention.raw,)))
+        block = child_of(parent, 0, [(raw, (mention,))], time_ms=parent.time_ms + later_ms)
+        execution = executor.execute(block, (mention,))
+        assert executor.time_s == block.header.time_ms // 1000
+        executor.commit(execution, None, {block.batch_digests[0]: raw})
+        executor.finish(execution)
+        parent = block.header
+
+
 def test_a_block_is_sealed_only_over_the_ledger() -> None:
     """The tree reads there: two blocks ahead it would miss one."""
     executor = Room(1).executor
