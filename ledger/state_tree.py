@@ -50,7 +50,7 @@ from primitives.state_proof import (
     value_digest,
 )
 
-CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs and branches of twigs: a million keys and a half stay whole
+CACHE_BYTES: Final = 256 * 1024 * 1024  # of twigs and branches of twigs: about a million keys stay whole
 UPPERS_MAX: Final = 65_536  # stored ones in memory, some 40 MB: all of them up to ten million keys
 LOG_ENTRIES_MAX: Final = 65_536  # then the upper branches are stored; so many places to make anew after a crash
 LOGGED_BYTES: Final = 4  # of each changed key in the log: enough to find its place among a thousand million keys
@@ -106,7 +106,7 @@ class StateTree:
     def update(self, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
         """Apply the changes (None deletes, also a key that is absent) and return the new root and the writes.
 
-        The operations must be in the store before the next update.
+        The operations must be in the store before the next update or proof.
         """
         assert not self._layers, "a tree over layers is not updated"
         entries = [(key_hash(k), GONE if v is None else value_digest(v)) for k, v in changes.items()]
@@ -151,7 +151,7 @@ class StateTree:
         return StateProof(tuple(nodes or (EMPTY_BUCKET,)))
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """All (hashed key, value digest) in order, every node checked; for the audit, without filling the cache.
+        """All (hashed key, value digest) in order, every node checked; for the audit. It brings no twig into the cache.
 
         Raises LedgerDamaged also for a leaf at a place that is empty.
         """

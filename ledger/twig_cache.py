@@ -1,7 +1,7 @@
 """Twigs in memory, with a bound: those that were used lately as they are, of others the branch alone.
 
 A bucket is one short scan of the store, a whole twig sixteen of them and as many hashes. So a twig that goes out of use
-leaves its branch behind, a tenth of its size, and the next change below it reads the one bucket that it is about.
+leaves its branch behind, a fraction of its size, and the next change below it reads the one bucket that it is about.
 """
 
 from itertools import islice
@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.twig import Twig, bare_twig
 
-BRANCH_HELD: Final = 768  # bytes in memory of a branch with its path, about; of a twig it is a tenth
+BRANCH_HELD: Final = 768  # bytes in memory of a branch and its path; a twig of a hundred keys takes ten times that
 
 
 class TwigCache:
