@@ -27,9 +27,10 @@ def test_an_overload_costs_refusals_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_given_knee_is_passed_and_no_transaction_is_left_without_its_end(tmp_path: Path) -> None:
-    """All phases but the forger's, as short as they can be; what must hold however quick the machine is."""
+    """All phases but the forger's, as short as they can be; what must hold however quick or slow the machine is: the
+    first of what is offered at once may be answered seconds later."""
     with throwaway_network(4, 200, tmp_path) as network:
-        phases = Phases(best=1.0, calm=0.5, after=1.0)
+        phases = Phases(best=4.0, calm=0.5, after=4.0)
         found = overload(network, 3.0, 6.0, 3_000.0, lambda _what, _part: None, forger=False, phases=phases)
     said = text_of(found)
     assert found.knee_per_s == 3_000 and found.beside_forger is None, said
