@@ -84,9 +84,9 @@ def memory(stand: Stand) -> Outcome:
 
 def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
     """An open loop at `rate`, 0: 60 % of the knee; the resident memory of every node once a second, and the slope of
-    the second half of the time, of the node where it is steepest. Judged is what the node holds itself; mapped files
-    are the kernel's to drop, and grow with the ledger (docs/adr/0040). Between loads of a minute and a half
-    transactions are signed."""
+    the second half of the time, of the node where it is steepest. Judged is all of it; told beside it what the node
+    holds itself, for mapped files are the kernel's to drop and grow with the ledger (docs/adr/0040). Between loads of a
+    minute and a half transactions are signed."""
     tally = Tally()
     rate = rate or stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD
     with stand.network() as network, sampling(network) as samples:
@@ -94,20 +94,20 @@ def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
         while (left := began + seconds - time.monotonic()) > 0 or not tally.verify_us:
             load(stand, tally, network, max(2.0, min(left, LOAD_SECONDS)), rate=rate)
         lasted = time.monotonic() - began
-    slope, error = steepest(samples, lasted, lambda sample: sample.resident - sample.mapped)
-    in_all, in_all_error = steepest(samples, lasted, lambda sample: sample.resident)
-    tally.add("own_slope", slope)
-    tally.add("slope", in_all)
+    slope, error = steepest(samples, lasted, lambda sample: sample.resident)
+    own, own_error = steepest(samples, lasted, lambda sample: sample.resident - sample.mapped)
+    tally.add("slope", slope)
+    tally.add("own_slope", own)
     ends = [points[-1] for points in samples.values() if points]
     begun = max((points[0].resident for points in samples.values() if points), default=0.0)
     ended = max((sample.resident for sample in ends), default=0.0)
     mapped = max((sample.mapped for sample in ends), default=0.0)
     tally.note(
         f"+- {error:.1f} (standard error), second half of {lasted:.0f} s at {rate:,.0f} tx/s; "
-        f"with mapped files, nearly all tables of the database, {in_all:+,.1f} +- {in_all_error:.1f} MiB/h, each of "
+        f"without mapped files, nearly all tables of the database, {own:+,.1f} +- {own_error:.1f} MiB/h, each of "
         f"the node where it is steepest; {begun:,.0f} to {ended:,.0f} MiB in all, up to {mapped:,.0f} of them mapped",
         f"标准误差 ±{error:.1f}，取 {lasted:.0f} 秒的后半段，{rate:,.0f} 笔/秒；"
-        f"含映射文件（几乎全部为数据库数据表）为 {in_all:+,.1f} ±{in_all_error:.1f} MiB/h，两者各取最陡的节点；"
+        f"不计映射文件（几乎全部为数据库数据表）为 {own:+,.1f} ±{own_error:.1f} MiB/h，两者各取最陡的节点；"
         f"全程由 {begun:,.0f} 增至 {ended:,.0f} MiB，其中映射文件至多 {mapped:,.0f} MiB",
     )
     tally.judged = lasted >= JUDGED_SECONDS

@@ -29,8 +29,8 @@ from ledger.twig import (
     LeafChange,
     Twig,
     check_digest,
+    child_at,
     child_in,
-    child_of,
     counts_of,
     made_twig,
     merged,
@@ -237,13 +237,13 @@ class StateTree:
     def _twig(self, path: bytes, count: int, digest: Digest, keep: bool = True) -> Twig:
         """What hangs there, below upper branches. It may lack buckets."""
         if not count:
-            return Twig(b"", (EMPTY_BUCKET,))
+            return Twig(bytearray(), (EMPTY_BUCKET,))
         twig = self._twigs.find(path)
         if twig is None:
             twig = made_twig(self._leaves(path, TWIG_ENTRIES_MAX), len(path))
             if twig is None:
                 raise LedgerDamaged(f"state tree node {path.decode()!r} is missing, or too many leaves are below it")
-            check_digest(path, _said_of(path, twig)[1], digest)
+            check_digest(path, _child_of(path, twig)[1], digest)
         if keep and path not in self._twigs.young:
             self._twigs.keep(path, twig)
         return twig
@@ -303,7 +303,7 @@ class StateTree:
         if len(found) > _MERGED:
             return self._build(path, merged(self._entries(path, twig), found))
         if not twig.is_whole:
-            self._fill(path, twig, [child_of(hashed, len(path)) for hashed, _ in found])
+            self._fill(path, twig, [child_at(hashed, len(path)) for hashed, _ in found])
         loaded = twig.loaded
         child = twig.change(len(path), found)
         if path in self._twigs.young:
@@ -321,7 +321,7 @@ class StateTree:
         if twig is not None:
             if entries:
                 self._twigs.keep(path, twig)
-            return _said_of(path, twig)
+            return _child_of(path, twig)
         node, start = bytearray(EMPTY_BRANCH), 0
         for child, count in enumerate(counts_of(entries, len(path))):
             if count:
@@ -357,7 +357,7 @@ class StateTree:
             return self._put_upper(path, bytes(node))
         entries = b""  # nothing but buckets below: it is a twig now
         for number, one in enumerate(_PATHS):
-            entries += self._entries(path + one, self._twig(path + one, *child_in(node, number)))
+            entries += self._twig(path + one, *child_in(node, number)).entries()
             self._twigs.forget(path + one)
         del self._uppers[path]
         self._writes[path] = None
@@ -394,7 +394,7 @@ def _step(path: bytes, upper: bytes, digits: bytes) -> tuple[bytes, int, Digest]
     return digits[: depth + 1], *child_in(upper, _CHILD[digits[depth]])
 
 
-def _said_of(path: bytes, twig: Twig) -> Child:
+def _child_of(path: bytes, twig: Twig) -> Child:
     """What the branch above says of a twig; at the top there is none, and an empty tree has a root."""
     count, digest = twig.child()
     return count, digest if count or path else EMPTY_STATE_ROOT

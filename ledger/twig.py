@@ -31,9 +31,10 @@ class Twig:
 
     __slots__ = ("_branch", "_buckets", "held", "loaded")
 
-    def __init__(self, branch: bytes, buckets: Sequence[bytes | None]) -> None:
-        """One bucket and no branch, or a branch and its 16 buckets, None for each that is only in the store."""
-        self._branch: Final = bytearray(branch)
+    def __init__(self, branch: bytearray, buckets: Sequence[bytes | None]) -> None:
+        """One bucket and no branch, or a branch, which belongs to the twig then, and its 16 buckets, None for each that
+        is only in the store."""
+        self._branch: Final = branch
         self._buckets: Final = list(buckets)
         self.loaded = sum([len(bucket) - 1 for bucket in buckets if bucket is not None])
         self.held = sum(branch[1:DIGESTS_AT]) * ENTRY_BYTES if branch else self.loaded
@@ -87,7 +88,7 @@ class Twig:
         above says then, or None if another shape may be due: the twig is good for its entries only."""
         branch, buckets, fits = self._branch, self._buckets, True
         for hashed, value in found:
-            child = child_of(hashed, depth) if branch else 0
+            child = child_at(hashed, depth) if branch else 0
             before = buckets[child]
             assert before is not None, "the bucket of a change is in memory"
             bucket = buckets[child] = _changed(before, hashed, value)
@@ -110,7 +111,7 @@ class Twig:
 def made_twig(entries: bytes, depth: int) -> Twig | None:
     """The twig of these entries; None if a branch below it would have branches itself."""
     if len(entries) <= BUCKET_ENTRIES_MAX * ENTRY_BYTES:
-        return Twig(b"", (EMPTY_BUCKET + entries,))
+        return Twig(bytearray(), (EMPTY_BUCKET + entries,))
     counts = counts_of(entries, depth)
     if max(counts) > BUCKET_ENTRIES_MAX:
         return None
@@ -120,16 +121,16 @@ def made_twig(entries: bytes, depth: int) -> Twig | None:
         buckets.append(EMPTY_BUCKET + entries[start:end])
         put_child(branch, child, _bucket_child(buckets[child]))
         start = end
-    return Twig(bytes(branch), buckets)
+    return Twig(branch, buckets)
 
 
 def bare_twig(branch: bytes) -> Twig:
     """The twig with this branch; it lacks every bucket that has entries."""
-    return Twig(branch, [None if count else EMPTY_BUCKET for count in branch[1:DIGESTS_AT]])
+    return Twig(bytearray(branch), [None if count else EMPTY_BUCKET for count in branch[1:DIGESTS_AT]])
 
 
-def child_of(hashed: bytes, depth: int) -> int:
-    """The digit of a hashed key at that depth."""
+def child_at(hashed: bytes, depth: int) -> int:
+    """The digit of a hashed key at that depth, from 0."""
     octet = hashed[depth >> 1]
     return octet & 15 if depth & 1 else octet >> 4
 
