@@ -35,7 +35,9 @@ from primitives.validators import ValidatorSet
 LOG: Final = logging.getLogger(__name__)
 FIELD_CHARS_MAX: Final = 512  # a log line must not become the attack (T30)
 EXIT_BUG: Final = 70
-COLLECT_AFTER: Final = (50_000, 20, 50)  # objects, young, middle: a collection stops everything, also votes
+# Objects more than before, young collections, middle ones: each stops everything, also votes. More objects than the
+# blocks in flight hold alive, 100 operations in every envelope: what goes with its block is not looked through.
+COLLECT_AFTER: Final = (200_000, 5, 50)
 
 
 class JsonLines(logging.Formatter):
