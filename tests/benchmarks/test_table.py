@@ -3,12 +3,13 @@
 import math
 import mmap
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from benchmarks import scoreboard
+from benchmarks import scoreboard, trials_rest
 from benchmarks.aftermath import Chain
 from benchmarks.machine import hardware, resident_and_mapped_mib
 from benchmarks.outcomes import Book
@@ -26,7 +27,7 @@ from benchmarks.scoreboard import (
     verdict_of,
 )
 from benchmarks.targets import FIGURES, Figure, figures_of, judge, ratio
-from benchmarks.trial import Tally, _supply
+from benchmarks.trial import Stand, Tally, _supply
 from benchmarks.trials import TRIALS
 from benchmarks.trials_load import steadiness
 from benchmarks.trials_rest import Sample, changed_bytes, files_of, slope_per_hour, steepest
@@ -160,6 +161,19 @@ def test_bytes_that_files_gained(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(bytes(7))
     assert changed_bytes(before, files_of([tmp_path])) == 30 + 100 + 7
     assert changed_bytes(before, before) == 0
+
+
+def test_a_soak_judges_all_resident_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is mapped counts: 2 MiB/h in all, of which 1 is the node's own."""
+    rising = [Sample(float(x), 50 + x / 1800, 10 + x / 3600) for x in range(100)]
+    monkeypatch.setattr(trials_rest, "sampling", lambda _network: nullcontext({"a": rising}))
+    monkeypatch.setattr(trials_rest, "load", lambda _stand, tally, *_, **__: tally.verify_us.append(60.0))
+    monkeypatch.setattr(Stand, "network", lambda _stand: nullcontext())
+    stand = Stand(Path(), 1, True, lambda _: None, lambda *_: None)
+    found = trials_rest.soak(stand, 0.0, 1.0).figures
+    assert found["slope"] == [pytest.approx(2.0)]
+    assert found["own_slope"] == [pytest.approx(1.0)]
+    assert [(one.gate, one.name) for one in FIGURES if one.trial == "memory"] == [(8, "slope"), (None, "own_slope")]
 
 
 def test_the_steepest_node_is_judged_by_its_second_half() -> None:
