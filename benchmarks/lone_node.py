@@ -17,7 +17,7 @@ from ledger.anchor import HeadAnchor
 from ledger.chain import Chain, Entry
 from ledger.data_directory import LEDGER_DIRECTORY, SEGMENT_DIRECTORY, initialise
 from ledger.disk import DiskDirectory, DiskFile
-from ledger.leveldb import LevelDbStore
+from ledger.leveldb import MAPPED_MIB, LevelDbStore
 from ledger.state_tree import StateTree
 from ledger.store import Operation
 from primitives import merkle
@@ -76,14 +76,15 @@ class LoneNode:
     """Its ledger lies in `path`, as `initialise` makes it. Every block comes `step_ms` after the one before."""
 
     def __init__(
-        self, path: Path, genesis: Genesis, step_ms: int = 20, durable: bool = True, keys: Sequence[SigningKey] = ()
-    ) -> None:
+        self, path: Path, genesis: Genesis, step_ms: int = 20, durable: bool = True, keys: Sequence[SigningKey] = (),
+        mapped_mib: int = MAPPED_MIB,
+    ) -> None:  # fmt: skip
         """Makes the directory. `durable`: as a node writes; else nothing waits for the disk. `keys`: voting keys of the
         first seats, a quorum, where real nodes are to go on with the chain."""
         self.genesis: Final = genesis
         self.chain_id: Final = chain_id(genesis)
         initialise(path, genesis, genesis_bytes(genesis))
-        store = LazyStore.open(path / LEDGER_DIRECTORY)
+        store = LazyStore.open(path / LEDGER_DIRECTORY, mapped_mib)
         assert isinstance(store, LazyStore), "a class method makes its own class"
         self.store: Final = store
         self.store.hurried = not durable

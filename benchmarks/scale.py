@@ -24,6 +24,7 @@ from benchmarks.machine import Hardware, folder_bytes, hardware, resident_mib, v
 from cli.language import t
 from cli.output import table
 from ledger.data_directory import SEGMENT_DIRECTORY
+from ledger.leveldb import MAPPED_MIB
 from ledger.schema import (
     BATCH,
     BLOCK,
@@ -117,10 +118,10 @@ class _Meter:
 class _Bearer:
     """A node with its crowd, and what its turns took."""
 
-    def __init__(self, path: Path, accounts: int) -> None:
+    def __init__(self, path: Path, accounts: int, mapped_mib: int) -> None:
         self.accounts: Final = accounts
         self.crowd: Final = Crowd(accounts)
-        self.node: Final = LoneNode(path, self.crowd.genesis, durable=False)
+        self.node: Final = LoneNode(path, self.crowd.genesis, durable=False, mapped_mib=mapped_mib)
         for changes in self.crowd.state(PIECE):
             self.node.fill(changes)
         self.node.store.compact(b"\x00", b"\xff")
@@ -166,8 +167,9 @@ class _Bearer:
 
 
 def carry(
-    folder: Path, counts: Sequence[int], rounds: int = ROUNDS, tell: Tell = quiet, snapshot: bool = False
-) -> Borne:
+    folder: Path, counts: Sequence[int], rounds: int = ROUNDS, tell: Tell = quiet, snapshot: bool = False,
+    mapped_mib: int = MAPPED_MIB,
+) -> Borne:  # fmt: skip
     """Payments beside each number of accounts, in turn; `snapshot`: at the end one of the largest state.
 
     The share is the median over the turns of (cost beside the fewest) / (cost beside the most), turn by turn.
@@ -175,7 +177,7 @@ def carry(
     bearers = []
     for accounts in counts:
         tell(f"{accounts:,}")
-        bearers.append(_Bearer(folder / str(accounts), accounts))
+        bearers.append(_Bearer(folder / str(accounts), accounts, mapped_mib))
     try:
         for bearer in bearers:
             bearer.turn(measured=False)
@@ -197,13 +199,13 @@ def carry(
 
 def measure(
     counts: Sequence[int] = ACCOUNTS, blocks: int = BLOCKS, rounds: int = ROUNDS, tell: Tell = quiet,
-    folder: Path | None = None,
+    folder: Path | None = None, mapped_mib: int = MAPPED_MIB,
 ) -> Scale:  # fmt: skip
     """All of it; `blocks` 0 leaves the start out. Raises: FatalError of the disk."""
     verify_us = 1e6 / verifies_per_second()
     with tempfile.TemporaryDirectory(prefix="hnchain-scale-", dir=folder) as name:
         place = Path(name)
-        borne = carry(place, sorted(counts), rounds, tell, snapshot=True)
+        borne = carry(place, sorted(counts), rounds, tell, snapshot=True, mapped_mib=mapped_mib)
         started = None
         if blocks:
             long_chain(place / "chain", blocks, tell)

@@ -12,6 +12,7 @@ from benchmarks.result_file import save_json
 from cli.language import example, t
 from cli.output import answer, say, with_output
 from cli.verdicts import Verdict
+from ledger.leveldb import MAPPED_MIB, MAPPED_MIB_MAX, MAPPED_MIB_MIN
 
 RESULTS: Final = Path("benchmarks/results/scale.json")
 
@@ -33,11 +34,14 @@ def _progress(text: str) -> None:
                      "启动时链上的区块数；0 表示不测。"))  # fmt: skip
 @click.option("--rounds", type=click.IntRange(min=1), default=scales.ROUNDS, show_default=True,
               help=t("Turns of ten blocks of each state.", "每个规模的轮数，每轮十个区块。"))  # fmt: skip
+@click.option("--mapped-mib", type=click.IntRange(MAPPED_MIB_MIN, MAPPED_MIB_MAX), default=MAPPED_MIB,
+              show_default=True, help=t("What ledger_mapped_mib of node.toml is to be.",
+                                        "node.toml 中 ledger_mapped_mib 的取值。"))  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), default=RESULTS, show_default=True,
               metavar="FILE.json", help=t("Where the result is kept.", "结果保存位置。"))  # fmt: skip
 @with_output
-def scale(accounts: tuple[int, ...], blocks: int, rounds: int, report: Path) -> int:
-    found = scales.measure(accounts, blocks, rounds, _progress)
+def scale(accounts: tuple[int, ...], blocks: int, rounds: int, mapped_mib: int, report: Path) -> int:
+    found = scales.measure(accounts, blocks, rounds, _progress, mapped_mib=mapped_mib)
     save_json(report, found)
     answer(msgspec.to_builtins(found), scales.text_of(found))
     return int(Verdict.DONE)

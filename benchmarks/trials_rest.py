@@ -85,7 +85,7 @@ def memory(stand: Stand) -> Outcome:
 def soak(stand: Stand, seconds: float, rate: float = 0.0) -> Outcome:
     """An open loop at `rate`, 0: 60 % of the knee; the resident memory of every node once a second, and the slope of
     the second half of the time, of the node where it is steepest. Judged is all of it; told beside it what the node
-    holds itself, for mapped files are the kernel's to drop and grow with the ledger (docs/adr/0040). Between loads of a
+    holds itself: mapped files are the kernel's to drop, up to their bound (docs/adr/0040). Between loads of a
     minute and a half transactions are signed."""
     tally = Tally()
     rate = rate or stand.found.get("knee", RATE_UNKNOWN) * MEMORY_LOAD

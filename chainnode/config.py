@@ -10,6 +10,7 @@ import msgspec
 
 from chainnode.eight_lanes import Lanes
 from chainnode.failures import BadConfiguration
+from ledger.leveldb import MAPPED_MIB, MAPPED_MIB_MAX, MAPPED_MIB_MIN
 
 CONFIG_BYTES_MAX: Final = 64 * 1024
 SECRET_HEX_CHARS: Final = 64
@@ -76,6 +77,7 @@ class NodeConfig(_Section, kw_only=True):
     sender_transactions: Annotated[int, msgspec.Meta(ge=1)] = 20_000
     lanes: Lanes = "auto"  # eight signatures at a time: where possible, never, or not without it
     log_level: str = "info"
+    ledger_mapped_mib: Annotated[int, msgspec.Meta(ge=MAPPED_MIB_MIN, le=MAPPED_MIB_MAX)] = MAPPED_MIB
     snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # 0: only when the operator asks
     prune_keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # of history; 0: all of it
     check_invariants_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0  # after so many; test networks only, 0: never

@@ -139,7 +139,7 @@ def audit_config(config_path: Path, progress: Callable[[int, int], None]) -> dic
     config = load_config(config_path)
     genesis = read_genesis(config.genesis)
     try:
-        data = open_data_directory(Path(config.data), genesis)
+        data = open_data_directory(Path(config.data), genesis, config.ledger_mapped_mib)
         try:
             for _ in data.store.range(b"", None):  # every block of every table, also what only dead entries fill
                 pass

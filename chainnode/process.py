@@ -181,7 +181,7 @@ def run(config_path: Path) -> int:
         check_free(config)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the voting key (T30)
         check_no_fork(Path(config.data))
-        data = open_data_directory(Path(config.data), genesis)
+        data = open_data_directory(Path(config.data), genesis, config.ledger_mapped_mib)
         try:
             place = place_at(genesis, data.chain, StateCache(data.chain.state()), keys)
             identity = check_seat(config, place.members, keys, identity, f"epoch {place.context.epoch}")

@@ -123,7 +123,7 @@ def _write_snapshot(data: DataDirectory, tell: Tell) -> int:
 def _stopped(config: NodeConfig) -> Iterator[DataDirectory]:
     genesis = read_genesis(config.genesis)
     try:
-        data = open_data_directory(Path(config.data), genesis)
+        data = open_data_directory(Path(config.data), genesis, config.ledger_mapped_mib)
         try:
             yield data
         finally:

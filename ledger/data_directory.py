@@ -24,7 +24,7 @@ from ledger.disk import DiskDirectory, JournalDirectory
 from ledger.failures import DirectoryRefused, LedgerDamaged, storage_failure
 from ledger.genesis_block import genesis_block
 from ledger.journal import Journal
-from ledger.leveldb import LevelDbStore
+from ledger.leveldb import MAPPED_MIB, LevelDbStore
 from ledger.schema import ABSTAIN_KEY, Head, pack_height, unpack_height
 from ledger.snapshot_folder import SnapshotFolder
 from ledger.state_tree import StateTree
@@ -97,8 +97,8 @@ def restore(path: Path, genesis: Genesis, fill: Callable[[Store, JournalDirector
             raise
 
 
-def open_data_directory(path: Path, genesis: Genesis) -> DataDirectory:
-    """Lock and open the directory of this chain.
+def open_data_directory(path: Path, genesis: Genesis, mapped_mib: int = MAPPED_MIB) -> DataDirectory:
+    """Lock and open the directory of this chain, with so much of its database mapped at most.
 
     Raises: DirectoryRefused, nothing written, if it is missing, unfinished, of another chain (both ids named) or in
     use (pid and chain of the holder named); LedgerDamaged, JournalDamaged, DiskFull, StorageFailed.
@@ -110,7 +110,7 @@ def open_data_directory(path: Path, genesis: Genesis) -> DataDirectory:
     except OSError as error:
         raise storage_failure(f"data directory {path}", error) from error
     try:
-        return _open_parts(path, chain, lock)
+        return _open_parts(path, chain, lock, mapped_mib)
     except BaseException:
         os.close(lock)
         raise
@@ -193,7 +193,7 @@ def _complete(directory: DiskDirectory, chain: bytes) -> None:
     directory.sync()
 
 
-def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
+def _open_parts(path: Path, chain: bytes, lock: int, mapped_mib: int) -> DataDirectory:
     directory = DiskDirectory(path)
     if not (path / LEDGER_DIRECTORY).is_dir() or not any((path / LEDGER_DIRECTORY).iterdir()):
         raise LedgerDamaged(f"{path} has lost its ledger; fetch the chain from the other validators")
@@ -202,7 +202,7 @@ def _open_parts(path: Path, chain: bytes, lock: int) -> DataDirectory:
         opened.callback(anchor.close)
         journal, records = Journal.open(directory, JOURNAL_FILE, chain)
         opened.callback(journal.close)
-        store = LevelDbStore.open(path / LEDGER_DIRECTORY)
+        store = LevelDbStore.open(path / LEDGER_DIRECTORY, mapped_mib)
         opened.callback(store.close)
         ledger = Chain.open(store, DiskDirectory(path / SEGMENT_DIRECTORY), anchor, chain)
         opened.callback(ledger.segments.close)

@@ -20,22 +20,30 @@ T = TypeVar("T")
 WRITE_BUFFER_BYTES: Final = 64 * 1024 * 1024  # two of them at most; fewer, larger tables halve the work of compaction
 STAGGERED_BYTES: Final = 16 * 1024 * 1024  # up to so much less: replicas write the same, and would all compact at once
 BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
-TABLES_MAPPED_MAX: Final = 1000  # as many as LevelDB maps; their files are closed, so no descriptor is held (0040)
-TABLE_BYTES: Final = 8 * 1024 * 1024  # so the tables of a state of 8 GB stay mapped
+MAPPED_MIB: Final = 512  # of tables: what resident memory can contain of them (docs/adr/0040)
+MAPPED_MIB_MIN: Final = 128  # LevelDB keeps 64 tables open whatever it is told
+MAPPED_MIB_MAX: Final = 64_000
+TABLES_MAPPED_MAX: Final = 1000  # as many as LevelDB maps; their files are closed, so no descriptor is held
+TABLE_MIB_MIN: Final = 2
+OTHER_FILES: Final = 10  # of `max_open_files`, LevelDB takes them off for its log and manifest
 BLOOM_BITS: Final = 10  # most lookups of unknown transaction ids then touch no table
 _OPTIONS: Final = {
     "paranoid_checks": True,
     "compression": None,  # nearly all bytes are digests and signatures
     "lru_cache_size": BLOCK_CACHE_BYTES,
-    "max_open_files": TABLES_MAPPED_MAX,
-    "max_file_size": TABLE_BYTES,
     "bloom_filter_bits": BLOOM_BITS,
 }
 _LOCKED: Final = ("lock", "Resource temporarily unavailable")
 
 
-def _options() -> dict[str, Any]:
-    return _OPTIONS | {"write_buffer_size": WRITE_BUFFER_BYTES - secrets.randbelow(STAGGERED_BYTES)}
+def _options(mapped_mib: int) -> dict[str, Any]:
+    """Tables of 2 MB until a thousand of them are fewer than may be mapped; then larger ones."""
+    table_mib = max(TABLE_MIB_MIN, -(-mapped_mib // TABLES_MAPPED_MAX))
+    return _OPTIONS | {
+        "max_open_files": mapped_mib // table_mib + OTHER_FILES,
+        "max_file_size": table_mib * 1024 * 1024,
+        "write_buffer_size": WRITE_BUFFER_BYTES - secrets.randbelow(STAGGERED_BYTES),
+    }
 
 
 def failure_of(path: Path, error: Exception) -> FatalError:
@@ -86,13 +94,13 @@ class LevelDbStore:
         if path.exists() and any(path.iterdir()):
             raise DirectoryRefused(f"ledger {path} is not empty; a new one is only made in an empty place")
         try:
-            return cls(path, plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **_options()))
+            return cls(path, plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **_options(MAPPED_MIB)))
         except (plyvel.Error, OSError) as error:
             raise failure_of(path, error) from error
 
     @classmethod
-    def open(cls, path: Path) -> "LevelDbStore":
-        """The store that is there; never creates, never repairs.
+    def open(cls, path: Path, mapped_mib: int = MAPPED_MIB) -> "LevelDbStore":
+        """The store that is there; never creates, never repairs. It keeps tables of `mapped_mib` MiB mapped at most.
 
         Raises: DirectoryRefused if there is no ledger or another process holds it; LedgerDamaged; StorageFailed.
         """
@@ -104,7 +112,7 @@ class LevelDbStore:
                 raise LedgerDamaged(f"ledger {path} has lost its CURRENT file; opening it would delete what is left")
             raise DirectoryRefused(f"{path} is not a LevelDB directory")
         try:
-            return cls(path, plyvel.DB(str(path), create_if_missing=False, **_options()))
+            return cls(path, plyvel.DB(str(path), create_if_missing=False, **_options(mapped_mib)))
         except (plyvel.Error, OSError) as error:
             if any(sign in str(error) for sign in _LOCKED):
                 raise DirectoryRefused(f"ledger {path} is in use by another process: {error}") from error

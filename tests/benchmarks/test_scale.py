@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import scale
+from benchmarks import lone_node, scale
 from benchmarks.crowd import Crowd
 from benchmarks.lone_node import LoneNode
 from benchmarks.long_chain import copy, long_chain, start
@@ -14,6 +14,7 @@ from benchmarks.scale_command import scale as command
 from chainnode.executor import Executor
 from chainnode.record_view import RecordView
 from ledger.data_directory import open_data_directory
+from ledger.failures import LedgerDamaged
 from points.invariants import violations
 from primitives.genesis import chain_id
 
@@ -69,3 +70,18 @@ def test_the_command_prints_and_keeps_the_result(tmp_path: Path, monkeypatch: py
     assert found.borne.carried[0].bytes_written["index"] > 40
     assert found.borne.carried[0].segment_bytes > 300
     assert "3" in done.output
+
+
+def test_the_bound_of_what_is_mapped_reaches_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Store:
+        @classmethod
+        def open(cls, path: Path, mapped_mib: int) -> None:
+            asked.append(mapped_mib)
+            raise LedgerDamaged(f"{path} is only looked at")
+
+    monkeypatch.setattr(lone_node, "LazyStore", Store)
+    with pytest.raises(LedgerDamaged):
+        scale.measure([10], 0, 1, folder=tmp_path, mapped_mib=2000)
+    assert asked == [2000]

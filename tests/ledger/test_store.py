@@ -135,21 +135,38 @@ def test_replicas_do_not_compact_at_the_same_time(tmp_path: Path, monkeypatch: p
     assert all(WRITE_BUFFER_BYTES - STAGGERED_BYTES < size <= WRITE_BUFFER_BYTES for size in sizes)
 
 
-def test_many_tables_are_mapped_and_none_holds_a_descriptor(
+@pytest.mark.parametrize(
+    ("mapped_mib", "tables", "table_mib"),
+    [(128, 64, 2), (512, 256, 2), (2000, 1000, 2), (2001, 667, 3), (8000, 1000, 8), (64_000, 1000, 64)],
+)
+def test_tables_grow_where_a_thousand_of_them_would_be_too_few(mapped_mib: int, tables: int, table_mib: int) -> None:
+    """A thousand is how many LevelDB maps; of `max_open_files` it takes ten for other things."""
+    options = leveldb._options(mapped_mib)
+    assert (options["max_open_files"], options["max_file_size"]) == (tables + 10, table_mib * 2**20)
+
+
+def test_tables_are_mapped_up_to_the_bound_and_none_holds_a_descriptor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So their number has nothing to do with the limit of open files (docs/adr/0040)."""
-    monkeypatch.setitem(leveldb._OPTIONS, "max_file_size", 2**20)
+    """So their number has nothing to do with the limit of open files, and resident memory ends (docs/adr/0040)."""
+    monkeypatch.setattr(leveldb, "TABLE_MIB_MIN", 1)
     monkeypatch.setattr(leveldb, "WRITE_BUFFER_BYTES", 4 * 2**20)
     monkeypatch.setattr(leveldb, "STAGGERED_BYTES", 1)
-    store = LevelDbStore.create(tmp_path / "ledger")
+    path = tmp_path / "ledger"
+    store = LevelDbStore.create(path)
     rows = [b"%06d" % number for number in range(90_000)]
     for part in range(9):  # each over the whole width: what is written in order is never merged
         store.write([(row, row + bytes(1024)) for row in rows[part::9]], sync=False)
     store.compact(b"", b"\xff")
-    assert all(store.get(row) for row in rows[::100])
-    mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if str(tmp_path) in line}
-    held = [link.resolve().name for link in Path("/proc/self/fd").iterdir()]
     store.close()
-    assert len([name for name in mapped if name.endswith(".ldb")]) >= 80
-    assert not [name for name in held if name.endswith(".ldb")]
+    mapped = {}
+    for bound in (64, 256):
+        store = LevelDbStore.open(path, bound)
+        assert all(store.get(row) for row in rows[::100])
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        mapped[bound] = len({line.split()[-1] for line in maps if str(path) in line and line.endswith(".ldb")})
+        held = [link.resolve().name for link in Path("/proc/self/fd").iterdir()]
+        store.close()
+        assert not [name for name in held if name.endswith(".ldb")]
+    assert 48 <= mapped[64] <= 64  # LevelDB's cache has sixteen parts, which are not filled evenly
+    assert 80 <= mapped[256] <= 256
