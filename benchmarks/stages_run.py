@@ -23,6 +23,7 @@ from benchmarks.stages import (
     thread_seconds,
 )
 from benchmarks.trial import WARMUP, Stand, Tally, load
+from benchmarks.workload import BATCH_OPERATIONS, Profile
 from cli.language import t
 from cli.output import table
 
@@ -32,13 +33,15 @@ LATE_SECONDS: Final = 20.0  # that a sampler may take to write its file
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A run's stage table beside what the run gave. `stacks`: collapsed, of all nodes, for any flame graph tool."""
+    """A run's stage table, per operation, beside what the run gave. `stacks`: collapsed, of all nodes, for any flame
+    graph tool. `operations`: of a transaction."""
 
     stages: StageTable
     committed_per_s: float
     outstanding: int
     verify_us: float
     stacks: dict[str, int] = {}
+    operations: int = 1
 
 
 class Watch:
@@ -86,7 +89,7 @@ class Watch:
     def _file(self, pid: int) -> Path:
         return self._folder / f"{pid}.txt"
 
-    def result(self, transactions: int) -> tuple[StageTable, dict[str, int]]:
+    def result(self, operations: int) -> tuple[StageTable, dict[str, int]]:
         """Wait for the end. Raises: RunFailed if the nodes could not be sampled."""
         self._thread.join()
         if self._errors:
@@ -100,26 +103,32 @@ class Watch:
                 stack, _, count = line.rpartition(" ")
                 bare = stack.partition(";")[2]
                 stacks[bare] = stacks.get(bare, 0) + int(count)
-        return table_of(parts, transactions, self.window[1] - self.window[0]), stacks
+        return table_of(parts, operations, self.window[1] - self.window[0]), stacks
 
 
-def watched(stand: Stand, seconds: float, outstanding: int, validators: int) -> Watched:
+def watched(
+    stand: Stand, seconds: float, outstanding: int, validators: int, profile: Profile = "mixed"
+) -> Watched:
     """A load of so many seconds in a new network, watched but for its edges. Raises: RunFailed, NodeFailure."""
     folder = Path(tempfile.mkdtemp(prefix="hnchain-stages-"))
+    operations = BATCH_OPERATIONS if profile == "batch" else 1
     try:
-        with stand.network(validators) as network:
+        with stand.network(validators, profile=profile) as network:
             watch = Watch(network, max(1.0, round(seconds - MARGIN_SECONDS)), folder)
             start = WARMUP / (WARMUP + seconds)
-            result = load(stand, Tally(), network, seconds, outstanding=outstanding, at=(start, watch.begin))
-            stages, stacks = watch.result(committed_in(result, watch))
+            result = load(
+                stand, Tally(), network, seconds, outstanding=outstanding, profile=profile, operations=operations,
+                at=(start, watch.begin),
+            )  # fmt: skip
+            stages, stacks = watch.result(operations_in(result, watch))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Watched(stages, result.committed_per_s, outstanding, result.baseline.us, stacks)
+    return Watched(stages, result.committed_per_s, outstanding, result.baseline.us, stacks, operations)
 
 
-def committed_in(result: Result, watch: Watch) -> int:
+def operations_in(result: Result, watch: Watch) -> int:
     """While the nodes were watched: the mean rate of the measured time, over that time."""
-    return round(result.committed_per_s * (watch.window[1] - watch.window[0]))
+    return round(result.operations_per_s * (watch.window[1] - watch.window[0]))
 
 
 def text_of(found: Watched) -> str:
@@ -132,11 +141,12 @@ def text_of(found: Watched) -> str:
     ]  # fmt: skip
     whole = sum(share.us for share in stages.shares)
     rows.append((t("together", "合计"), f"{whole:.1f}", "100.0%"))
+    each = "" if found.operations == 1 else t(f" of {found.operations} operations", f"，每笔 {found.operations} 个操作")
     end = t(
-        f"{found.committed_per_s:,.0f} tx/s at {found.outstanding} outstanding; {stages.nodes} nodes used "
+        f"{found.committed_per_s:,.0f} tx/s{each} at {found.outstanding} outstanding; {stages.nodes} nodes used "
         f"{stages.cpu_seconds:.1f} s of CPU in {stages.seconds:.0f} s; {stages.named:.1%} of it has a stage",
-        f"{found.outstanding} 笔在途，{found.committed_per_s:,.0f} 笔/秒；{stages.nodes} 个节点在 "
+        f"{found.outstanding} 笔在途，{found.committed_per_s:,.0f} 笔/秒{each}；{stages.nodes} 个节点在 "
         f"{stages.seconds:.0f} 秒内使用 {stages.cpu_seconds:.1f} 秒 CPU，其中 {stages.named:.1%} 已归类",
     )
-    heads = (t("stage", "阶段"), t("us per tx and node", "每笔每节点微秒"), t("share", "占比"))
+    heads = (t("stage", "阶段"), t("us per operation and node", "每个操作每节点微秒"), t("share", "占比"))
     return f"{table(heads, rows)}\n\n{end}"

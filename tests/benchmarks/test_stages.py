@@ -3,13 +3,19 @@
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from benchmarks import stages_run
 from benchmarks.stages import (
     OTHER,
     STAGES,
+    StageTable,
     compiled_modules,
     frames_of,
     sampler,
@@ -18,6 +24,7 @@ from benchmarks.stages import (
     table_of,
 )
 from benchmarks.stages_run import Watched, text_of
+from benchmarks.trial import Stand
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "thread (11): MainThread;run (chainnode/process.py:204);_run_once (asyncio/base_events.py:1922)"
@@ -66,6 +73,45 @@ def test_stages_add_up_to_the_kernel_s_count_whatever_the_samples_say() -> None:
     assert found.named == pytest.approx(0.95)
     text = text_of(Watched(found, 500.0, 64, 20.0))
     assert "2500.0" in text and "95.0%" in text
+    assert "500 tx/s at 64 outstanding" in text
+    assert "500 tx/s of 100 operations at 64" in text_of(Watched(found, 500.0, 64, 20.0, operations=100))
+
+
+def test_envelopes_are_told_per_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table divides by what was committed while the nodes were watched: operations, whatever carried them."""
+    asked: dict[str, object] = {}
+
+    class Place:
+        folder, tell = Path(), staticmethod(print)
+
+        @contextmanager
+        def network(self, validators: int, profile: str) -> Iterator[str]:
+            asked.update(validators=validators, network=profile)
+            yield "network"
+
+    class Watch:
+        window = (10.0, 12.0)
+
+        def __init__(self, *told: object) -> None:
+            asked["told"] = told
+
+        def begin(self) -> None: ...
+
+        def result(self, operations: int) -> tuple[StageTable, dict[str, int]]:
+            asked["operations"] = operations
+            return table_of([({"rules": 2.0}, 10)], operations, 2.0), {}
+
+    def load(*told: object, **more: object) -> SimpleNamespace:
+        asked.update(more)
+        return SimpleNamespace(committed_per_s=5.0, operations_per_s=500.0, baseline=SimpleNamespace(us=20.0))
+
+    monkeypatch.setattr(stages_run, "Watch", Watch)
+    monkeypatch.setattr(stages_run, "load", load)
+    found = stages_run.watched(cast(Stand, Place()), 3.0, 128, 4, "batch")
+    assert asked["network"] == asked["profile"] == "batch"
+    assert (asked["outstanding"], asked["operations"]) == (128, 1_000)
+    assert [share.us for share in found.stages.shares if share.seconds] == [2_000.0]
+    assert (found.committed_per_s, found.operations) == (5.0, 100)
 
 
 def test_a_line_without_a_thread_is_refused() -> None:
