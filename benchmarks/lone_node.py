@@ -80,7 +80,7 @@ class LoneNode:
         mapped_mib: int = MAPPED_MIB,
     ) -> None:  # fmt: skip
         """Makes the directory. `durable`: as a node writes; else nothing waits for the disk. `keys`: voting keys of the
-        first seats, a quorum, where real nodes are to go on with the chain."""
+        first seats, a quorum, where real nodes are to go on with the chain. `mapped_mib`: see LevelDbStore.open."""
         self.genesis: Final = genesis
         self.chain_id: Final = chain_id(genesis)
         initialise(path, genesis, genesis_bytes(genesis))

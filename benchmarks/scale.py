@@ -90,6 +90,7 @@ class Scale(msgspec.Struct, frozen=True):
     borne: Borne
     started: Started | None
     verify_us: float
+    mapped_mib: int = MAPPED_MIB  # of each node's database, at most
 
 
 class _Meter:
@@ -210,7 +211,7 @@ def measure(
         if blocks:
             long_chain(place / "chain", blocks, tell)
             started = start(place / "chain")
-    return Scale(hardware(), borne, started, round(verify_us, 2))
+    return Scale(hardware(), borne, started, round(verify_us, 2), mapped_mib)
 
 
 def text_of(found: Scale) -> str:

@@ -53,8 +53,8 @@ def stages(
     if duration < 3:
         raise usage(t("--duration: at least 3s", "--duration：至少 3s"))
     stand = Stand(Path.cwd(), 1, False, say, progress())
+    outstanding = outstanding or (BATCHES_OUTSTANDING if profile == "batch" else OUTSTANDING)
     try:
-        outstanding = outstanding or (BATCHES_OUTSTANDING if profile == "batch" else OUTSTANDING)
         found = watched(stand, duration, outstanding, validators, profile)
     except (RunFailed, NodeFailure, OSError) as error:
         raise usage(str(error)) from error

@@ -17,6 +17,7 @@ from ledger.data_directory import open_data_directory
 from ledger.failures import LedgerDamaged
 from points.invariants import violations
 from primitives.genesis import chain_id
+from tests.ledger.bound_of_tables import AskedStore
 
 
 def test_what_is_filled_in_and_paid_keeps_the_invariants_and_opens_again(tmp_path: Path) -> None:
@@ -73,15 +74,8 @@ def test_the_command_prints_and_keeps_the_result(tmp_path: Path, monkeypatch: py
 
 
 def test_the_bound_of_what_is_mapped_reaches_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    class Store:
-        @classmethod
-        def open(cls, path: Path, mapped_mib: int) -> None:
-            asked.append(mapped_mib)
-            raise LedgerDamaged(f"{path} is only looked at")
-
-    monkeypatch.setattr(lone_node, "LazyStore", Store)
+    store = AskedStore()
+    monkeypatch.setattr(lone_node, "LazyStore", store)
     with pytest.raises(LedgerDamaged):
         scale.measure([10], 0, 1, folder=tmp_path, mapped_mib=2000)
-    assert asked == [2000]
+    assert store.asked == [2000]

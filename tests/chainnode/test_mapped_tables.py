@@ -13,6 +13,7 @@ from chainnode.upkeep import prune_history
 from ledger import data_directory
 from ledger.failures import LedgerDamaged
 from tests.integration.local_network import local_network
+from tests.ledger.bound_of_tables import AskedStore
 
 
 def started(path: Path) -> None:
@@ -33,22 +34,15 @@ def pruned(path: Path) -> None:
 def test_a_node_maps_as_much_as_its_file_says(
     opened: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-
-    class Store:
-        @classmethod
-        def open(cls, path: Path, mapped_mib: int) -> None:
-            asked.append(mapped_mib)
-            raise LedgerDamaged(f"{path} is only looked at")
-
+    store = AskedStore()
     with local_network(tmp_path, start=False) as network:
         path = network.devnet.folder(network.places[0]) / "node.toml"
         text = path.read_text()
         assert "ledger_mapped_mib = 512\n" in text
         path.write_text(text.replace("ledger_mapped_mib = 512\n", "ledger_mapped_mib = 2000\n"))
-        monkeypatch.setattr(data_directory, "LevelDbStore", Store)
+        monkeypatch.setattr(data_directory, "LevelDbStore", store)
         opened(path)
-    assert asked == [2000]
+    assert store.asked == [2000]
 
 
 @pytest.mark.parametrize(("wrong", "bound"), [(127, 128), (64_001, 64_000)])
